@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: one YAML file, read by every process alike, as an immutable tree.
+ *
+ * config_load() checks everything that can be checked without the system (names, types, ranges, references,
+ * overlaps) and reports each fault as  file:line: key: value: what was expected.  A reload loads a second tree
+ * beside the first; nothing of the running one changes until the new one is whole.
+ *
+ * Start-up and housekeeping threads only; it allocates. Readers may be any thread, under RCU (snapshot.h).
+ */
+#ifndef TANDEM_COMMON_CONFIG_H
+#define TANDEM_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "log.h"
+#include "parameters.h"
+
+enum process_role { ROLE_SIGNALING, ROLE_MEDIA, ROLE_KEEPALIVE, ROLE_CDRWRITER, ROLE_COUNT };
+extern const char *const process_role_name[ROLE_COUNT]; /* "signaling", ... */
+
+enum idle_policy { IDLE_SPIN, IDLE_NAP };
+enum hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
+enum port_driver { DRIVER_AF_PACKET, DRIVER_AF_XDP, DRIVER_MEMIF, DRIVER_TAP, DRIVER_PCI };
+enum media_mode { MEDIA_SYSTEM, MEDIA_AUTO, MEDIA_ON, MEDIA_OFF, MEDIA_MUST_ON };
+enum silence_watch { SILENCE_BOTH, SILENCE_CALLER, SILENCE_CALLEE, SILENCE_NONE };
+
+#define CONFIG_MAX_WORKERS 32
+#define CONFIG_MAX_PORTS 16
+
+/* How one process runs. keepalive and cdrwriter have only `core` (housekeeping). */
+struct config_process {
+	unsigned int *workers; /* the cores of its workers, in worker order */
+	unsigned int workers_count;
+	int core; /* housekeeping thread's core; -1 = anywhere */
+	enum idle_policy idle;
+	enum hugepages hugepages;
+	unsigned int memory_mb; /* DPDK memory; 0 = a fitting default */
+};
+
+struct config_range {
+	uint16_t first, last;
+};
+
+/* One ethdev with addresses on it; belongs to signaling or media. */
+struct config_port {
+	char *name;
+	enum process_role process;
+	char *network; /* calls between different networks are relayed (SS_MEDIAPROXYBETWEENNET); default: "default" */
+	enum port_driver driver;
+	char *device;  /* interface name, PCI address, memif socket path, tap name */
+	char *options; /* further driver arguments, "key=value,key=value"; may be NULL */
+	unsigned int mtu; /* default 1500 */
+	struct net_prefix *addresses; /* ours; the prefix is the on-link network */
+	unsigned int addresses_count;
+	struct net_addr *gateways; /* default next hop, at most one a family */
+	unsigned int gateways_count;
+	uint16_t sip_port;             /* signaling: default 5060 */
+	struct config_range rtp_ports; /* media: default 20000-59999, even first, odd last */
+};
+
+/* strip N leading digits, then prepend; applied to what the caller dialled (or presented). */
+struct config_rewrite {
+	unsigned int strip;
+	char *add; /* NULL = "" */
+};
+
+struct config_digest {
+	char *user;
+	char *password;
+};
+
+struct config_rewrite_code {
+	unsigned int from, to;
+};
+
+struct config_mapping_gateway {
+	char *name;
+	bool enabled;
+	char *network;
+	struct net_prefix *addresses;
+	unsigned int addresses_count;
+	struct config_digest *digest; /* NULL = by address alone */
+	unsigned int capacity;         /* concurrent calls; 0 = no limit */
+	unsigned int calls_per_second; /* 0 = no limit */
+	char **prefixes;               /* allowed; none = all */
+	unsigned int prefixes_count;
+	struct config_rewrite caller, callee;
+	struct config_rewrite_code *response_codes; /* to the customer */
+	unsigned int response_codes_count;
+	enum media_mode media_mode;
+};
+
+struct config_routing_gateway {
+	char *name;
+	bool enabled;
+	char *network;
+	struct net_addr address; /* port defaults to 5060 */
+	char **prefixes;         /* "" matches everything */
+	unsigned int prefixes_count;
+	unsigned int priority; /* smaller first; default 100 */
+	unsigned int capacity, calls_per_second;
+	struct config_rewrite caller, callee;
+	struct config_digest *digest; /* credentials when this vendor challenges us; NULL = none */
+	unsigned int *stop_codes;
+	unsigned int stop_codes_count;
+	enum media_mode media_mode;
+	enum silence_watch silence_watch;
+	/* The five set-up time-outs, in ms; 0 = the system's value. */
+	uint32_t timeout_invite_ms, timeout_trying_ms, timeout_progress_ms, timeout_progress_sdp_ms, timeout_ringing_ms;
+	/* -1 = the system's value, else 0 or 1 */
+	int stop_switch_after_sdp, stop_switch_after_invite_timeout;
+};
+
+/* One phone, or `count` of them with consecutive numeric users from `user` on and the same password. */
+struct config_phone {
+	char *user;
+	char *password;
+	unsigned int count; /* default 1 */
+	unsigned int capacity; /* concurrent calls from and to it; 0 = no limit */
+};
+
+struct config_limits {
+	unsigned int calls;         /* standing at once; default 20000 */
+	unsigned int registrations; /* default 100000 */
+	unsigned int cdr_ring_kb;   /* each signaling worker's ring to the CDR writer; default 8192 */
+};
+
+struct config_database {
+	char *connection; /* a libpq connection string */
+	unsigned int batch;         /* most rows in one COPY; default 5000 */
+	unsigned int batch_wait_ms; /* longest wait for a batch to fill; default 200 */
+	unsigned int partitions_ahead_days; /* default 3 */
+};
+
+struct config_spool {
+	char *directory;
+	unsigned int segment_mb;  /* default 64 */
+	unsigned int reserve_mb;  /* "full" when less than this is free; default 16 */
+};
+
+struct config {
+	char *node; /* [a-z0-9-]{1,32}: names the shared memory and the EAL prefix */
+	char *realm; /* digest realm; default: node */
+	enum log_level log_level;
+	struct parameters parameters;
+	struct config_process process[ROLE_COUNT];
+	struct config_limits limits;
+	struct config_port *ports;
+	unsigned int ports_count;
+	struct config_mapping_gateway *mapping_gateways;
+	unsigned int mapping_gateways_count;
+	struct config_routing_gateway *routing_gateways;
+	unsigned int routing_gateways_count;
+	struct config_phone *phones;
+	unsigned int phones_count;
+	struct config_database database;
+	struct config_spool spool;
+	char *path; /* the file it came from */
+};
+
+/* Returns a new tree (the caller's, config_free()), or NULL with every fault written to stderr and the log. */
+struct config *config_load(const char *path);
+void config_free(struct config *config);
+
+/*
+ * What a running process can't take over by reload: node, workers, ports, limits, spool. Returns NULL when the
+ * new tree may replace the old one, else the name of the first such key that differs (the caller logs it and keeps the old tree).
+ */
+const char *config_needs_restart(const struct config *running, const struct config *loaded);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A port: one DPDK ethdev with our IP addresses on it. It answers ARP, neighbour discovery and echo requests,
+ * resolves next hops, reassembles and fragments, checks and fills checksums, and deals in UDP datagrams.
+ *
+ * Ports are opened by the main thread before the workers start. Each worker then has one queue pair per port
+ * (queue number = worker number) and is the only thread that touches it. Nothing allocates after port_open().
+ */
+#ifndef TANDEM_COMMON_PORT_H
+#define TANDEM_COMMON_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "config.h"
+#include "counters.h"
+
+struct port;
+struct port_queue;
+struct rte_mbuf;
+
+#define PORT_BURST 32
+#define PORT_MAX_DATAGRAM 65507
+
+/* A received datagram, or one about to be sent. The bytes lie in the mbuf. */
+struct datagram {
+	struct net_addr local;  /* our address and port */
+	struct net_addr remote; /* the peer's */
+	uint8_t *data;          /* UDP payload, contiguous */
+	uint32_t len;
+	uint8_t tos;            /* IPv4 TOS / IPv6 traffic class */
+	struct rte_mbuf *mbuf;  /* owned by whoever holds the datagram */
+};
+
+/* EAL start-up for a process: own file prefix, hugepages as configured with fall-back, drivers of its ports as vdevs. */
+int port_eal_init(const struct config *config, enum process_role role);
+
+/* Open and start every port of `role`; queues = number of workers. Returns how many, or a negative errno (logged). */
+int ports_open(const struct config *config, enum process_role role, unsigned int queues, struct port **ports);
+void port_close(struct port *port);
+
+const struct config_port *port_config(const struct port *port);
+bool port_has_address(const struct port *port, const struct net_addr *addr); /* port number ignored */
+/* Our address of this family on the port, or NULL. */
+const struct net_addr *port_address(const struct port *port, enum net_family family);
+bool port_link_up(const struct port *port);
+
+/* A worker's own view; `row` counts its drops. Call once per worker, before its loop. */
+struct port_queue *port_queue_open(struct port *port, unsigned int queue, struct counter_row *row);
+
+/*
+ * Up to max (<= PORT_BURST) datagrams that are addressed to us, each handed to the caller with its mbuf. Everything
+ * else in the burst has been answered, queued for reassembly, or dropped with a counter.
+ */
+unsigned int port_receive(struct port_queue *q, struct datagram *out, unsigned int max, uint64_t now_us);
+
+/*
+ * A buffer to build a payload of up to `room` bytes in (<= PORT_MAX_DATAGRAM): sets data and mbuf, len to 0.
+ * Returns 0 or -ENOBUFS (counted).
+ */
+int port_buffer(struct port_queue *q, struct datagram *out, uint32_t room);
+
+/*
+ * Queue a datagram for sending from d->local to d->remote; takes the mbuf in every case. Resolves the next hop:
+ * while it is unknown a few datagrams wait, and fail with a counter. What exceeds the MTU is fragmented.
+ * Works on a datagram just received, too (the RTP relay): headers are rewritten in place.
+ * Returns 0 or a negative errno, already counted.
+ */
+int port_send(struct port_queue *q, struct datagram *d, uint64_t now_us);
+
+/* As port_send(), but keeps a reference for the caller, who may send the same bytes again later (SIP resends). */
+int port_send_copy(struct port_queue *q, const struct net_addr *local, const struct net_addr *remote, const void *data,
+                   uint32_t len, uint8_t tos, uint64_t now_us);
+
+/* Hand what was queued to the driver; once per poll. */
+void port_flush(struct port_queue *q, uint64_t now_us);
+/* Time-outs of reassembly and of next-hop resolution; cheap, once per poll. */
+void port_tick(struct port_queue *q, uint64_t now_us);
+
+void datagram_free(struct datagram *d);
+
+#endif

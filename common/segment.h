@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Named shared-memory segments. deploy creates them once from the configuration (`tandemctl segments create`),
+ * processes attach; a process that is killed and started again finds everything as it left it.
+ *
+ * Housekeeping and start-up only: these make system calls.
+ */
+#ifndef TANDEM_COMMON_SEGMENT_H
+#define TANDEM_COMMON_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SEGMENT_MAGIC 0x314d444e41545353ull
+#define SEGMENT_HEADER 64 /* bytes before the layout's own content */
+
+/* First cache line of every segment; written by the creator only. */
+struct segment_header {
+	uint64_t magic;
+	uint64_t size;       /* of the whole segment, in bytes */
+	uint64_t generation; /* random at creation: tells one life of a segment from the next */
+	uint32_t layout;     /* which structure: enum segment_layout */
+	uint32_t version;    /* of that structure */
+	uint32_t item_size;  /* for tables: sizeof one item */
+	uint32_t item_count; /* for tables: how many */
+	uint8_t reserved[24];
+};
+
+enum segment_layout {
+	SEGMENT_COUNTERS = 1,
+	SEGMENT_STATUS,
+	SEGMENT_RING,
+	SEGMENT_CALLS,
+	SEGMENT_MEDIA_SESSIONS,
+	SEGMENT_BINDINGS,
+};
+
+/* What a segment must be; both the creator and whoever attaches fill it from the same function. */
+struct segment_spec {
+	char name[96]; /* without the node's prefix: "calls", "ring.signaling-0.media-1" */
+	enum segment_layout layout;
+	uint32_t version;
+	uint32_t item_size;
+	uint32_t item_count;
+	uint64_t size; /* SEGMENT_HEADER included */
+};
+
+struct segment {
+	struct segment_header *header;
+	void *content; /* header + SEGMENT_HEADER */
+	size_t size;
+	char name[96];
+};
+
+/*
+ * Create /dev/shm/tandem.<node>.<name>, zero-filled, published under its name only when complete.
+ * An equal one that exists is kept as it is (returns 1). One that differs is an error (-EEXIST) unless `replace`.
+ * Returns 0 when created. Errors are logged with what was found and what was expected.
+ */
+int segment_create(const char *node, const struct segment_spec *spec, unsigned int mode, bool replace);
+
+/* Map an existing segment; refuses a mismatch (-EPROTO) with a log line that says which field differs. */
+int segment_attach(struct segment *segment, const char *node, const struct segment_spec *spec, bool writable);
+void segment_detach(struct segment *segment);
+int segment_remove(const char *node, const char *name);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is alive: the "status" segment. One cache-line group a process, written by that process alone; read by
+ * tandemctl, by deploy's supervision and by the other processes.
+ */
+#ifndef TANDEM_COMMON_STATUS_H
+#define TANDEM_COMMON_STATUS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "segment.h"
+
+struct process_status {
+	_Alignas(64) _Atomic int32_t pid; /* 0 = has never run, or stopped cleanly */
+	_Atomic uint32_t ready;           /* takes work */
+	_Atomic uint32_t starts;          /* lives so far */
+	_Atomic uint32_t workers;
+	_Atomic uint64_t started_us;      /* monotonic */
+	_Atomic uint64_t heartbeat_us;    /* monotonic; housekeeping, several times a second */
+	_Atomic uint64_t config_loaded_us;
+	_Atomic uint64_t config_generation; /* counts successful loads in this life */
+	char version[32];
+	/* cdrwriter: no room in the spool, so signaling takes no new calls; the others leave it 0 */
+	_Alignas(64) _Atomic uint32_t spool_full;
+	_Atomic uint32_t database_connected;
+	_Atomic uint64_t spool_pending_records; /* on disk, not yet committed in PostgreSQL */
+	_Atomic uint64_t spool_pending_bytes;
+	/* busy and all cycles of each worker's loop since its start: utilisation of a polling core */
+	struct {
+		_Alignas(64) _Atomic uint64_t busy_cycles;
+		_Atomic uint64_t total_cycles;
+		_Atomic uint64_t polls;
+		_Atomic uint64_t beat_us; /* monotonic, at least once a second: a stuck worker shows */
+	} worker[CONFIG_MAX_WORKERS];
+};
+
+struct status {
+	struct process_status process[ROLE_COUNT];
+};
+
+void status_spec(struct segment_spec *spec);
+
+#endif
