@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The signalling engine of one worker: transactions, calls, and the hand-over to the registrar. It knows nothing
+ * of DPDK: the worker gives it datagrams and the time, and sends what it is told to; tests do the same from memory.
+ *
+ * One engine belongs to one thread. All engines of a process are made (engine_new) by the main thread before any
+ * worker runs, because a call record left by an earlier life may belong to any of them; from then on an engine
+ * touches only records that it owns. Nothing here allocates after engine_new(), locks or enters the kernel.
+ */
+#ifndef TANDEM_SIGNALING_ENGINE_H
+#define TANDEM_SIGNALING_ENGINE_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/addr.h"
+#include "common/clock.h"
+#include "common/config.h"
+#include "common/counters.h"
+#include "common/end_reason.h"
+#include "common/pb_arena.h"
+#include "common/ring.h"
+#include "common/status.h"
+#include "common/timer_wheel.h"
+
+struct sip_message;        /* sip/message.h: a parsed request or response */
+struct signaling_snapshot; /* snapshot_signaling.h: the running configuration and what is derived from it */
+struct transaction;        /* transaction.h */
+struct transactions;
+struct calls;
+struct registrar;          /* registrar.h: this worker's share of it */
+
+/* Where a message came from, or is to go to. Plain value; stored in shared memory. */
+struct sip_flow {
+	uint32_t port;          /* index in ports_open()'s array, the order of the configuration's signaling ports */
+	struct net_addr local;  /* ours: address and SIP port */
+	struct net_addr remote;
+};
+static_assert(sizeof(struct sip_flow) == 44, "stored in shared memory");
+
+#define ENGINE_MESSAGE_MAX 65535u /* longest message taken or made */
+
+struct engine_io {
+	/*
+	 * Send one datagram. The bytes are copied: they stay the engine's, which may send them again. A failure is
+	 * already counted by the port; the engine's own resends make up for it.
+	 */
+	void (*send)(void *context, const struct sip_flow *flow, const uint8_t *data, uint32_t len);
+	/*
+	 * The flow on which `remote` is reached, when no message came from there yet: port and local address (of
+	 * remote's family; `network` narrows the ports to that network, NULL = any). 0 or -EHOSTUNREACH.
+	 */
+	int (*flow_to)(void *context, const char *network, const struct net_addr *remote, struct sip_flow *flow);
+	void *context;
+};
+
+/* What engine_new() needs; everything pointed to is borrowed and outlives the engine. */
+struct engine_options {
+	unsigned int worker, workers;
+	const struct config *config; /* limits, node, ports, parameters: read at start only */
+	const struct signaling_snapshot *snapshot;
+	struct counter_row *counters;
+	struct engine_io io;
+	struct ring_producer *to_media; /* [media_workers] */
+	unsigned int media_workers;
+	struct ring_producer *to_keepalive; /* may be NULL in tests */
+	struct ring_producer *to_cdrwriter;
+	void *calls_segment;    /* content of the "calls" segment (common/layout/call_record.h) */
+	const void *media_segment; /* content of "media-sessions", read-only; NULL when there is none */
+	const struct status *status; /* may be NULL in tests */
+	struct registrar *registrar; /* may be NULL in tests */
+	uint64_t now_us;
+};
+
+struct engine {
+	unsigned int worker, workers;
+	uint64_t now_us; /* set by every entry point's caller through engine_tick() or directly, once per poll */
+	const struct signaling_snapshot *snapshot; /* refreshed by the worker once per poll */
+	struct counter_row *counters;
+	struct timer_wheel wheel; /* its context is the engine */
+	struct engine_io io;
+	struct engine_options options;
+	struct pb_arena arena;           /* for unpacking one message; reset before each */
+	struct transactions *transactions;
+	struct calls *calls;
+	struct registrar *registrar;
+	uint8_t hash_key[16]; /* keyed hashes of what strangers choose; the same in every worker of the process */
+	uint64_t random[4];   /* generator for tags and branches */
+	bool draining;        /* no new calls: 503 with Retry-After */
+	struct sip_message *message; /* the one being handled */
+	uint8_t *scratch;     /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
+};
+
+/* NULL with the reason logged. Attaches to the calls that stand in the segment (see engine_tick() for what happens to them). */
+struct engine *engine_new(const struct engine_options *options);
+/* Frees what is private; the calls stay in shared memory. */
+void engine_free(struct engine *engine);
+
+/*
+ * Which worker a datagram belongs to. Our own tags, Call-IDs and branches carry a worker's number; anything else
+ * goes by a keyed hash of its Call-ID. Looks at the raw bytes; garbage goes to worker 0. Any thread.
+ */
+unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers);
+/* The key of that hash, the same for all workers: once, before any worker runs. */
+void engine_hash_init(const uint8_t key[static 16]);
+
+/* One datagram: parse, check, dispatch. `data` is read during the call only. */
+void engine_receive(struct engine *engine, const struct sip_flow *flow, const uint8_t *data, uint32_t len);
+
+/*
+ * Once per poll, with the time: fires due timers. The first ticks after engine_new() also end, a few calls a
+ * poll, what an earlier life left half-made, and tell media about the calls that stand.
+ */
+void engine_tick(struct engine *engine, uint64_t now_us);
+/* When the next timer is due (for an idle policy that sleeps): a lower bound, UINT64_MAX = never. */
+uint64_t engine_next_us(const struct engine *engine);
+
+/*
+ * One message from a media worker's ring, or from keepalive's. Every message may come twice. The worker releases
+ * it when this returns. Keepalive's messages go on to registrar_keepalive_message().
+ */
+void engine_media_message(struct engine *engine, unsigned int media_worker, const struct ring_message *message);
+void engine_keepalive_message(struct engine *engine, const struct ring_message *message);
+
+/* tandemctl hangup ID: by our own 128-bit call id. On the worker's thread. 0 or -ENOENT (not one of ours). */
+int engine_hangup(struct engine *engine, const uint8_t call_id[static 16]);
+
+/* SIGTERM: take no new calls from now on; standing ones are left in shared memory for the next life. */
+void engine_stop(struct engine *engine);
+
+uint64_t engine_random(struct engine *engine);
+
+/*
+ * ---- For the registrar: server transactions ---------------------------------------------------------------
+ *
+ * The engine gives it every REGISTER (registrar_request()), in a new non-INVITE server transaction. The registrar
+ * answers at once, in that call, with transaction_respond(); resends are the transaction's business.
+ */
+
+/* More headers for a response, each "Name: value\r\n", and the To tag the response gets when it has none. */
+struct response_extra {
+	const char *headers;
+	uint32_t headers_len;
+};
+
+/* reason NULL = the code's standard phrase. Returns 0 or a negative errno (counted). */
+int transaction_respond(struct engine *engine, struct transaction *transaction, const struct sip_message *request,
+                        unsigned int code, const char *reason, const struct response_extra *extra);
+
+/* End the transaction without an answer (SS_REPLY_UNAUTHORIZED off). */
+void transaction_ignore(struct engine *engine, struct transaction *transaction);
+
+/*
+ * ---- What the engine calls of the registrar's modules ------------------------------------------------------
+ *
+ * registrar.h:
+ *   void registrar_request(struct engine *, struct transaction *, const struct sip_message *, const struct sip_flow *);
+ *   void registrar_keepalive_message(struct engine *, const struct ring_message *);
+ *   int  binding_lookup(struct engine *, const char *user, size_t len, struct binding_target *);  0, -ENOENT: no such
+ *        phone, -EAGAIN: a phone that is not registered now
+ * source.h:
+ *   enum source_verdict source_identify(struct engine *, const struct sip_flow *, const struct sip_message *,
+ *                                       struct source *);      for an INVITE outside a dialog; digest included
+ *   void source_reject_header(...)  not needed: struct source carries the challenge
+ * route.h:
+ *   unsigned int route_select(const struct signaling_snapshot *, struct gateways*, const char *number, size_t len,
+ *                             uint32_t gateways[], unsigned int max);   ordered; what is disabled or banned is left out
+ * gateway.h:  gateways are known by an id that stays the same for the life of the process, over reloads too
+ *   const struct config_routing_gateway *gateway_routing(const struct signaling_snapshot *, uint32_t id);  NULL: gone
+ *   const struct config_mapping_gateway *gateway_mapping(const struct signaling_snapshot *, uint32_t id);
+ *   ...
+ * The structures below are shared between both sides.
+ */
+
+enum source_verdict {
+	SOURCE_ADMIT,     /* known; gateway_admit() still has to agree */
+	SOURCE_CHALLENGE, /* answer 407 with struct source's challenge */
+	SOURCE_REFUSE,    /* answer source.code, record source.reason */
+	SOURCE_IGNORE,    /* no answer at all, no record */
+};
+
+enum source_kind { SOURCE_UNKNOWN, SOURCE_GATEWAY, SOURCE_PHONE };
+
+struct source {
+	enum source_kind kind;
+	uint32_t gateway;        /* id for gateway_admit(); of a phone: its own admission id */
+	const struct config_mapping_gateway *config; /* NULL for a phone; valid until the next quiescent point */
+	const char *name;        /* gateway's name or phone's user; same life */
+	uint32_t name_len;
+	const char *network;     /* of the port it came in on, or the gateway's */
+	bool behind_nat;         /* by Via against the address it was heard from */
+	unsigned int code;       /* SOURCE_REFUSE: the answer */
+	enum end_reason reason;  /* SOURCE_REFUSE */
+	char challenge[256];     /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
+};
+
+enum gateway_side { GATEWAY_CALLER, GATEWAY_CALLEE };
+
+enum gateway_verdict { GATEWAY_OK, GATEWAY_FULL, GATEWAY_OVER_RATE, GATEWAY_DISABLED };
+
+/*
+ * gateway.h:
+ *   enum gateway_verdict gateway_admit(struct engine *, enum gateway_side, uint32_t id, bool standing);
+ *        counts one more call; `standing`: a call found at start-up, which is counted but never refused
+ *   void gateway_release(struct engine *, enum gateway_side, uint32_t id);
+ *   void gateway_report(struct engine *, enum gateway_side, uint32_t id, unsigned int code, uint32_t retry_after_s);
+ *        how an attempt ended: its final SIP code, 0 = no response at all
+ *   int  gateway_find(struct engine *, enum gateway_side, const char *name, size_t len, uint32_t *id);   at recovery
+ * A phone that is called is admitted through the same functions, with binding_target.gateway.
+ */
+
+/* Where a registered phone is reached. */
+struct binding_target {
+	struct sip_flow flow;
+	const char *contact; /* URI, without <>; valid until the next registrar call */
+	uint32_t contact_len;
+	bool behind_nat;
+	uint32_t gateway;    /* admission id, GATEWAY_NO_ID = none */
+};
+
+#define GATEWAY_NO_ID UINT32_MAX
+#define ROUTE_MAX     32u
+
+#endif
