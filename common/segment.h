@@ -34,6 +34,7 @@ enum segment_layout {
 	SEGMENT_CALLS,
 	SEGMENT_MEDIA_SESSIONS,
 	SEGMENT_BINDINGS,
+	SEGMENT_GATEWAYS,
 };
 
 /* What a segment must be; both the creator and whoever attaches fill it from the same function. */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What each gateway is doing: the "gateways" segment, for operators and other readers; routing decisions use the
+ * signaling workers' own memory.
+ *
+ * A table of slots, one a gateway, claimed by name and kept until the segments are made anew, so that a reload
+ * neither moves nor clears what was counted. A slot has one cell for each signaling worker: that worker alone
+ * writes it, in its loop, with relaxed stores; a reader adds the cells up. The signaling housekeeping thread
+ * alone claims slots (start-up and reload), before it hands the worker the index.
+ *
+ * After a restart of signaling each worker overwrites `calls` with what it finds in the call records; the other
+ * values go on where they stood.
+ */
+#ifndef TANDEM_COMMON_LAYOUT_GATEWAY_STATUS_H
+#define TANDEM_COMMON_LAYOUT_GATEWAY_STATUS_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/segment.h"
+
+#define GATEWAY_STATUS_VERSION 1
+#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; memory that is never touched is never taken */
+#define GATEWAY_NAME           64
+
+enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
+
+/* One worker's view of one gateway. Sums since the segment was made, except `calls` and the last two. */
+struct gateway_cell {
+	_Alignas(64) _Atomic uint64_t calls; /* standing now, half-made ones included */
+	_Atomic uint64_t attempts;           /* INVITEs from it (mapping) or to it (routing) */
+	_Atomic uint64_t answered;
+	_Atomic uint64_t refused;            /* not let in, or passed over: full, over its rate, banned */
+	_Atomic uint64_t talk_ms;            /* conversation time of ended calls */
+	_Atomic uint64_t ended;              /* answered calls that have ended: talk_ms / ended = ACD */
+	_Atomic uint64_t ban_until_us;       /* monotonic; passed over until then; 0 = not banned */
+	_Atomic uint64_t last_attempt_us;    /* monotonic */
+};
+static_assert(sizeof(struct gateway_cell) == 64, "one cache line, one writer");
+
+struct gateway_slot {
+	_Alignas(64) _Atomic uint32_t kind; /* enum gateway_kind, written last (release): 0 = free */
+	char name[GATEWAY_NAME - 4];        /* zero-terminated; never changes once kind is set */
+	struct gateway_cell worker[CONFIG_MAX_WORKERS];
+};
+static_assert(sizeof(struct gateway_slot) == 64 + 64 * CONFIG_MAX_WORKERS, "a line for the name, a line a worker");
+
+void gateway_status_spec(struct segment_spec *spec, const struct config *config);
+
+/*
+ * The slot of a gateway, claimed if need be. Signaling's housekeeping thread only. NULL: the name is too long or
+ * no slot is free (the caller logs it and does without; calls go on uncounted here).
+ */
+struct gateway_slot *gateway_status_claim(struct segment *gateways, enum gateway_kind kind, const char *name);
+
+/* All workers' cells added up: ban_until_us and last_attempt_us are the latest. */
+struct gateway_sum {
+	uint64_t calls, attempts, answered, refused, talk_ms, ended, ban_until_us, last_attempt_us;
+};
+void gateway_status_sum(const struct gateway_slot *slot, struct gateway_sum *sum);
+
+#endif
