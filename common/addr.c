@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Longest text of an address with port and brackets, without the zero. */
+#define TEXT_MAX (NET_ADDR_TEXT - 1)
+
+/* Digits only, 1 to 65535. */
+static int parse_port(uint16_t *port, const char *text, size_t len)
+{
+	unsigned int value = 0;
+
+	if (len == 0 || len > 5)
+		return -EINVAL;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned int)(text[i] - '0');
+	}
+	if (value == 0 || value > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)value;
+	return 0;
+}
+
+static int parse_ip(struct net_addr *addr, int family, const char *text, size_t len)
+{
+	char buffer[NET_ADDR_TEXT];
+
+	if (len == 0 || len > TEXT_MAX || memchr(text, '\0', len))
+		return -EINVAL;
+	memcpy(buffer, text, len);
+	buffer[len] = '\0';
+	memset(addr, 0, sizeof(*addr));
+	if (inet_pton(family, buffer, addr->ip) != 1)
+		return -EINVAL;
+	addr->family = family == AF_INET ? NET_IP4 : NET_IP6;
+	return 0;
+}
+
+static int parse_bracketed(struct net_addr *addr, const char *text, size_t len)
+{
+	const char *close = memchr(text, ']', len);
+	size_t inside, rest;
+
+	if (!close)
+		return -EINVAL;
+	inside = (size_t)(close - text) - 1;
+	rest = len - inside - 2;
+	if (parse_ip(addr, AF_INET6, text + 1, inside))
+		return -EINVAL;
+	if (rest == 0)
+		return 0;
+	return close[1] == ':' ? parse_port(&addr->port, close + 2, rest - 1) : -EINVAL;
+}
+
+int net_addr_parse(struct net_addr *addr, const char *text, size_t len)
+{
+	const char *colon;
+	size_t head;
+	int error;
+
+	memset(addr, 0, sizeof(*addr));
+	if (len == 0 || len > TEXT_MAX)
+		return -EINVAL;
+	if (text[0] == '[') {
+		error = parse_bracketed(addr, text, len);
+	} else {
+		colon = memchr(text, ':', len);
+		head = colon ? (size_t)(colon - text) : len;
+		if (colon && memchr(colon + 1, ':', len - head - 1)) {
+			error = parse_ip(addr, AF_INET6, text, len);
+		} else {
+			error = parse_ip(addr, AF_INET, text, head);
+			if (!error && colon)
+				error = parse_port(&addr->port, colon + 1, len - head - 1);
+		}
+	}
+	if (error)
+		memset(addr, 0, sizeof(*addr));
+	return error;
+}
+
+int net_prefix_parse(struct net_prefix *prefix, const char *text, size_t len)
+{
+	const char *slash = len ? memchr(text, '/', len) : NULL;
+	size_t head = slash ? (size_t)(slash - text) : len;
+	unsigned int bits = 0, most;
+	int error;
+
+	memset(prefix, 0, sizeof(*prefix));
+	error = net_addr_parse(&prefix->addr, text, head);
+	if (error)
+		return error;
+	most = prefix->addr.family == NET_IP4 ? 32 : 128;
+	prefix->len = (uint8_t)most;
+	if (!slash)
+		return 0;
+	if (len - head < 2 || len - head > 4)
+		return -EINVAL;
+	for (const char *c = slash + 1; c < text + len; c++) {
+		if (*c < '0' || *c > '9')
+			return -EINVAL;
+		bits = bits * 10 + (unsigned int)(*c - '0');
+	}
+	if (bits > most)
+		return -EINVAL;
+	prefix->len = (uint8_t)bits;
+	return 0;
+}
+
+static size_t print_number(char *out, unsigned int value)
+{
+	char digits[5];
+	size_t count = 0;
+
+	do {
+		digits[count++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	for (size_t i = 0; i < count; i++)
+		out[i] = digits[count - 1 - i];
+	return count;
+}
+
+size_t net_addr_print_ip(const struct net_addr *addr, char out[static NET_ADDR_TEXT])
+{
+	size_t len = 0;
+
+	if (addr->family == NET_IP4) {
+		for (int i = 0; i < 4; i++) {
+			if (i)
+				out[len++] = '.';
+			len += print_number(out + len, addr->ip[i]);
+		}
+	} else if (addr->family == NET_IP6) {
+		inet_ntop(AF_INET6, addr->ip, out, NET_ADDR_TEXT);
+		return strlen(out);
+	} else {
+		out[len++] = '-';
+	}
+	out[len] = '\0';
+	return len;
+}
+
+size_t net_addr_print(const struct net_addr *addr, char out[static NET_ADDR_TEXT])
+{
+	char ip[NET_ADDR_TEXT];
+	size_t len = 0, ip_len;
+
+	if (addr->port == 0 || addr->family == NET_NONE)
+		return net_addr_print_ip(addr, out);
+	ip_len = net_addr_print_ip(addr, ip);
+	if (addr->family == NET_IP6)
+		out[len++] = '[';
+	memcpy(out + len, ip, ip_len);
+	len += ip_len;
+	if (addr->family == NET_IP6)
+		out[len++] = ']';
+	out[len++] = ':';
+	len += print_number(out + len, addr->port);
+	out[len] = '\0';
+	return len;
+}
+
+bool net_addr_equal(const struct net_addr *a, const struct net_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+bool net_addr_equal_ip(const struct net_addr *a, const struct net_addr *b)
+{
+	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+int net_addr_compare(const struct net_addr *a, const struct net_addr *b)
+{
+	int order;
+
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	order = memcmp(a->ip, b->ip, sizeof(a->ip));
+	if (order)
+		return order;
+	return (a->port > b->port) - (a->port < b->port);
+}
+
+bool net_prefix_contains(const struct net_prefix *prefix, const struct net_addr *addr)
+{
+	unsigned int whole = prefix->len / 8, bits = prefix->len % 8;
+	uint8_t mask = (uint8_t)(0xff00u >> bits);
+
+	if (prefix->addr.family != addr->family || (prefix->addr.port && prefix->addr.port != addr->port))
+		return false;
+	if (whole > sizeof(addr->ip) || memcmp(prefix->addr.ip, addr->ip, whole) != 0)
+		return false;
+	return bits == 0 || ((prefix->addr.ip[whole] ^ addr->ip[whole]) & mask) == 0;
+}
+
+static uint64_t hash_key[4];
+
+__attribute__((constructor)) static void hash_key_init(void)
+{
+	if (getrandom(hash_key, sizeof(hash_key), 0) != sizeof(hash_key))
+		__builtin_trap(); /* a guessable key would let a flood aim at one bucket */
+}
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	__uint128_t product = (__uint128_t)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t net_addr_hash(const struct net_addr *addr)
+{
+	uint64_t high, low, rest = ((uint64_t)addr->family << 16) | addr->port;
+
+	memcpy(&high, addr->ip, 8);
+	memcpy(&low, addr->ip + 8, 8);
+	return fold(fold(high ^ hash_key[0], low ^ hash_key[1]) ^ hash_key[2], rest ^ hash_key[3]);
+}
+
+bool net_addr_is_any(const struct net_addr *addr)
+{
+	static const uint8_t zero[sizeof(addr->ip)];
+
+	return addr->family != NET_NONE && memcmp(addr->ip, zero, sizeof(zero)) == 0;
+}
