@@ -127,9 +127,21 @@ class Network:
         inside.run("ethtool -K eth0 tx off", check=False)
         inside.ip4 = "192.168.77.10"
         router.sysctl("net/ipv4/ip_forward", 1)
-        router.nft("table ip nat { chain post { type nat hook postrouting priority 100; oifname eth0 masquerade; } }\n"
-                   "table ip filter { chain forward { type filter hook forward priority 0; policy drop;\n"
-                   "  iifname in0 accept; ct state established,related accept; } }\n")
+        router.nft("""
+            table ip nat {
+                chain post {
+                    type nat hook postrouting priority 100;
+                    oifname eth0 masquerade
+                }
+            }
+            table ip filter {
+                chain forward {
+                    type filter hook forward priority 0; policy drop;
+                    iifname in0 accept
+                    ct state established,related accept
+                }
+            }
+        """)
         router.sysctl("net/netfilter/nf_conntrack_udp_timeout", udp_timeout_s)
         router.sysctl("net/netfilter/nf_conntrack_udp_timeout_stream", udp_timeout_s)
         return router, inside
