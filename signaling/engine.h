@@ -20,6 +20,7 @@
 #include "common/config.h"
 #include "common/counters.h"
 #include "common/end_reason.h"
+#include "common/layout/sip_flow.h"
 #include "common/pb_arena.h"
 #include "common/ring.h"
 #include "common/status.h"
@@ -31,14 +32,6 @@ struct transaction;        /* transaction.h */
 struct transactions;
 struct calls;
 struct registrar;          /* registrar.h: this worker's share of it */
-
-/* Where a message came from, or is to go to. Plain value; stored in shared memory. */
-struct sip_flow {
-	uint32_t port;          /* index in ports_open()'s array, the order of the configuration's signaling ports */
-	struct net_addr local;  /* ours: address and SIP port */
-	struct net_addr remote;
-};
-static_assert(sizeof(struct sip_flow) == 44, "stored in shared memory");
 
 #define ENGINE_MESSAGE_MAX 65535u /* longest message taken or made */
 
@@ -163,7 +156,6 @@ void transaction_ignore(struct engine *engine, struct transaction *transaction);
  * source.h:
  *   enum source_verdict source_identify(struct engine *, const struct sip_flow *, const struct sip_message *,
  *                                       struct source *);      for an INVITE outside a dialog; digest included
- *   void source_reject_header(...)  not needed: struct source carries the challenge
  * route.h:
  *   unsigned int route_select(const struct signaling_snapshot *, struct gateways*, const char *number, size_t len,
  *                             uint32_t gateways[], unsigned int max);   ordered; what is disabled or banned is left out
