@@ -35,6 +35,8 @@ struct datagram {
 
 /* EAL start-up for a process: own file prefix, hugepages as configured with fall-back, drivers of its ports as vdevs. */
 int port_eal_init(const struct config *config, enum process_role role);
+/* The lcore that runs worker 0, 1, ...: start it with rte_eal_remote_launch(). Cores may be shared, lcores are not. */
+unsigned int port_worker_lcore(unsigned int worker);
 
 /* Open and start every port of `role`; queues = number of workers. Returns how many, or a negative errno (logged). */
 int ports_open(const struct config *config, enum process_role role, unsigned int queues, struct port **ports);

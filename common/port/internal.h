@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of a port share. A port_queue belongs to one worker; the only thing another worker touches in it
+ * is its ring of neighbour events.
+ */
+#ifndef TANDEM_COMMON_PORT_INTERNAL_H
+#define TANDEM_COMMON_PORT_INTERNAL_H
+
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <rte_udp.h>
+
+#include "common/clock.h"
+#include "common/port.h"
+
+#define PORT_DESCRIPTORS   1024 /* asked of the driver for each direction of a queue */
+#define PORT_MAX_ADDRESSES 16   /* of one family on one port, link-local included */
+#define PORT_TX_BATCH      64
+#define PORT_HOP_LIMIT     64
+
+#define ETHER_LEN     ((uint32_t)sizeof(struct rte_ether_hdr))
+#define IP4_LEN       ((uint32_t)sizeof(struct rte_ipv4_hdr))
+#define IP6_LEN       ((uint32_t)sizeof(struct rte_ipv6_hdr))
+#define UDP_LEN       ((uint32_t)sizeof(struct rte_udp_hdr))
+#define IP6_FRAG_LEN  8u
+#define PROTO_HOP     0
+#define PROTO_ICMP    1
+#define PROTO_UDP     17
+#define PROTO_ROUTING 43
+#define PROTO_FRAG    44
+#define PROTO_ICMP6   58
+#define PROTO_DSTOPT  60
+
+/* ---- neighbours (neighbor.c) ------------------------------------------------------------------------------------ */
+
+#define NEIGHBORS           1024 /* entries of one queue's cache */
+#define NEIGHBOR_BUCKETS    2048
+#define NEIGHBOR_UNRESOLVED 256 /* entries that may be waiting for their first answer at once */
+#define NEIGHBOR_WAITING    16  /* frames that may wait for one neighbour */
+#define NEIGHBOR_EVENTS     256
+#define NEIGHBOR_NONE       UINT16_MAX
+#define DESTINATIONS        256 /* direct-mapped cache: destination -> neighbour */
+
+#define NEIGHBOR_REACHABLE_US (30 * US_PER_S) /* a probe is due this long after the last confirmation */
+#define NEIGHBOR_IDLE_US      (60 * US_PER_S) /* forgotten when unused for this long */
+#define NEIGHBOR_FAILED_US    (1 * US_PER_S)  /* how long a failure is remembered */
+#define NEIGHBOR_TICK_US      (10 * US_PER_MS)
+
+enum neighbor_state {
+	NEIGHBOR_FREE,
+	NEIGHBOR_INCOMPLETE, /* asked, never answered; frames wait */
+	NEIGHBOR_REACHABLE,
+	NEIGHBOR_PROBE,  /* in use while we ask again */
+	NEIGHBOR_FAILED, /* did not answer; frames are dropped until it expires */
+};
+
+struct neighbor {
+	uint8_t ip[16]; /* as in struct net_addr */
+	struct rte_ether_addr mac;
+	uint8_t family;
+	uint8_t state;
+	uint8_t requests; /* sent since the state was entered */
+	uint8_t waiting_count;
+	uint16_t next;    /* in its bucket, or in the free list */
+	uint64_t timer_us; /* of the state: next request, or expiry */
+	uint64_t used_us;
+	struct rte_mbuf *waiting[NEIGHBOR_WAITING]; /* frames that lack only the destination MAC */
+};
+
+struct destination {
+	uint8_t ip[16];
+	uint16_t neighbor;
+	uint8_t family; /* NET_NONE = empty */
+};
+
+struct neighbor_table {
+	uint16_t bucket[NEIGHBOR_BUCKETS];
+	uint16_t free_first;
+	uint16_t high; /* entries [0, high) have been used */
+	uint16_t unresolved;
+	uint32_t hash_key;
+	uint64_t next_tick_us;
+	struct destination destination[DESTINATIONS];
+	struct neighbor entry[NEIGHBORS];
+};
+
+/* A neighbour has spoken; every queue of the port hears of it, and each judges for itself whether it had asked. */
+enum neighbor_event_kind {
+	NEIGHBOR_REPLIED,  /* ARP reply, solicited neighbour advertisement */
+	NEIGHBOR_ASKED_US, /* ARP request or solicitation directed at one of our addresses */
+	NEIGHBOR_ANNOUNCED /* gratuitous ARP, unsolicited advertisement */
+};
+
+struct neighbor_event {
+	uint8_t ip[16];
+	struct rte_ether_addr mac;
+	uint8_t family;
+	uint8_t kind;
+	uint8_t has_mac; /* an advertisement need not repeat the address */
+	uint8_t pad[7];
+};
+static_assert(sizeof(struct neighbor_event) == 32, "element of an rte_ring: a multiple of four");
+
+/* ---- reassembly (reassembly.c) ---------------------------------------------------------------------------------- */
+
+#define REASSEMBLIES            64 /* datagrams in the making, for each queue */
+#define REASSEMBLIES_PER_SOURCE 8
+#define REASSEMBLY_TIMEOUT_US   (2 * US_PER_S)
+#define REASSEMBLY_MIN_FRAGMENT 256 /* payload of any fragment but the last; smaller ones serve attacks only */
+#define REASSEMBLY_UNITS        8192 /* of eight bytes */
+
+struct reassembly {
+	uint8_t source[16], destination[16];
+	uint32_t id;
+	uint8_t family; /* NET_NONE = free */
+	uint8_t protocol;
+	uint8_t tos;
+	bool spoiled;      /* overlapped: nothing of it is taken, but it stays until it times out */
+	uint32_t total;    /* payload length, 0 = last fragment not seen */
+	uint32_t received; /* bytes */
+	uint64_t expires_us;
+	struct rte_mbuf *buffer; /* large; the payload lies from data_off on */
+	uint64_t have[REASSEMBLY_UNITS / 64];
+};
+
+struct reassembly_table {
+	unsigned int used;
+	uint64_t next_tick_us;
+	struct reassembly item[REASSEMBLIES];
+};
+
+/* The L3 facts of a packet whose payload lies at `payload`. */
+struct packet {
+	struct rte_mbuf *mbuf;
+	uint8_t source[16], destination[16]; /* as in struct net_addr */
+	uint8_t *payload;
+	uint32_t len;
+	uint8_t family, protocol, tos, hop_limit;
+	bool checked; /* the device has verified the UDP checksum */
+};
+
+/* ---- the port --------------------------------------------------------------------------------------------------- */
+
+/* The two kinds of buffers of a process. */
+struct port_pools {
+	struct rte_mempool *small; /* one frame each */
+	struct rte_mempool *large; /* one datagram of any size each */
+	uint32_t small_room;       /* payload that fits a small one behind all headers */
+};
+
+struct port_queue {
+	struct port *port;
+	struct counter_row *row;
+	uint16_t id;
+	uint16_t tx_count;
+	bool opened;
+	uint64_t random; /* of the IP identification */
+	uint64_t now_us; /* of the call in progress */
+	struct neighbor_table neighbors;
+	struct reassembly_table reassemblies;
+	uint64_t answers_second_us;
+	unsigned int answers; /* given in this second */
+	uint64_t announce_us; /* queue 0: when to look at the link and announce our addresses next */
+	unsigned int announcements;
+	struct rte_mbuf *tx[PORT_TX_BATCH];
+	_Alignas(64) struct rte_ring *events; /* written by the other workers, read by ours */
+};
+
+struct port {
+	uint16_t id; /* of the ethdev */
+	uint16_t queues_count;
+	bool is_virtual; /* peers may share the host, so checksums may be partial */
+	bool rx_checksum, tx_checksum;
+	uint32_t mtu;
+	struct rte_ether_addr mac;
+	unsigned int ip4_count, ip6_count;
+	uint32_t ip4[PORT_MAX_ADDRESSES]; /* network order */
+	uint8_t ip6[PORT_MAX_ADDRESSES][16];
+	struct net_addr link_local;
+	struct config_port config; /* a copy of our own: the configuration may be replaced */
+	struct port_pools *pools;
+	struct port_queue **queues;
+};
+
+#define ANSWERS_PER_SECOND 1000
+
+/* checksum.c */
+/* Sum over an even start, not folded or inverted; add several up, then checksum_fold(). */
+uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
+uint16_t checksum_fold(uint64_t sum); /* the one's complement sum, not inverted */
+uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint8_t family, uint8_t protocol, uint32_t len);
+
+/* port_rx.c */
+bool packet_udp(struct port_queue *q, struct packet *p, struct datagram *out);
+
+/* icmp.c; both take the mbuf. */
+void icmp4_input(struct port_queue *q, struct packet *p);
+void icmp6_input(struct port_queue *q, struct packet *p, bool source_is_on_frame);
+
+/* arp.c, nd.c: messages in and out; the inputs leave the mbuf with the caller. */
+void arp_input(struct port_queue *q, const struct rte_mbuf *m);
+void arp_request(struct port_queue *q, const uint8_t *ip, const struct rte_ether_addr *to);
+void arp_announce(struct port_queue *q);
+void nd_input(struct port_queue *q, const struct packet *p, const struct rte_ether_addr *frame_source);
+void nd_request(struct port_queue *q, const uint8_t *ip, const struct rte_ether_addr *to);
+void nd_announce(struct port_queue *q);
+bool nd_is_solicited_node(const struct port *port, const uint8_t *ip);
+
+/* neighbor.c */
+void neighbor_init(struct neighbor_table *t);
+/* Where datagrams to this address go; NULL when nowhere (counted). */
+struct neighbor *neighbor_route(struct port_queue *q, const struct net_addr *remote);
+/* Send or keep a frame that is complete but for its destination MAC; takes it. 0 or a negative errno, counted. */
+int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m);
+void neighbor_event(struct port_queue *q, const struct neighbor_event *event); /* seen here: tell everybody */
+void neighbor_drain(struct port_queue *q);
+void neighbor_tick(struct port_queue *q);
+bool port_is_on_link(const struct port *port, const uint8_t *ip, uint8_t family);
+
+/* reassembly.c */
+/* Take a fragment. True when `p` is now the whole datagram; false when the mbuf has been taken. */
+bool reassembly_add(struct port_queue *q, struct packet *p, uint32_t id, uint32_t offset, bool more);
+void reassembly_tick(struct port_queue *q);
+
+/* port_tx.c */
+void port_transmit(struct port_queue *q, struct rte_mbuf *m); /* a complete frame */
+/* A small buffer whose data begins with room for an Ethernet header of ours, or NULL (counted). */
+struct rte_mbuf *port_frame(struct port_queue *q, const struct rte_ether_addr *to, uint16_t ethertype, uint32_t len);
+bool port_may_answer(struct port_queue *q);
+uint32_t port_random(struct port_queue *q);
+
+/* fragment.c */
+int fragment_send(struct port_queue *q, struct neighbor *n, struct datagram *d);
+/* Header writers shared with port_tx.c. */
+void ip4_write(struct rte_ipv4_hdr *ip, const struct datagram *d, uint32_t total_len, uint16_t id, uint16_t fragment);
+void ip6_write(struct rte_ipv6_hdr *ip, const struct datagram *d, uint32_t payload_len, uint8_t protocol);
+uint16_t udp_checksum(const struct datagram *d);
+void udp_write(struct rte_udp_hdr *udp, const struct datagram *d, uint16_t checksum);
+
+/* eal.c */
+bool port_is_ours(const struct config_port *port, const struct config *config, enum process_role role);
+void port_pool_sizes(const struct config *config, enum process_role role, unsigned int *small_count,
+                     uint32_t *small_bytes, unsigned int *large_count);
+
+static inline bool ip_equal(const uint8_t *a, const uint8_t *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a, 16);
+	memcpy(y, b, 16);
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline bool port_owns(const struct port *port, const uint8_t *ip, uint8_t family)
+{
+	uint32_t ip4;
+
+	if (family == NET_IP4) {
+		memcpy(&ip4, ip, 4);
+		for (unsigned int i = 0; i < port->ip4_count; i++)
+			if (port->ip4[i] == ip4)
+				return true;
+		return false;
+	}
+	for (unsigned int i = 0; i < port->ip6_count; i++)
+		if (ip_equal(port->ip6[i], ip))
+			return true;
+	return false;
+}
+
+#endif
