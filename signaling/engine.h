@@ -185,7 +185,7 @@ struct source {
 	bool behind_nat;         /* by Via against the address it was heard from */
 	unsigned int code;       /* SOURCE_REFUSE: the answer */
 	enum end_reason reason;  /* SOURCE_REFUSE */
-	char challenge[256];     /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
+	char challenge[768];     /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
 };
 
 enum gateway_side { GATEWAY_CALLER, GATEWAY_CALLEE };

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who carries how many calls: admission of calls from customers (mapping gateways), to vendors (routing gateways)
+ * and from and to phones, by capacity, calls per second and Retry-After bans.
+ *
+ * Each gateway and phone is a "party" with an id that stays the same for the life of the process, whatever is
+ * reloaded; parties are never freed or moved. Limits are replaced at reload by the housekeeping thread, the load is
+ * counted by all workers with atomic operations, so that a limit is kept exactly however many workers share it.
+ * What operators see (common/layout/gateway_status.h) is written beside it, each worker in its own cell.
+ */
+#ifndef TANDEM_SIGNALING_GATEWAY_H
+#define TANDEM_SIGNALING_GATEWAY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/layout/gateway_status.h"
+#include "signaling/engine.h"
+
+enum party_kind { PARTY_MAPPING, PARTY_ROUTING, PARTY_PHONE };
+
+/* One cache line: everything an admission reads and writes. */
+struct party {
+	_Alignas(64) _Atomic uint32_t current; /* calls standing or being set up */
+	_Atomic uint32_t capacity;             /* 0 = no limit */
+	_Atomic uint32_t calls_per_second;     /* 0 = no limit */
+	_Atomic uint32_t carried;              /* answered calls so far: evens out equal gateways */
+	_Atomic uint64_t full_ns;              /* token bucket: when it will be full again, monotonic */
+	_Atomic uint64_t ban_until_us;         /* Retry-After; 0 = none */
+	struct gateway_slot *slot;             /* statistics; NULL for phones and in unit tests without a segment */
+	const char *name;                      /* zero-terminated, the party's own */
+	uint8_t kind;                          /* enum party_kind */
+	_Atomic uint8_t enabled;
+};
+static_assert(sizeof(struct party) == 64, "one cache line");
+
+#define PARTY_CHUNK  1024u
+#define PARTY_CHUNKS 4096u
+
+struct parties {
+	uint32_t count;
+	struct segment *segment;           /* "gateways"; may be NULL */
+	struct party *chunk[PARTY_CHUNKS]; /* fixed addresses: workers read while housekeeping adds */
+	uint32_t *index;                   /* id + 1 by hash of kind and name; housekeeping only */
+	uint32_t index_size;
+};
+
+/* ---- housekeeping and start-up ---- */
+
+struct parties *parties_new(struct segment *gateways);
+void parties_free(struct parties *parties);
+
+struct party_limits {
+	unsigned int capacity, calls_per_second;
+	bool enabled;
+};
+
+/* The id of the party with that name, made if need be, with these limits from now on. -ENOMEM or -ENOSPC. */
+int64_t party_claim(struct parties *parties, enum party_kind kind, const char *name, const struct party_limits *limits);
+
+/* ---- any thread ---- */
+
+static inline struct party *party_get(const struct parties *parties, uint32_t id)
+{
+	return &parties->chunk[id / PARTY_CHUNK][id % PARTY_CHUNK];
+}
+
+/* ---- the engine's ---- */
+
+/* NULL: no longer configured. Valid until the next quiescent point. */
+const struct config_routing_gateway *gateway_routing(const struct signaling_snapshot *snapshot, uint32_t id);
+const struct config_mapping_gateway *gateway_mapping(const struct signaling_snapshot *snapshot, uint32_t id);
+
+/*
+ * Count one more call. With `standing` (a call found at start-up) it is counted but never refused, and uses no
+ * token. A ban reads as GATEWAY_DISABLED. GATEWAY_NO_ID is always admitted and never counted.
+ */
+enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing);
+void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id);
+/*
+ * How an attempt came out: its final SIP code, 0 = no response at all. 2xx at answer. Retry-After (0 = none) bans
+ * a routing gateway for that long.
+ */
+void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, unsigned int code,
+		    uint32_t retry_after_s);
+/* An answered call has ended: for the mean duration operators see. */
+void gateway_talked(struct engine *engine, enum gateway_side side, uint32_t id, uint64_t duration_us);
+/*
+ * By name, at recovery: callers are mapping gateways or phones, callees are routing gateways or phones (a gateway
+ * is looked for first). 0 or -ENOENT.
+ */
+int gateway_find(struct engine *engine, enum gateway_side side, const char *name, size_t len, uint32_t *id);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What signaling's workers read of the configuration, and everything derived from it, as one immutable tree.
+ * Housekeeping builds it at start and at every reload; workers get it by snapshot_get() once per poll.
+ * What outlives a reload (calls carried, bans, suspensions, used nonces) hangs on struct signaling_state.
+ */
+#ifndef TANDEM_SIGNALING_SNAPSHOT_SIGNALING_H
+#define TANDEM_SIGNALING_SNAPSHOT_SIGNALING_H
+
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/snapshot.h"
+#include "signaling/gateway.h"
+#include "signaling/nonce.h"
+#include "signaling/route.h"
+#include "signaling/source.h"
+#include "signaling/users.h"
+
+/* The process's, made once. */
+struct signaling_state {
+	struct parties *parties;
+	struct user_states *user_states;
+	struct nonces nonces;
+};
+
+int signaling_state_init(struct signaling_state *state, struct segment *gateways); /* segment may be NULL in tests */
+void signaling_state_fini(struct signaling_state *state);
+
+/* The configured gateway behind a party id; both NULL: a phone, or no longer configured. */
+struct party_config {
+	const struct config_mapping_gateway *mapping;
+	const struct config_routing_gateway *routing;
+};
+
+struct signaling_snapshot {
+	const struct config *config; /* borrowed: freed after the snapshot */
+	const struct parameters *parameters;
+	struct signaling_state *state;
+	struct route_table *routes;
+	struct source_table *sources;
+	struct users *users;
+	struct party_config *party; /* [party_count], by id */
+	uint32_t party_count;
+	uint32_t keep_alive_len; /* of parameters->nat_keep_alive_message */
+	struct route_entry *route_entries;
+	struct source_entry *source_entries;
+};
+
+/* NULL with the reason logged. */
+struct signaling_snapshot *signaling_snapshot_new(const struct config *config, struct signaling_state *state);
+void signaling_snapshot_free(struct signaling_snapshot *snapshot);
+
+#endif
