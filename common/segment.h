@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SEGMENT_MAGIC 0x314d444e41545353ull
+#define SEGMENT_MAGIC  0x314d444e41545353ull
 #define SEGMENT_HEADER 64 /* bytes before the layout's own content */
 
 /* First cache line of every segment; written by the creator only. */
@@ -45,6 +45,8 @@ struct segment_spec {
 	uint32_t item_size;
 	uint32_t item_count;
 	uint64_t size; /* SEGMENT_HEADER included */
+	/* Writes what the content must start with, before the segment is published; NULL = all zero. */
+	void (*fill)(void *content, const struct segment_spec *spec);
 };
 
 struct segment {
@@ -55,15 +57,23 @@ struct segment {
 };
 
 /*
- * Create /dev/shm/tandem.<node>.<name>, zero-filled, published under its name only when complete.
+ * Create /dev/shm/tandem.<node>.<name>, zero-filled (then fill()), published under its name only when complete and
+ * with all its memory taken, so that a full /dev/shm is an error here (-ENOSPC) and not a SIGBUS in a worker.
  * An equal one that exists is kept as it is (returns 1). One that differs is an error (-EEXIST) unless `replace`.
- * Returns 0 when created. Errors are logged with what was found and what was expected.
+ * Returns 0 when created. Errors are logged with what was found and what was expected. `mode` are the permission
+ * bits; the group is "tandem" where the system has one and the caller may give files to it.
  */
 int segment_create(const char *node, const struct segment_spec *spec, unsigned int mode, bool replace);
 
-/* Map an existing segment; refuses a mismatch (-EPROTO) with a log line that says which field differs. */
+/*
+ * Map an existing segment; refuses a mismatch (-EPROTO) with a log line that says which field differs, and one that
+ * somebody else could have put there (-EPERM): not root's, not ours, not of the group "tandem", or open to everybody.
+ */
 int segment_attach(struct segment *segment, const char *node, const struct segment_spec *spec, bool writable);
 void segment_detach(struct segment *segment);
+/* 0 or a negative errno; -ENOENT when there is none. Who has it mapped keeps it. */
 int segment_remove(const char *node, const char *name);
+/* The creator's word for what a segment is, for messages: "ring". "unknown" when it is none of ours. */
+const char *segment_layout_name(uint32_t layout);
 
 #endif
