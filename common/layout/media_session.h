@@ -58,7 +58,8 @@ struct media_leg_hot {
 	uint32_t clock_rate;                 /* Hz, for the jitter */
 	_Atomic uint32_t max_jitter;         /* as `jitter` */
 	uint32_t base_seq;                   /* first extended sequence number of the stream now running */
-	uint64_t packets_before;             /* `packets` when that stream began */
+	uint8_t address;                     /* private to media: which of its addresses `local` is */
+	uint8_t reserved[7];
 	/* second line: the stream that comes from this leg */
 	_Alignas(64) _Atomic uint64_t packets; /* valid RTP packets received */
 	_Atomic uint64_t bytes;                /* theirs, RTP header included */
@@ -92,7 +93,7 @@ struct media_leg_cold {
 	uint8_t dtmf_event;            /* its digit */
 	uint8_t dtmf_state;            /* 0 none yet, 1 in progress, 2 told */
 	_Atomic uint64_t lost_before;  /* packets lost in streams that have ended */
-	uint8_t reserved[8];
+	uint64_t packets_before;       /* `packets` when the stream now running began */
 };
 
 struct media_session {
@@ -156,7 +157,7 @@ static inline bool media_session_read(const struct media_session *session, struc
 static inline uint64_t media_leg_lost(const struct media_session *session, enum media_leg_index leg)
 {
 	const struct media_leg_hot *hot = &session->hot[leg];
-	int64_t received = (int64_t)(hot->packets - hot->packets_before);
+	int64_t received = (int64_t)(hot->packets - session->cold[leg].packets_before);
 	int64_t expected = (int64_t)(uint32_t)(hot->max_seq - hot->base_seq) + 1;
 	int64_t lost = hot->streams && expected > received ? expected - received : 0;
 
