@@ -17,7 +17,7 @@
 
 enum counter_id {
 #define COUNTER(group, name, help) COUNTER_##group##_##name,
-#define GAUGE(group, name, help) COUNTER_##group##_##name,
+#define GAUGE(group, name, help)   COUNTER_##group##_##name,
 #include "counters/all.def"
 #undef COUNTER
 #undef GAUGE
@@ -46,7 +46,7 @@ struct counter_row *counters_row(struct segment *counters, const char *owner);
 static inline void counter_add(struct counter_row *row, enum counter_id id, uint64_t n)
 {
 	atomic_store_explicit(&row->value[id], atomic_load_explicit(&row->value[id], memory_order_relaxed) + n,
-	                      memory_order_relaxed);
+			      memory_order_relaxed);
 }
 
 static inline void counter_inc(struct counter_row *row, enum counter_id id)
