@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/message_pool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Most kept messages are responses and ACKs; an INVITE with its body takes the second size. */
+static const struct {
+	uint32_t size, share; /* one buffer for every `share` messages... */
+	uint32_t least;       /* ...but never fewer than this */
+} classes[MESSAGE_POOL_CLASSES] = {
+	{1024, 1, 1024},
+	{2048, 2, 512},
+	{8192, 16, 128},
+	{65536, 512, 16},
+};
+
+static size_t stride(unsigned int class)
+{
+	return sizeof(struct message_buffer) + classes[class].size;
+}
+
+int message_pool_init(struct message_pool *pool, uint32_t messages)
+{
+	memset(pool, 0, sizeof(*pool));
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++) {
+		uint32_t count = messages / classes[class].share;
+
+		if (count < classes[class].least)
+			count = classes[class].least;
+		pool->class[class].memory = calloc(count, stride(class));
+		if (!pool->class[class].memory) {
+			message_pool_fini(pool);
+			return -ENOMEM;
+		}
+		/* Never threaded through the memory in advance: what is not used is not touched. */
+		pool->class[class].count = count;
+	}
+	return 0;
+}
+
+void message_pool_fini(struct message_pool *pool)
+{
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++)
+		free(pool->class[class].memory);
+	memset(pool, 0, sizeof(*pool));
+}
+
+static struct message_buffer *take(struct message_pool *pool, unsigned int class)
+{
+	struct message_buffer *buffer = pool->class[class].free;
+
+	if (buffer) {
+		pool->class[class].free = buffer->next;
+		return buffer;
+	}
+	if (pool->class[class].used == pool->class[class].count)
+		return NULL;
+	buffer = (struct message_buffer *)(pool->class[class].memory + pool->class[class].used++ * stride(class));
+	buffer->class = (uint16_t)class;
+	return buffer;
+}
+
+struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len)
+{
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++) {
+		struct message_buffer *buffer = len <= classes[class].size ? take(pool, class) : NULL;
+
+		if (buffer) {
+			memcpy(buffer->data, data, len);
+			buffer->len = (uint32_t)len;
+			return buffer;
+		}
+	}
+	return NULL;
+}
+
+void message_pool_free(struct message_pool *pool, struct message_buffer *buffer)
+{
+	if (!buffer)
+		return;
+	buffer->next = pool->class[buffer->class].free;
+	pool->class[buffer->class].free = buffer;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SIP transactions over UDP: RFC 3261 section 17 with RFC 6026 (Accepted), RFC 4320 and RFC 3581.
+ *
+ * A transaction owns the message it may have to send again and, on the server side, a copy of the request it has
+ * to answer later. Everything comes from pools of the worker. Its user (a call) is told of responses and of
+ * failure through struct transaction_user; a transaction whose user has gone carries on alone until its end.
+ */
+#ifndef TANDEM_SIGNALING_TRANSACTION_H
+#define TANDEM_SIGNALING_TRANSACTION_H
+
+#include "signaling/engine.h"
+#include "signaling/identifier.h"
+#include "signaling/message_pool.h"
+#include "signaling/sip/build.h"
+#include "signaling/sip/message.h"
+
+enum transaction_kind { SERVER_INVITE, SERVER_OTHER, CLIENT_INVITE, CLIENT_OTHER };
+
+enum transaction_state {
+	TRANSACTION_FREE,
+	TRANSACTION_TRYING,     /* client: Calling / Trying; server: no response yet */
+	TRANSACTION_PROCEEDING, /* a provisional response has passed */
+	TRANSACTION_COMPLETED,  /* a final response (other than 2xx to INVITE) has passed */
+	TRANSACTION_CONFIRMED,  /* server INVITE: its ACK came */
+	TRANSACTION_ACCEPTED,   /* INVITE: a 2xx has passed */
+};
+
+struct transaction;
+
+struct transaction_user {
+	/* client: a provisional or the final response; for INVITE every 2xx that is not a resend. */
+	void (*response)(struct engine *engine, struct transaction *transaction, struct sip_message *response);
+	/* client: no final response in time; server INVITE: no ACK to our 2xx. The transaction ends after it. */
+	void (*failed)(struct engine *engine, struct transaction *transaction);
+};
+
+struct transaction_link {
+	struct transaction *next;
+	struct transaction **from;
+};
+
+struct transaction {
+	struct transaction_link by_key;   /* server: chain of its hash; next also threads the free list */
+	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
+	struct transaction_link linger;   /* oldest first, of those that only absorb resends */
+	struct timer resend, end;
+	uint64_t key[2];
+	uint64_t merge_key;
+	uint64_t serial;      /* client: in its branch */
+	struct sip_flow flow; /* where what we send goes */
+	uint32_t index;
+	uint8_t kind, state, method, resends;
+	bool lingering;
+	bool cancelled;                 /* client INVITE: CANCEL is to follow the first provisional, or has been sent */
+	uint64_t tag_hash;              /* client INVITE, Accepted: To tag of the dialog that has been acknowledged */
+	struct message_buffer *message; /* what we send again */
+	struct message_buffer *request; /* server: the request, as long as it is to be answered */
+	struct transaction *cancel;     /* client INVITE: its CANCEL's transaction */
+	struct transaction *invite;     /* and back */
+	const struct transaction_user *user;
+	void *owner; /* the user's */
+};
+
+struct transactions {
+	struct transaction *pool;
+	uint32_t count, used, standing;
+	struct transaction *free;
+	struct transaction **by_key, **by_merge;
+	uint32_t mask;
+	struct transaction *linger_first, **linger_last;
+	struct message_pool messages;
+	struct sip_message *kept; /* for reading a kept message again */
+	uint64_t serial;
+};
+
+/* 0 or -ENOMEM. */
+int transactions_init(struct engine *engine, uint32_t count);
+void transactions_fini(struct engine *engine);
+
+/* ---- server (transaction_server.c) ---- */
+
+/*
+ * A request arrived: find its transaction. True when it has been dealt with (a resend, an ACK to a non-2xx).
+ * False: *found is the INVITE transaction a CANCEL is for, or NULL.
+ */
+bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+                                 struct transaction **found);
+/* A new server transaction, in no state to be sent anything yet. NULL: no room (counted). */
+struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
+                                           struct sip_message *request);
+/* True when this INVITE came before by another way (482). */
+bool transaction_is_merged(struct engine *engine, struct sip_message *request);
+/* Keep a copy of the request, to be answered after this datagram is gone. 0 or -ENOBUFS. */
+int transaction_keep_request(struct engine *engine, struct transaction *transaction, const struct sip_message *request);
+/* The kept request, parsed again; valid until the next call of this or of a function that sends. NULL: none. */
+struct sip_message *transaction_request(struct engine *engine, struct transaction *transaction);
+/*
+ * Send a response that was built by the user: kept for resends, and the state moves on by its code. A 2xx to
+ * INVITE is sent again until transaction_acked().
+ */
+int transaction_send_response(struct engine *engine, struct transaction *transaction, unsigned int code,
+                              const void *data, uint32_t len);
+/* The ACK to our 2xx has come. */
+void transaction_acked(struct engine *engine, struct transaction *transaction);
+/* After a restart: a server INVITE transaction as an earlier life had it; key by via, the top Via's text. */
+struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow, struct sip_text via);
+
+/* Answer without a transaction. to_tag empty = one that is the same for each resend. */
+void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+                                 unsigned int code, const char *reason, const struct response_extra *extra);
+
+/* ---- client (transaction_client.c) ---- */
+
+/* A new client transaction; print its branch into the request with transaction_branch(). NULL: no room (counted). */
+struct transaction *transaction_client_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
+                                           const struct transaction_user *user, void *owner);
+/* After a restart: the one an earlier life had, with its branch. `message`: the request as it was, without a body. */
+struct transaction *transaction_client_restore(struct engine *engine, uint32_t index, uint64_t serial,
+                                               const struct sip_flow *flow, const void *message, uint32_t len);
+void transaction_branch(const struct engine *engine, const struct transaction *transaction,
+                        char out[static IDENTIFIER_BRANCH]);
+/* Keep and send the request. 0 or -ENOBUFS: then the transaction is gone. */
+int transaction_send_request(struct engine *engine, struct transaction *transaction, const void *data, uint32_t len);
+/* A response arrived. False: it belongs to no transaction here. */
+bool transaction_receive_response(struct engine *engine, struct sip_message *response);
+/*
+ * CANCEL an INVITE, at once or after its first provisional response; reason: value of a Reason header, may be
+ * empty. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
+ */
+void transaction_cancel(struct engine *engine, struct transaction *transaction, struct sip_text reason);
+/* Keep the ACK to a 2xx, to be sent again when the 2xx comes again, and send it. */
+void transaction_send_ack(struct engine *engine, struct transaction *transaction, struct sip_text to_tag,
+                          const void *data, uint32_t len);
+/* A 2xx to an INVITE that nobody waits for: ACK and BYE it. */
+extern const struct transaction_user transaction_orphan_user;
+void transaction_end_stranger(struct engine *engine, struct transaction *transaction, const struct sip_flow *flow,
+                              struct sip_message *response);
+
+/* ---- both (transaction.c) ---- */
+
+struct transaction *transaction_take(struct engine *engine);
+void transaction_free(struct engine *engine, struct transaction *transaction);
+/* Only absorb resends from now on, until `end_us`; may be given up early when transactions run short. */
+void transaction_linger(struct engine *engine, struct transaction *transaction, uint64_t end_us);
+/* The user goes; the transaction carries on alone. */
+void transaction_detach(struct transaction *transaction);
+/* Keep a message in place of the one before. 0 or -ENOBUFS. */
+int transaction_keep(struct engine *engine, struct transaction *transaction, const void *data, uint32_t len);
+void transaction_send_kept(struct engine *engine, struct transaction *transaction);
+/* (Re)start the resends by SS_SIP_RESEND_INTERVAL. */
+void transaction_schedule_start(struct engine *engine, struct transaction *transaction);
+/* 32 s with the default schedule: timers B, D, F, H, J, L, M of the RFCs. */
+uint64_t transaction_lifetime_us(const struct engine *engine);
+void transaction_chain(struct transaction **head, struct transaction_link *link, struct transaction *transaction,
+                       size_t member);
+uint64_t engine_random(struct engine *engine);
+
+#endif
