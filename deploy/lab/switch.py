@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 
 from .net import NET4, NET6, BIT4, BIT6, wait_for
 
@@ -47,13 +45,13 @@ def base_config(node, folder, database):
 class Switch:
     """One node. `config` is a dictionary like base_config()'s; change it before start() or with reload()."""
 
-    def __init__(self, net, folder, config, build=None):
+    def __init__(self, net, folder, config, build=None, runtime=None):
         self.net, self.folder, self.config = net, folder, config
         self.build = build or os.environ.get("TANDEM_BUILD") or os.path.join(TOP, "build")
         self.node = config["node"]
         self.config_path = os.path.join(folder, "tandem.yaml")
         self.log_path = os.path.join(folder, "switch.log")
-        self.environment = {**os.environ, "TANDEM_RUNTIME_DIRECTORY": os.path.join(folder, "run")}
+        self.environment = {**os.environ, "TANDEM_RUNTIME_DIRECTORY": runtime or os.path.join(folder, "run")}
         self.supervisor = None
         os.makedirs(config["spool"]["directory"], exist_ok=True)
         os.makedirs(self.environment["TANDEM_RUNTIME_DIRECTORY"], exist_ok=True)
