@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Build with both compilers and with the sanitizers, run every suite, and add up.
+
+    unit, fuzz   in each build: gcc, clang, both with address and undefined sanitizers, gcc with the thread sanitizer
+    system       the gcc build; the tests marked `sanitize` also with the sanitizers' build
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+ASAN = ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized"]
+# folder, compiler, meson options, suites run in it
+BUILDS = [
+    ("build", "gcc", [], ("unit", "fuzz", "system")),
+    ("build-clang", "clang", [], ("unit", "fuzz")),
+    ("build-asan", "gcc", ASAN, ("unit", "fuzz", "system")),
+    ("build-clang-asan", "clang", ASAN + ["-Db_lundef=false"], ("unit", "fuzz")),
+    ("build-tsan", "gcc", ["-Db_sanitize=thread"], ("unit",)),
+]
+
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.failures = 0, 0, []
+
+    def count(self, name, good):
+        if good:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.failures.append(name)
+
+
+def step(text):
+    print(f"== {text}", flush=True)
+
+
+def build(folder, compiler, options, tally):
+    started = time.monotonic()
+    path = os.path.join(TOP, folder)
+    done = subprocess.run([os.path.join(TOP, "deploy", "build"), path, *options], env={**os.environ, "CC": compiler},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    step(f"{folder}: built with {compiler} in {time.monotonic() - started:.0f} s")
+    if done.returncode != 0:
+        print(done.stdout[-6000:])
+    tally.count(f"{folder}: build", done.returncode == 0)
+    return done.returncode == 0
+
+
+def run_meson_suites(folder, suites, only, tally):
+    path = os.path.join(TOP, folder)
+    command = ["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "--num-processes", "2", "-t", "3"]
+    for suite in suites:
+        command += ["--suite", suite]
+    log = os.path.join(path, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    done = subprocess.run(command + ([f"*{only}*"] if only else []), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env={**SANITIZER_OPTIONS, **os.environ})
+    good = 0
+    if os.path.exists(log):
+        with open(log) as file:
+            for line in file:
+                test = json.loads(line)
+                good += test["result"] == "OK"
+                tally.count(f"{folder}: {test['name']}", test["result"] == "OK")
+    if done.returncode != 0:
+        print(done.stdout[-12000:])
+        if not only:
+            tally.count(f"{folder}: meson test", False)
+    print(f"   {folder}: {good} passed", flush=True)
+
+
+def run_system(folder, marker, only, tally):
+    path = os.path.join(TOP, folder)
+    report = os.path.join(path, "system.xml")
+    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-v", "--tb=short", "--durations=15", f"--junitxml={report}",
+               os.path.join(TOP, "tests", "system")]
+    if marker:
+        command += ["-m", marker]
+    if only:
+        command += ["-k", only]
+    step(f"{folder}: system tests" + (f" marked {marker}" if marker else ""))
+    done = subprocess.run(command, env={**SANITIZER_OPTIONS, **os.environ, "TANDEM_BUILD": path, "PYTHONDONTWRITEBYTECODE": "1"})
+    cases = list(xml.etree.ElementTree.parse(report).iter("testcase")) if os.path.exists(report) else []
+    for case in cases:
+        bad = any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
+        tally.count(f"{folder}: {case.get('classname')}.{case.get('name')}", not bad)
+    if done.returncode not in (0, 1, 5) or (done.returncode == 5 and not only):
+        tally.count(f"{folder}: pytest exit status {done.returncode}", False)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system"], help="default: all of them")
+    parser.add_argument("--only", help="tests whose name matches")
+    parser.add_argument("--build", action="append", help="only these build folders")
+    arguments = parser.parse_args()
+    suites = arguments.suite or ["unit", "fuzz", "system"]
+    started, tally = time.monotonic(), Tally()
+
+    for folder, compiler, options, offered in BUILDS:
+        wanted = [suite for suite in suites if suite in offered]
+        if not wanted or (arguments.build and folder not in arguments.build):
+            continue
+        if not build(folder, compiler, options, tally):
+            continue
+        if set(wanted) & {"unit", "fuzz"}:
+            run_meson_suites(folder, [s for s in wanted if s != "system"], arguments.only, tally)
+        if "system" in wanted:
+            run_system(folder, "sanitize" if folder == "build-asan" else None, arguments.only, tally)
+
+    if tally.failures:
+        step("failed")
+        for name in tally.failures:
+            print(f"   {name}")
+    print(f"{(time.monotonic() - started) / 60:.1f} minutes", flush=True)
+    print(f"{tally.passed} passed, {tally.failed} failed", flush=True)
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
