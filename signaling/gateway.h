@@ -58,8 +58,9 @@ struct party_limits {
 	bool enabled;
 };
 
-/* The id of the party with that name, made if need be, with these limits from now on. -ENOMEM or -ENOSPC. */
-int64_t party_claim(struct parties *parties, enum party_kind kind, const char *name, const struct party_limits *limits);
+/* The id of the party with that name, made if need be (without limits, disabled). Negative: -ENOMEM or -ENOSPC. */
+int64_t party_claim(struct parties *parties, enum party_kind kind, const char *name);
+void party_limit(struct party *party, const struct party_limits *limits);
 
 /* ---- any thread ---- */
 

@@ -18,15 +18,16 @@
 #include <stdint.h>
 
 #include "common/addr.h"
+#include "signaling/siphash.h"
 
-#define NONCE_LEN        48 /* characters, no terminating zero */
+#define NONCE_LEN        56 /* characters, no terminating zero */
 #define NONCE_LIFETIME_S 300
 #define NONCE_PLACES     65536u
 
 enum nonce_verdict { NONCE_OK, NONCE_STALE, NONCE_FOREIGN /* not made by us for this address */ };
 
 struct nonces {
-	uint8_t key[32];
+	struct siphash_key key[2];
 	_Atomic uint64_t serial;
 	_Atomic uint64_t *used; /* [NONCE_PLACES]: serial << 20 | nc */
 };
@@ -34,7 +35,7 @@ struct nonces {
 int nonces_init(struct nonces *nonces); /* 0, -ENOMEM, -EIO: no random numbers */
 void nonces_fini(struct nonces *nonces);
 
-/* Any thread. `realm` is bound into the MAC. */
+/* Any thread. */
 void nonce_make(struct nonces *nonces, const struct net_addr *remote, uint64_t now_us, char out[static NONCE_LEN]);
 /* Is it ours, for this address, and young enough? Does not look at replay. */
 enum nonce_verdict nonce_check(const struct nonces *nonces, const char *nonce, size_t len,

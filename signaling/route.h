@@ -30,11 +30,15 @@ void route_table_free(struct route_table *table);
 
 struct route_result {
 	unsigned int count;   /* candidates: ids of routing gateways, best first */
-	unsigned int matched; /* gateways whose prefix matches, those passed over included: 0 = no route at all */
+	unsigned int matched; /* gateways whose prefix matches, those passed over included: 0 = no route at all,
+	                       * else no candidate left means all are busy */
 	uint32_t gateway[ROUTE_MAX];
 };
 
-/* The ROUTE_MAX best of the table. What is disabled, banned or full now is passed over. Any thread. */
+/*
+ * The ROUTE_MAX best of the table. What is disabled or banned now is passed over; a full one, or one over its rate, is
+ * listed (the last of its priority, being full) and refused by gateway_admit(), which counts it. Any thread.
+ */
 void route_table_select(const struct route_table *table, const struct parties *parties, const char *number, size_t len,
 			uint64_t now_us, struct route_result *result);
 

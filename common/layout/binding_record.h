@@ -44,8 +44,8 @@ struct binding_record {
 	uint64_t call_id_hash;     /* of the REGISTER that made or refreshed it last */
 	uint32_t cseq;             /* likewise */
 	uint16_t port_index;       /* which of the process's SIP ports it registered through */
-	uint8_t user_len, contact_len, user_agent_len;
-	uint8_t pad[1];
+	uint16_t contact_len;
+	uint8_t user_len, user_agent_len;
 	struct net_addr local;  /* our address that the REGISTER came to: the other end of its pinhole */
 	struct net_addr remote; /* where it came from: requests to the phone go here */
 	uint8_t reserved[30];
