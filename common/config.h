@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdio.h>
 
 #include "addr.h"
 #include "log.h"
@@ -79,7 +81,7 @@ struct config_rewrite_code {
 struct config_mapping_gateway {
 	char *name;
 	bool enabled;
-	char *network;
+	char *network; /* one of the signaling ports'; default: the first signaling port's */
 	struct net_prefix *addresses;
 	unsigned int addresses_count;
 	struct config_digest *digest; /* NULL = by address alone */
@@ -96,7 +98,7 @@ struct config_mapping_gateway {
 struct config_routing_gateway {
 	char *name;
 	bool enabled;
-	char *network;
+	char *network; /* as above */
 	struct net_addr address; /* port defaults to 5060 */
 	char **prefixes;         /* "" matches everything */
 	unsigned int prefixes_count;
@@ -161,8 +163,10 @@ struct config {
 	char *path; /* the file it came from */
 };
 
-/* Returns a new tree (the caller's, config_free()), or NULL with every fault written to stderr and the log. */
+/* Returns a new tree (the caller's, config_free()), or NULL with every fault written to stderr. Warnings go there, too. */
 struct config *config_load(const char *path);
+/* The same for a machine with so many cores (0 = this one), with faults and warnings written to `report`. */
+struct config *config_load_for(const char *path, unsigned int cores, FILE *report);
 void config_free(struct config *config);
 
 /*

@@ -7,10 +7,11 @@
 #define TANDEM_COMMON_PARAMETERS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#define PARAMETER_NO_LIMIT UINT32_MAX /* "none" */
-#define RESEND_MAX 10
+#define PARAMETER_NO_LIMIT     UINT32_MAX /* "none" */
+#define RESEND_MAX             10
 #define KEEP_ALIVE_MESSAGE_MAX 512
 
 enum media_proxy_mode { MEDIA_PROXY_AUTO, MEDIA_PROXY_ON, MEDIA_PROXY_OFF, MEDIA_PROXY_MUST_ON };
@@ -41,5 +42,76 @@ struct parameters {
 	/* records */
 	bool cdr_record_nonconnect;
 };
+
+enum parameter_id {
+#define PARAMETER_GROUP(title)
+#define PARAMETER(name, ...) PARAMETER_##name,
+#define PARAMETER_ALIAS(name, of)
+#include "parameters.def"
+#undef PARAMETER_GROUP
+#undef PARAMETER
+#undef PARAMETER_ALIAS
+	PARAMETER_COUNT
+};
+
+enum parameter_type {
+	PARAMETER_SECONDS,
+	PARAMETER_SECONDS_MS, /* written in seconds, kept in milliseconds */
+	PARAMETER_MS,
+	PARAMETER_COUNT_OF,
+	PARAMETER_BYTE,
+	PARAMETER_FLAG,
+	PARAMETER_MESSAGE,
+	PARAMETER_PROXY_MODE,
+	PARAMETER_RESEND,
+};
+
+enum parameter_special { PARAMETER_MAY_BE_NONE = 1, PARAMETER_ZERO_IS_OFF = 2 };
+enum parameter_used { PARAMETER_USED, PARAMETER_USED_PARTLY, PARAMETER_NOT_USED_YET };
+
+struct parameter_info {
+	const char *name;
+	size_t offset; /* of its member in struct parameters */
+	enum parameter_type type;
+	const char *default_text; /* as it would stand in the file */
+	uint32_t least, most;     /* in `unit` */
+	unsigned int special;     /* enum parameter_special */
+	enum parameter_used used;
+	const char *unit; /* "s", "ms", "bytes" or "" */
+	const char *help;
+};
+extern const struct parameter_info parameter_info[PARAMETER_COUNT];
+
+/* Older names that are accepted; ends with a NULL name. */
+struct parameter_alias {
+	const char *name;
+	enum parameter_id id;
+};
+extern const struct parameter_alias parameter_alias[];
+
+#define PARAMETER_TEXT 640 /* room for any value or expectation in words */
+
+void parameters_defaults(struct parameters *parameters);
+
+/*
+ * Read one value as it stands in the file (a RESEND list: joined by commas). Returns 0, or -EINVAL with nothing
+ * changed; parameter_expected() then says what would have been accepted.
+ */
+int parameter_set(struct parameters *parameters, enum parameter_id id, const char *text);
+/* The title it stands under: "Media". */
+const char *parameter_group(enum parameter_id id);
+/* "10 to 86400 s", "on or off", "none, or 0 to 10". Returns out. */
+const char *parameter_expected(enum parameter_id id, char out[static PARAMETER_TEXT]);
+/* The value in force, as it would stand in the file. Returns out. */
+const char *parameter_print(const struct parameters *parameters, enum parameter_id id, char out[static PARAMETER_TEXT]);
+
+/*
+ * Scalars as the whole file writes them. 0, or -EINVAL when the text is nothing of the kind or does not fit.
+ * Numbers: decimal or 0x hexadecimal, no sign; seconds may have up to three decimals. Flags: on, off, true,
+ * false, yes, no in any case.
+ */
+int text_to_uint(const char *text, uint32_t *value);
+int text_to_ms(const char *text, uint32_t *ms);
+int text_to_flag(const char *text, bool *value);
 
 #endif

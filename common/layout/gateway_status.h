@@ -32,11 +32,11 @@ struct gateway_cell {
 	_Alignas(64) _Atomic uint64_t calls; /* standing now, half-made ones included */
 	_Atomic uint64_t attempts;           /* INVITEs from it (mapping) or to it (routing) */
 	_Atomic uint64_t answered;
-	_Atomic uint64_t refused;            /* not let in, or passed over: full, over its rate, banned */
-	_Atomic uint64_t talk_ms;            /* conversation time of ended calls */
-	_Atomic uint64_t ended;              /* answered calls that have ended: talk_ms / ended = ACD */
-	_Atomic uint64_t ban_until_us;       /* monotonic; passed over until then; 0 = not banned */
-	_Atomic uint64_t last_attempt_us;    /* monotonic */
+	_Atomic uint64_t refused;         /* not let in, or passed over: full, over its rate, banned */
+	_Atomic uint64_t talk_ms;         /* conversation time of ended calls */
+	_Atomic uint64_t ended;           /* answered calls that have ended: talk_ms / ended = ACD */
+	_Atomic uint64_t ban_until_us;    /* monotonic; passed over until then; 0 = not banned */
+	_Atomic uint64_t last_attempt_us; /* monotonic */
 };
 static_assert(sizeof(struct gateway_cell) == 64, "one cache line, one writer");
 

@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "config_fill.h"
+
+#define USER_MAX   64
+#define NUMBER_MAX 32 /* digits of a prefix or of what is put before a number */
+
+#define ARRAY_COUNT(array)  (sizeof(array) / sizeof((array)[0]))
+#define PLACE(parent, name) (&(struct place){parent, name, 0})
+#define ENTRY(parent, i)    (&(struct place){parent, NULL, i})
+
+/* ---- one value -------------------------------------------------------------------------------------------------- */
+
+static void fill_uint(struct report *report, const struct place *place, const char *raw, unsigned int *value,
+		      unsigned int fallback, unsigned int least, unsigned int most)
+{
+	uint32_t number;
+
+	*value = fallback;
+	if (raw == NULL)
+		return;
+	if (text_to_uint(raw, &number) != 0 || number < least || number > most)
+		report_error(report, place, "expected %u to %u", least, most);
+	else
+		*value = number;
+}
+
+static void fill_u16(struct report *report, const struct place *place, const char *raw, uint16_t *value,
+		     uint16_t fallback)
+{
+	unsigned int number;
+
+	fill_uint(report, place, raw, &number, fallback, 1, UINT16_MAX);
+	*value = (uint16_t)number;
+}
+
+static void fill_flag(struct report *report, const struct place *place, const char *raw, bool *value, bool fallback)
+{
+	*value = fallback;
+	if (raw != NULL && text_to_flag(raw, value) != 0)
+		report_error(report, place, "expected on or off");
+}
+
+struct word {
+	const char *word;
+	int value;
+};
+
+static void fill_word(struct report *report, const struct place *place, const char *raw, int *value, int fallback,
+		      const struct word *words, size_t count)
+{
+	char expected[200] = "";
+	size_t len = 0;
+
+	*value = fallback;
+	if (raw == NULL)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		if (strcasecmp(raw, words[i].word) == 0) {
+			*value = words[i].value;
+			return;
+		}
+		len +=
+		    (size_t)snprintf(expected + len, sizeof(expected) - len, "%s%s", i > 0 ? ", " : "", words[i].word);
+	}
+	report_error(report, place, "expected one of: %s", expected);
+}
+#define FILL_WORD(report, place, raw, field, fallback, words)                                                          \
+	do {                                                                                                           \
+		int value_;                                                                                            \
+		fill_word(report, place, raw, &value_, fallback, words, ARRAY_COUNT(words));                           \
+		(field) = value_;                                                                                      \
+	} while (0)
+
+/* Move a text over; NULL stays NULL. */
+static char *take(char **raw)
+{
+	char *text = *raw;
+
+	*raw = NULL;
+	return text;
+}
+
+static bool text_has_only(const char *text, const char *others)
+{
+	for (; *text != '\0'; text++) {
+		bool alnum =
+		    (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || (*text >= '0' && *text <= '9');
+
+		if (!alnum && strchr(others, *text) == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* A name of a port, network or gateway: it stands in logs, records and commands. */
+static char *take_name(struct report *report, const struct place *place, char **raw, bool required)
+{
+	if (*raw == NULL) {
+		if (required)
+			report_error(report, place, "expected a name");
+		return NULL;
+	}
+	size_t len = strlen(*raw);
+	if (len < 1 || len > CONFIG_NAME_MAX || !text_has_only(*raw, "-_."))
+		report_error(report, place, "expected 1 to %d letters, digits, '-', '_' or '.'", CONFIG_NAME_MAX);
+	return take(raw);
+}
+
+/* Free text of bounded length without control characters. */
+static char *take_text(struct report *report, const struct place *place, char **raw, const char *fallback, size_t most)
+{
+	if (*raw == NULL)
+		return fallback != NULL ? strdup(fallback) : NULL;
+	size_t len = strlen(*raw);
+	bool clean = len >= 1 && len <= most;
+	for (size_t i = 0; i < len && clean; i++)
+		clean = (unsigned char)(*raw)[i] >= ' ' && (*raw)[i] != 0x7f;
+	if (!clean)
+		report_error(report, place, "expected text of 1 to %zu characters", most);
+	return take(raw);
+}
+
+static char *take_user(struct report *report, const struct place *place, char **raw)
+{
+	if (*raw == NULL) {
+		report_error(report, place, "expected a user name");
+		return NULL;
+	}
+	size_t len = strlen(*raw);
+	/* RFC 3261 section 25.1, "user", without escapes. */
+	if (len < 1 || len > USER_MAX || !text_has_only(*raw, "-_.!~*'()&=+$,;?/#"))
+		report_error(report, place, "expected 1 to %d characters that a SIP user part may have", USER_MAX);
+	return take(raw);
+}
+
+static char *take_password(struct report *report, const struct place *place, char **raw)
+{
+	if (*raw == NULL)
+		report_error(report, place, "expected a password");
+	return take_text(report, place, raw, NULL, 128);
+}
+
+static bool number_is_good(const char *text)
+{
+	return strlen(text) <= NUMBER_MAX && text_has_only(text, "+*#") &&
+	       strpbrk(text, "eEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ") == NULL;
+}
+
+/* Room for `count` items, zeroed; NULL for none. */
+static void *array_of(struct report *report, unsigned int count, size_t size)
+{
+	void *array = count > 0 ? calloc(count, size) : NULL;
+
+	if (count > 0 && array == NULL)
+		report_file_error(report, 0, "out of memory");
+	return array;
+}
+
+/* ---- what gateways have in common ------------------------------------------------------------------------------- */
+
+static const struct word media_modes[] = {
+    {"system", MEDIA_SYSTEM}, {"auto", MEDIA_AUTO}, {"on", MEDIA_ON}, {"off", MEDIA_OFF}, {"must_on", MEDIA_MUST_ON}};
+
+static void fill_prefixes(struct report *report, const struct place *place, char **raw, unsigned int count,
+			  char ***prefixes, unsigned int *prefixes_count)
+{
+	*prefixes = array_of(report, count, sizeof(char *));
+	if (*prefixes == NULL)
+		return;
+	*prefixes_count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		if (!number_is_good(raw[i]))
+			report_error(report, ENTRY(place, i), "expected at most %d digits, '+', '*' or '#'",
+				     NUMBER_MAX);
+		(*prefixes)[i] = take(&raw[i]);
+	}
+}
+
+static void fill_rewrite(struct report *report, const struct place *place, struct raw_rewrite *raw,
+			 struct config_rewrite *rewrite)
+{
+	fill_uint(report, PLACE(place, "strip"), raw->strip, &rewrite->strip, 0, 0, NUMBER_MAX);
+	if (raw->add != NULL && !number_is_good(raw->add))
+		report_error(report, PLACE(place, "add"), "expected at most %d digits, '+', '*' or '#'", NUMBER_MAX);
+	rewrite->add = take(&raw->add);
+}
+
+static struct config_digest *fill_digest(struct report *report, const struct place *place, struct raw_digest *raw)
+{
+	struct config_digest *digest = raw != NULL ? array_of(report, 1, sizeof(*digest)) : NULL;
+
+	if (digest == NULL)
+		return NULL;
+	digest->user = take_user(report, PLACE(place, "user"), &raw->user);
+	digest->password = take_password(report, PLACE(place, "password"), &raw->password);
+	return digest;
+}
+
+static void fill_mapping_gateway(struct report *report, const struct place *place, struct raw_mapping_gateway *raw,
+				 struct config_mapping_gateway *gateway)
+{
+	const struct place *addresses = PLACE(place, "addresses");
+	const struct place *codes = PLACE(place, "response_codes");
+
+	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
+	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
+	gateway->network = take_name(report, PLACE(place, "network"), &raw->network, false);
+	gateway->addresses = array_of(report, raw->addresses_count, sizeof(*gateway->addresses));
+	for (unsigned int i = 0; i < raw->addresses_count && gateway->addresses != NULL; i++) {
+		gateway->addresses_count = i + 1;
+		if (net_prefix_parse(&gateway->addresses[i], raw->addresses[i], strlen(raw->addresses[i])) != 0)
+			report_error(report, ENTRY(addresses, i),
+				     "expected an IP address, address:port or address/length");
+	}
+	gateway->digest = fill_digest(report, PLACE(place, "digest"), raw->digest);
+	if (raw->addresses_count == 0 && raw->digest == NULL)
+		report_error(report, addresses, "expected addresses, or a digest, to know this gateway by");
+	fill_uint(report, PLACE(place, "capacity"), raw->capacity, &gateway->capacity, 0, 0, 10000000);
+	fill_uint(report, PLACE(place, "calls_per_second"), raw->calls_per_second, &gateway->calls_per_second, 0, 0,
+		  1000000);
+	fill_prefixes(report, PLACE(place, "prefixes"), raw->prefixes, raw->prefixes_count, &gateway->prefixes,
+		      &gateway->prefixes_count);
+	fill_rewrite(report, PLACE(place, "caller"), &raw->caller, &gateway->caller);
+	fill_rewrite(report, PLACE(place, "callee"), &raw->callee, &gateway->callee);
+	gateway->response_codes = array_of(report, raw->response_codes_count, sizeof(*gateway->response_codes));
+	for (unsigned int i = 0; i < raw->response_codes_count && gateway->response_codes != NULL; i++) {
+		struct raw_rewrite_code *from = &raw->response_codes[i];
+		struct config_rewrite_code *code = &gateway->response_codes[i];
+		const struct place *entry = ENTRY(codes, i);
+
+		gateway->response_codes_count = i + 1;
+		fill_uint(report, PLACE(entry, "from"), from->from, &code->from, 0, 300, 699);
+		fill_uint(report, PLACE(entry, "to"), from->to, &code->to, 0, 400, 699);
+		if (from->from == NULL || from->to == NULL)
+			report_error(report, PLACE(entry, from->from == NULL ? "from" : "to"),
+				     "expected a SIP response code");
+		for (unsigned int before = 0; before < i; before++) {
+			if (code->from != 0 && gateway->response_codes[before].from == code->from)
+				report_error(report, PLACE(entry, "from"), "expected each code once");
+		}
+	}
+	FILL_WORD(report, PLACE(place, "media_mode"), raw->media_mode, gateway->media_mode, MEDIA_SYSTEM, media_modes);
+}
+
+/* A gateway's own time-out: the range of the parameter it overrides, or 0. */
+static void fill_timeout(struct report *report, const struct place *place, const char *raw, uint32_t *ms,
+			 enum parameter_id overrides)
+{
+	const struct parameter_info *info = &parameter_info[overrides];
+
+	*ms = 0;
+	if (raw == NULL)
+		return;
+	if (text_to_ms(raw, ms) != 0 || (*ms != 0 && (*ms < info->least * 1000 || *ms > info->most * 1000)))
+		report_error(report, place, "expected %u to %u s, or 0 for the system's value", info->least,
+			     info->most);
+}
+
+static void fill_override(struct report *report, const struct place *place, const char *raw, int *value)
+{
+	bool flag = false;
+
+	fill_flag(report, place, raw, &flag, false);
+	*value = raw == NULL ? -1 : flag;
+}
+
+static void fill_timeouts(struct report *report, const struct place *place, const struct raw_timeouts *raw,
+			  struct config_routing_gateway *gateway)
+{
+	fill_timeout(report, PLACE(place, "invite"), raw->invite, &gateway->timeout_invite_ms,
+		     PARAMETER_SS_SIP_TIMEOUT_INVITE);
+	fill_timeout(report, PLACE(place, "trying"), raw->trying, &gateway->timeout_trying_ms,
+		     PARAMETER_SS_SIP_TIMEOUT_TRYING);
+	fill_timeout(report, PLACE(place, "progress"), raw->progress, &gateway->timeout_progress_ms,
+		     PARAMETER_SS_SIP_TIMEOUT_SESSION_PROGRESS);
+	fill_timeout(report, PLACE(place, "progress_sdp"), raw->progress_sdp, &gateway->timeout_progress_sdp_ms,
+		     PARAMETER_SS_SIP_TIMEOUT_SESSION_PROGRESS_SDP);
+	fill_timeout(report, PLACE(place, "ringing"), raw->ringing, &gateway->timeout_ringing_ms,
+		     PARAMETER_SS_SIP_TIMEOUT_RINGING);
+}
+
+static void fill_routing_gateway(struct report *report, const struct place *place, struct raw_routing_gateway *raw,
+				 struct config_routing_gateway *gateway)
+{
+	static const struct word watches[] = {
+	    {"both", SILENCE_BOTH}, {"caller", SILENCE_CALLER}, {"callee", SILENCE_CALLEE}, {"none", SILENCE_NONE}};
+	const struct place *codes = PLACE(place, "stop_codes");
+
+	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
+	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
+	gateway->network = take_name(report, PLACE(place, "network"), &raw->network, false);
+	if (raw->address == NULL || net_addr_parse(&gateway->address, raw->address, strlen(raw->address)) != 0 ||
+	    net_addr_is_any(&gateway->address))
+		report_error(report, PLACE(place, "address"), "expected an IP address or address:port");
+	if (gateway->address.port == 0)
+		gateway->address.port = 5060;
+	fill_prefixes(report, PLACE(place, "prefixes"), raw->prefixes, raw->prefixes_count, &gateway->prefixes,
+		      &gateway->prefixes_count);
+	if (raw->prefixes_count == 0)
+		report_error(report, PLACE(place, "prefixes"),
+			     "expected at least one prefix; \"\" stands for every number");
+	fill_uint(report, PLACE(place, "priority"), raw->priority, &gateway->priority, 100, 0, 65535);
+	fill_uint(report, PLACE(place, "capacity"), raw->capacity, &gateway->capacity, 0, 0, 10000000);
+	fill_uint(report, PLACE(place, "calls_per_second"), raw->calls_per_second, &gateway->calls_per_second, 0, 0,
+		  1000000);
+	fill_rewrite(report, PLACE(place, "caller"), &raw->caller, &gateway->caller);
+	fill_rewrite(report, PLACE(place, "callee"), &raw->callee, &gateway->callee);
+	gateway->digest = fill_digest(report, PLACE(place, "digest"), raw->digest);
+	gateway->stop_codes = array_of(report, raw->stop_codes_count, sizeof(*gateway->stop_codes));
+	for (unsigned int i = 0; i < raw->stop_codes_count && gateway->stop_codes != NULL; i++) {
+		gateway->stop_codes_count = i + 1;
+		fill_uint(report, ENTRY(codes, i), raw->stop_codes[i], &gateway->stop_codes[i], 0, 300, 699);
+	}
+	FILL_WORD(report, PLACE(place, "media_mode"), raw->media_mode, gateway->media_mode, MEDIA_SYSTEM, media_modes);
+	FILL_WORD(report, PLACE(place, "silence_watch"), raw->silence_watch, gateway->silence_watch, SILENCE_BOTH,
+		  watches);
+	fill_timeouts(report, PLACE(place, "timeouts"), &raw->timeouts, gateway);
+	fill_override(report, PLACE(place, "stop_switch_after_sdp"), raw->stop_switch_after_sdp,
+		      &gateway->stop_switch_after_sdp);
+	fill_override(report, PLACE(place, "stop_switch_after_invite_timeout"), raw->stop_switch_after_invite_timeout,
+		      &gateway->stop_switch_after_invite_timeout);
+}
+
+static void fill_phone(struct report *report, const struct place *place, struct raw_phone *raw,
+		       struct config_phone *phone)
+{
+	phone->user = take_user(report, PLACE(place, "user"), &raw->user);
+	phone->password = take_password(report, PLACE(place, "password"), &raw->password);
+	fill_uint(report, PLACE(place, "count"), raw->count, &phone->count, 1, 1, 10000000);
+	fill_uint(report, PLACE(place, "capacity"), raw->capacity, &phone->capacity, 0, 0, 10000000);
+	if (phone->count > 1 && phone->user != NULL) {
+		size_t len = strlen(phone->user);
+		unsigned long long last = strtoull(phone->user, NULL, 10) + phone->count - 1;
+		char text[32];
+
+		if (strspn(phone->user, "0123456789") != len || len > 18)
+			report_error(report, PLACE(place, "user"), "expected at most 18 digits, to count up from");
+		else if ((size_t)snprintf(text, sizeof(text), "%llu", last) > len)
+			report_error(report, PLACE(place, "count"),
+				     "expected the last user to have as many digits as the first, %s", phone->user);
+	}
+}
+
+/* ---- the switch itself ------------------------------------------------------------------------------------------ */
+
+static void fill_addresses(struct report *report, const struct place *place, struct raw_port *raw,
+			   struct config_port *port)
+{
+	const struct place *addresses = PLACE(place, "addresses"), *gateways = PLACE(place, "gateways");
+
+	if (raw->addresses_count == 0)
+		report_error(report, addresses, "expected at least one address/length of our own");
+	port->addresses = array_of(report, raw->addresses_count, sizeof(*port->addresses));
+	for (unsigned int i = 0; i < raw->addresses_count && port->addresses != NULL; i++) {
+		struct net_prefix *prefix = &port->addresses[i];
+
+		port->addresses_count = i + 1;
+		if (net_prefix_parse(prefix, raw->addresses[i], strlen(raw->addresses[i])) != 0 ||
+		    prefix->addr.port != 0 || net_addr_is_any(&prefix->addr))
+			report_error(report, ENTRY(addresses, i), "expected an IP address/length without a port");
+	}
+	port->gateways = array_of(report, raw->gateways_count, sizeof(*port->gateways));
+	for (unsigned int i = 0; i < raw->gateways_count && port->gateways != NULL; i++) {
+		struct net_addr *gateway = &port->gateways[i];
+
+		port->gateways_count = i + 1;
+		if (net_addr_parse(gateway, raw->gateways[i], strlen(raw->gateways[i])) != 0 || gateway->port != 0)
+			report_error(report, ENTRY(gateways, i), "expected an IP address without a port");
+		for (unsigned int before = 0; before < i; before++) {
+			if (gateway->family != NET_NONE && port->gateways[before].family == gateway->family)
+				report_error(report, ENTRY(gateways, i),
+					     "expected one gateway for IPv4 and one for IPv6");
+		}
+	}
+}
+
+static void fill_rtp_ports(struct report *report, const struct place *place, struct raw_range *raw,
+			   struct config_range *range)
+{
+	fill_u16(report, PLACE(place, "first"), raw != NULL ? raw->first : NULL, &range->first, 20000);
+	fill_u16(report, PLACE(place, "last"), raw != NULL ? raw->last : NULL, &range->last, 59999);
+	if (range->first % 2 != 0)
+		report_error(report, PLACE(place, "first"),
+			     "expected an even port: RTP is even, RTCP the next odd one");
+	if (range->last % 2 != 1)
+		report_error(report, PLACE(place, "last"), "expected an odd port: RTP is even, RTCP the next odd one");
+	if (range->first >= range->last)
+		report_error(report, place, "expected first below last");
+}
+
+static void fill_port(struct report *report, const struct place *place, struct raw_port *raw, struct config_port *port)
+{
+	static const struct word processes[] = {{"signaling", ROLE_SIGNALING}, {"media", ROLE_MEDIA}};
+	static const struct word drivers[] = {{"af_packet", DRIVER_AF_PACKET},
+					      {"af_xdp", DRIVER_AF_XDP},
+					      {"memif", DRIVER_MEMIF},
+					      {"tap", DRIVER_TAP},
+					      {"pci", DRIVER_PCI}};
+
+	port->name = take_name(report, PLACE(place, "name"), &raw->name, true);
+	FILL_WORD(report, PLACE(place, "process"), raw->process, port->process, ROLE_SIGNALING, processes);
+	if (raw->process == NULL)
+		report_error(report, PLACE(place, "process"), "expected signaling or media");
+	port->network = take_name(report, PLACE(place, "network"), &raw->network, false);
+	if (port->network == NULL)
+		port->network = strdup("default");
+	FILL_WORD(report, PLACE(place, "driver"), raw->driver, port->driver, DRIVER_AF_PACKET, drivers);
+	if (raw->driver == NULL)
+		report_error(report, PLACE(place, "driver"), "expected af_packet, af_xdp, memif, tap or pci");
+	if (raw->device == NULL)
+		report_error(report, PLACE(place, "device"),
+			     "expected an interface, a PCI address or a socket, as the driver needs");
+	port->device = take_text(report, PLACE(place, "device"), &raw->device, NULL, 107);
+	port->options = take_text(report, PLACE(place, "options"), &raw->options, NULL, 255);
+	fill_uint(report, PLACE(place, "mtu"), raw->mtu, &port->mtu, 1500, 576, 9600);
+	fill_addresses(report, place, raw, port);
+	fill_u16(report, PLACE(place, "sip_port"), raw->sip_port, &port->sip_port, 5060);
+	fill_rtp_ports(report, PLACE(place, "rtp_ports"), raw->rtp_ports, &port->rtp_ports);
+	if (port->process == ROLE_MEDIA && raw->sip_port != NULL)
+		report_error(report, PLACE(place, "sip_port"), "expected only on a port of signaling");
+	if (port->process == ROLE_SIGNALING && raw->rtp_ports != NULL)
+		report_error(report, PLACE(place, "rtp_ports"), "expected only on a port of media");
+}
+
+static void fill_process(struct report *report, const struct place *place, struct raw_process *raw,
+			 struct config_process *process)
+{
+	static const struct word idles[] = {{"spin", IDLE_SPIN}, {"nap", IDLE_NAP}};
+	static const struct word hugepages[] = {{"auto", HUGEPAGES_AUTO}, {"on", HUGEPAGES_ON}, {"off", HUGEPAGES_OFF}};
+	const struct place *workers = PLACE(place, "workers");
+	unsigned int core;
+
+	if (raw->workers_count > CONFIG_MAX_WORKERS)
+		report_error(report, workers, "expected at most %d workers", CONFIG_MAX_WORKERS);
+	process->workers = array_of(report, raw->workers_count, sizeof(*process->workers));
+	for (unsigned int i = 0; i < raw->workers_count && process->workers != NULL; i++) {
+		process->workers_count = i + 1;
+		fill_uint(report, ENTRY(workers, i), raw->workers[i], &process->workers[i], 0, 0, 4095);
+	}
+	process->core = -1;
+	if (raw->core != NULL && strcasecmp(raw->core, "any") != 0) {
+		if (text_to_uint(raw->core, &core) != 0 || core > 4095)
+			report_error(report, PLACE(place, "core"), "expected the number of a core, or any");
+		else
+			process->core = (int)core;
+	}
+	FILL_WORD(report, PLACE(place, "idle"), raw->idle, process->idle, IDLE_NAP, idles);
+	FILL_WORD(report, PLACE(place, "hugepages"), raw->hugepages, process->hugepages, HUGEPAGES_AUTO, hugepages);
+	fill_uint(report, PLACE(place, "memory_mb"), raw->memory_mb, &process->memory_mb, 0, 0, 1048576);
+}
+
+/* ---- parameters ------------------------------------------------------------------------------------------------- */
+
+/* Where the text of each parameter and alias is in struct raw_parameters; count_offset 0 = a single value. */
+struct raw_slot {
+	const char *key;
+	enum parameter_id id;
+	size_t offset, count_offset;
+};
+
+#define SLOT_VALUE(name)                                                                                               \
+	{                                                                                                              \
+#name, PARAMETER_##name, offsetof(struct raw_parameters, name), 0                                      \
+	}
+#define SLOT_LIST(name)                                                                                                \
+	{                                                                                                              \
+#name, PARAMETER_##name, offsetof(struct raw_parameters, name),                                        \
+		    offsetof(struct raw_parameters, name##_count)                                                      \
+	}
+#define SLOT_SECONDS    SLOT_VALUE
+#define SLOT_SECONDS_MS SLOT_VALUE
+#define SLOT_MS         SLOT_VALUE
+#define SLOT_COUNT      SLOT_VALUE
+#define SLOT_BYTE       SLOT_VALUE
+#define SLOT_FLAG       SLOT_VALUE
+#define SLOT_MESSAGE    SLOT_VALUE
+#define SLOT_PROXY_MODE SLOT_VALUE
+#define SLOT_RESEND     SLOT_LIST
+static const struct raw_slot raw_slots[] = {
+#define PARAMETER_GROUP(title)
+#define PARAMETER(name, field, type, ...) SLOT_##type(name),
+#define PARAMETER_ALIAS(name, of)         {#name, PARAMETER_##of, offsetof(struct raw_parameters, name), 0},
+#include "parameters.def"
+#undef PARAMETER_GROUP
+#undef PARAMETER
+#undef PARAMETER_ALIAS
+};
+
+/* The items of a list joined by commas, as parameter_set() reads them. */
+static const char *join(char **items, unsigned int count, char out[static PARAMETER_TEXT])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned int i = 0; i < count; i++) {
+		if (len + strlen(items[i]) + 2 > PARAMETER_TEXT || strchr(items[i], ',') != NULL)
+			return "";
+		len += (size_t)snprintf(out + len, PARAMETER_TEXT - len, "%s%s", i > 0 ? "," : "", items[i]);
+	}
+	return out;
+}
+
+static void fill_parameters(struct report *report, const struct place *place, struct raw_parameters *raw,
+			    struct parameters *parameters)
+{
+	const char *given[PARAMETER_COUNT] = {NULL};
+
+	parameters_defaults(parameters);
+	for (size_t i = 0; i < ARRAY_COUNT(raw_slots); i++) {
+		const struct raw_slot *slot = &raw_slots[i];
+		const void *field = (const char *)raw + slot->offset;
+		char expected[PARAMETER_TEXT], joined[PARAMETER_TEXT];
+		const char *text;
+
+		if (slot->count_offset == 0) {
+			text = *(char *const *)field;
+		} else {
+			char **items = *(char **const *)field;
+			unsigned int count = *(const unsigned int *)((const char *)raw + slot->count_offset);
+
+			text = items != NULL ? join(items, count, joined) : NULL;
+		}
+		if (text == NULL)
+			continue;
+		if (given[slot->id] != NULL)
+			report_error(report, PLACE(place, slot->key), "expected only one of %s and %s", given[slot->id],
+				     slot->key);
+		given[slot->id] = slot->key;
+		if (parameter_set(parameters, slot->id, text) != 0)
+			report_error(report, PLACE(place, slot->key), "expected %s",
+				     parameter_expected(slot->id, expected));
+	}
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------- */
+
+static void fill_node(struct report *report, struct raw_config *raw, struct config *config)
+{
+	static const struct word levels[] = {
+	    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+	const struct place *log = PLACE(NULL, "log");
+	size_t len = raw->node != NULL ? strlen(raw->node) : 0;
+
+	if (len < 1 || len > 32 || strspn(raw->node, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
+		report_error(report, PLACE(NULL, "node"), "expected 1 to 32 of a-z, 0-9 and '-'");
+	config->node = take(&raw->node);
+	if (raw->realm != NULL && strpbrk(raw->realm, "\"\\") != NULL)
+		report_error(report, PLACE(NULL, "realm"), "expected text without quotation marks and backslashes");
+	config->realm = take_text(report, PLACE(NULL, "realm"), &raw->realm, config->node, 128);
+	FILL_WORD(report, PLACE(log, "level"), raw->log.level, config->log_level, LOG_INFO, levels);
+}
+
+static void fill_processes(struct report *report, struct raw_processes *raw, struct config *config)
+{
+	struct raw_process *const processes[ROLE_COUNT] = {
+	    [ROLE_SIGNALING] = &raw->signaling,
+	    [ROLE_MEDIA] = &raw->media,
+	    [ROLE_KEEPALIVE] = &raw->keepalive,
+	    [ROLE_CDRWRITER] = &raw->cdrwriter,
+	};
+
+	for (unsigned int role = 0; role < ROLE_COUNT; role++)
+		fill_process(report, PLACE(PLACE(NULL, "processes"), process_role_name[role]), processes[role],
+			     &config->process[role]);
+}
+
+static void fill_records(struct report *report, struct raw_config *raw, struct config *config)
+{
+	const struct place *limits = PLACE(NULL, "limits"), *database = PLACE(NULL, "database");
+	const struct place *spool = PLACE(NULL, "spool");
+
+	fill_uint(report, PLACE(limits, "calls"), raw->limits.calls, &config->limits.calls, 20000, 1, 4000000);
+	fill_uint(report, PLACE(limits, "registrations"), raw->limits.registrations, &config->limits.registrations,
+		  100000, 1, 10000000);
+	fill_uint(report, PLACE(limits, "cdr_ring_kb"), raw->limits.cdr_ring_kb, &config->limits.cdr_ring_kb, 8192, 64,
+		  1048576);
+	config->database.connection =
+	    take_text(report, PLACE(database, "connection"), &raw->database.connection, "dbname=tandem", 1024);
+	fill_uint(report, PLACE(database, "batch"), raw->database.batch, &config->database.batch, 5000, 1, 1000000);
+	fill_uint(report, PLACE(database, "batch_wait_ms"), raw->database.batch_wait_ms,
+		  &config->database.batch_wait_ms, 200, 1, 60000);
+	fill_uint(report, PLACE(database, "partitions_ahead_days"), raw->database.partitions_ahead_days,
+		  &config->database.partitions_ahead_days, 3, 1, 366);
+	if (raw->spool.directory != NULL && raw->spool.directory[0] != '/')
+		report_error(report, PLACE(spool, "directory"), "expected an absolute path");
+	config->spool.directory =
+	    take_text(report, PLACE(spool, "directory"), &raw->spool.directory, "/var/spool/tandem", 1024);
+	fill_uint(report, PLACE(spool, "segment_mb"), raw->spool.segment_mb, &config->spool.segment_mb, 64, 1, 4096);
+	fill_uint(report, PLACE(spool, "reserve_mb"), raw->spool.reserve_mb, &config->spool.reserve_mb, 16, 1, 1048576);
+}
+
+/* A list of mappings: each entry filled by `fill`. */
+#define FILL_LIST(report, raw, config, list, fill)                                                                     \
+	do {                                                                                                           \
+		const struct place *place_ = PLACE(NULL, #list);                                                       \
+		(config)->list = array_of(report, (raw)->list##_count, sizeof(*(config)->list));                       \
+		for (unsigned int i_ = 0; i_ < (raw)->list##_count && (config)->list != NULL; i_++) {                  \
+			(config)->list##_count = i_ + 1;                                                               \
+			fill(report, ENTRY(place_, i_), &(raw)->list[i_], &(config)->list[i_]);                        \
+		}                                                                                                      \
+	} while (0)
+
+int config_fill(struct config *config, struct raw_config *raw, struct report *report)
+{
+	fill_node(report, raw, config);
+	fill_parameters(report, PLACE(NULL, "parameters"), &raw->parameters, &config->parameters);
+	fill_processes(report, &raw->processes, config);
+	fill_records(report, raw, config);
+	if (raw->ports_count > CONFIG_MAX_PORTS)
+		report_error(report, PLACE(NULL, "ports"), "expected at most %d ports", CONFIG_MAX_PORTS);
+	FILL_LIST(report, raw, config, ports, fill_port);
+	FILL_LIST(report, raw, config, mapping_gateways, fill_mapping_gateway);
+	FILL_LIST(report, raw, config, routing_gateways, fill_routing_gateway);
+	FILL_LIST(report, raw, config, phones, fill_phone);
+	return 0;
+}
