@@ -41,6 +41,7 @@ enum media_latch {
 #define MEDIA_BEHIND_NAT 0x01u /* may learn from any source */
 #define MEDIA_RTCP_MUX   0x02u /* sends RTCP on its RTP port, so gets it there, too */
 #define MEDIA_STARTED    0x04u /* its first valid packet has been told to signaling */
+#define MEDIA_DIGIT      0x08u /* a DTMF digit of it is in progress */
 
 /* media_session.flags */
 #define MEDIA_ANSWERED    0x01u

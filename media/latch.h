@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom a leg listens to. Packets go to the address of the SDP until valid ones arrive; where they come from then is
+ * the peer, and it stays locked: a stranger who sprays the port neither hears nor is heard.
+ *
+ *   from exactly the signalled address    locked at once
+ *   from the signalled IP, another port   locked after LATCH_PACKETS in a row
+ *   from anywhere, peer behind NAT        locked after LATCH_PACKETS in a row
+ *   from anywhere else                    a stranger
+ *
+ * "In a row" is one source, one SSRC, rising sequence numbers; a packet of another source begins the count anew, so
+ * scattered ones never add up. While that goes on, the signalled address wins with a single packet. Only a new SDP
+ * (a raised generation) makes a locked leg learn again. RTCP follows: from the signalled RTCP address, or from any port
+ * of the IP that RTP is locked to.
+ */
+#ifndef TANDEM_MEDIA_LATCH_H
+#define TANDEM_MEDIA_LATCH_H
+
+#include "common/layout/media_session.h"
+#include "rtp/rtp.h"
+
+#define LATCH_PACKETS  3
+#define LATCH_MAX_STEP 16 /* between two packets in a row: a lossy path must be able to latch, too */
+
+enum latch_verdict {
+	LATCH_ACCEPT,
+	LATCH_ACCEPT_SIGNALLED, /* and the leg has just been locked, to the signalled address */
+	LATCH_ACCEPT_LEARNED,   /* and the leg has just been locked, to another one */
+	LATCH_LEARNING,         /* on probation: drop it */
+	LATCH_STRANGER,         /* drop it */
+};
+
+/* A valid RTP packet came to this leg's RTP port. The worker that owns the session only. */
+enum latch_verdict latch_rtp(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
+			     const struct net_addr *source);
+
+/* A valid RTCP packet came to this leg's RTCP port. */
+enum latch_verdict latch_rtcp(struct media_session *session, enum media_leg_index leg, const struct net_addr *source);
+
+/* A valid RTCP packet came to this leg's RTP port (rtcp-mux). */
+enum latch_verdict latch_rtcp_mux(struct media_session *session, enum media_leg_index leg,
+				  const struct net_addr *source);
+
+#endif

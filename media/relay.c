@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay.h"
+
+#include "dtmf.h"
+#include "latch.h"
+#include "record.h"
+#include "rtp/rtp.h"
+#include "stream.h"
+
+#define DROP(core, name) counter_inc((core)->row, COUNTER_media_##name)
+
+/* What the stages hand on about one datagram. */
+struct relay_packet {
+	struct media_session *session;
+	uint32_t slot;
+	enum media_leg_index leg;
+};
+
+static bool latch_passes(struct media_core *core, struct relay_packet *p, enum latch_verdict verdict)
+{
+	switch (verdict) {
+	case LATCH_ACCEPT:
+		return true;
+	case LATCH_ACCEPT_SIGNALLED:
+		counter_inc(core->row, COUNTER_media_latched_signalled);
+		return true;
+	case LATCH_ACCEPT_LEARNED:
+		counter_inc(core->row, COUNTER_media_latched_learned);
+		return true;
+	case LATCH_LEARNING:
+		DROP(core, drop_learning);
+		return false;
+	case LATCH_STRANGER:
+		break;
+	}
+	RECORD_ADD(p->session->cold[p->leg].strangers, 1);
+	DROP(core, drop_stranger);
+	return false;
+}
+
+/* Readdress a datagram to the other leg; rtcp: to its RTCP port, unless it muxes. False when nobody is there yet. */
+static bool readdress(struct media_core *core, struct relay_packet *p, struct datagram *d, bool rtcp,
+		      struct relay_verdict *verdict)
+{
+	const struct media_leg_hot *to = &p->session->hot[!p->leg];
+	const struct media_leg_cold *cold = &p->session->cold[!p->leg];
+	bool apart = rtcp && !(to->flags & MEDIA_RTCP_MUX);
+
+	if ((apart ? cold->rtcp_latch : to->latch) == LATCH_NONE) {
+		DROP(core, drop_no_destination);
+		return false;
+	}
+	d->local = to->local;
+	d->local.port = (uint16_t)(d->local.port + apart);
+	d->remote = apart ? cold->rtcp_remote : to->remote;
+	d->tos = to->tos;
+	verdict->action = RELAY_SEND;
+	verdict->target = core->map->address[to->address].port;
+	return true;
+}
+
+static void relay_rtp(struct media_core *core, struct relay_packet *p, struct datagram *d,
+		      struct relay_verdict *verdict, uint64_t now_us)
+{
+	struct media_leg_hot *hot = &p->session->hot[p->leg];
+	struct rtp_header header;
+
+	if (rtp_parse(&header, d->data, d->len)) {
+		DROP(core, drop_bad_rtp);
+		return;
+	}
+	if (!latch_passes(core, p, latch_rtp(p->session, p->leg, &header, &d->remote)))
+		return;
+	if (stream_packet(hot, &p->session->cold[p->leg], &header, d->len, now_us))
+		counter_inc(core->row, COUNTER_media_streams);
+	if (!(hot->flags & MEDIA_STARTED) && core->notify->started(core, p->slot, p->leg))
+		hot->flags |= MEDIA_STARTED;
+	if (hot->dtmf_payload_type && header.payload_type == hot->dtmf_payload_type)
+		dtmf_packet(core, p->slot, p->leg, &header, d->data);
+	else if (hot->flags & MEDIA_DIGIT)
+		dtmf_audio(core, p->slot, p->leg, &header);
+	if (readdress(core, p, d, false, verdict))
+		verdict->from = hot;
+}
+
+static void relay_rtcp(struct media_core *core, struct relay_packet *p, struct datagram *d,
+		       struct relay_verdict *verdict)
+{
+	bool muxed = d->local.port % 2 == 0;
+
+	if (rtcp_check(d->data, d->len)) {
+		DROP(core, drop_bad_rtcp);
+		return;
+	}
+	if (!latch_passes(core, p,
+			  muxed ? latch_rtcp_mux(p->session, p->leg, &d->remote)
+				: latch_rtcp(p->session, p->leg, &d->remote)))
+		return;
+	RECORD_ADD(p->session->cold[p->leg].rtcp_packets, 1);
+	readdress(core, p, d, true, verdict);
+}
+
+static void relay_one(struct media_core *core, struct relay_packet *p, struct datagram *d,
+		      struct relay_verdict *verdict, uint64_t now_us)
+{
+	switch (rtp_classify(d->data, d->len)) {
+	case RTP_KIND_RTP:
+		if (d->local.port % 2 == 0)
+			relay_rtp(core, p, d, verdict, now_us);
+		else
+			DROP(core, drop_not_rtp);
+		break;
+	case RTP_KIND_RTCP:
+		relay_rtcp(core, p, d, verdict);
+		break;
+	case RTP_KIND_STUN:
+		DROP(core, drop_stun);
+		break;
+	case RTP_KIND_OTHER:
+		DROP(core, drop_not_rtp);
+		break;
+	}
+}
+
+/* First stage: whose port it is, and the way into the map. */
+static void look_up(struct media_core *core, const struct datagram *d, struct relay_verdict *verdict)
+{
+	int address = port_map_address(core->map, &d->local);
+	int owner = address < 0 ? -1 : port_map_owner(core->map, (unsigned int)address, d->local.port);
+
+	*verdict = (struct relay_verdict){.action = RELAY_DROP};
+	__builtin_prefetch(d->data);
+	if (owner < 0) {
+		DROP(core, drop_no_session);
+	} else if ((unsigned int)owner != core->worker) {
+		verdict->action = RELAY_HAND_OVER;
+		verdict->target = (unsigned int)owner;
+	} else {
+		verdict->entry = port_map_entry(core->map, (unsigned int)address, d->local.port);
+		__builtin_prefetch(verdict->entry);
+	}
+}
+
+/* Second stage: the session, and its lines. */
+static void find_session(struct media_core *core, struct relay_packet *p, struct relay_verdict *verdict)
+{
+	uint32_t entry = verdict->entry ? *verdict->entry : PORT_MAP_NONE;
+
+	p->session = NULL;
+	if (entry == PORT_MAP_NONE) {
+		if (verdict->entry)
+			DROP(core, drop_no_session);
+		return;
+	}
+	p->slot = entry / LEG_COUNT;
+	p->leg = entry % LEG_COUNT;
+	p->session = &core->session[p->slot];
+	__builtin_prefetch(&p->session->hot[p->leg].remote, 1);
+	__builtin_prefetch(&p->session->hot[p->leg].packets, 1);
+	__builtin_prefetch(&p->session->hot[!p->leg].remote);
+}
+
+void relay_burst(struct media_core *core, struct datagram *datagrams, struct relay_verdict *verdicts,
+		 unsigned int count, uint64_t now_us)
+{
+	struct relay_packet packets[PORT_BURST];
+
+	for (unsigned int i = 0; i < count; i++)
+		look_up(core, &datagrams[i], &verdicts[i]);
+	for (unsigned int i = 0; i < count; i++)
+		find_session(core, &packets[i], &verdicts[i]);
+	for (unsigned int i = 0; i < count; i++)
+		if (packets[i].session)
+			relay_one(core, &packets[i], &datagrams[i], &verdicts[i], now_us);
+}
+
+void relay_sent(struct media_core *core, const struct relay_verdict *verdict)
+{
+	struct media_leg_hot *from = verdict->from;
+
+	counter_inc(core->row, from ? COUNTER_media_rtp_relayed : COUNTER_media_rtcp_relayed);
+	if (from)
+		RECORD_ADD(from->sent, 1);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What becomes of a datagram that arrived on a media address: where it goes on to, or why it is dropped. Decides only;
+ * receiving and sending is the worker's (worker.c), so all of this runs in a unit test.
+ */
+#ifndef TANDEM_MEDIA_RELAY_H
+#define TANDEM_MEDIA_RELAY_H
+
+#include "common/port.h"
+#include "session.h"
+
+enum relay_action {
+	RELAY_DROP,      /* already counted */
+	RELAY_SEND,      /* local, remote and tos of the datagram have been rewritten */
+	RELAY_HAND_OVER, /* its port belongs to another worker; untouched */
+};
+
+struct relay_verdict {
+	enum relay_action action;
+	unsigned int target;        /* the port to send on, or the worker to hand it to */
+	struct media_leg_hot *from; /* RTP: the leg it came from, for relay_sent(); else NULL */
+	uint32_t *entry;            /* between the stages: the port map's entry */
+};
+
+/* Decide about a burst, in stages that hide each other's cache misses. count <= PORT_BURST. */
+void relay_burst(struct media_core *core, struct datagram *datagrams, struct relay_verdict *verdicts,
+		 unsigned int count, uint64_t now_us);
+
+/* The port has taken it. */
+void relay_sent(struct media_core *core, const struct relay_verdict *verdict);
+
+#endif
