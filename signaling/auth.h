@@ -14,6 +14,7 @@
 
 #include "signaling/engine.h"
 #include "signaling/nonce.h"
+#include "signaling/sip/text.h"
 #include "signaling/users.h"
 
 enum auth_verdict {
@@ -32,7 +33,7 @@ enum auth_verdict auth_check(struct engine *engine, const struct sip_flow *flow,
 
 /* The user that the credentials for our realm name, unchecked; false when there are none. */
 bool auth_claimed_user(struct engine *engine, const struct sip_message *message, enum auth_header header,
-		       const char **user, size_t *len);
+                       struct sip_text *user);
 
 #define AUTH_CHALLENGE_MAX 768
 

@@ -53,5 +53,6 @@ void users_free(struct users *users);
 /* NULL: nobody. Any thread. */
 const struct user *users_find(const struct users *users, const char *name, size_t len);
 unsigned int users_count(const struct users *users);
+const struct user *users_at(const struct users *users, unsigned int i); /* i < users_count() */
 
 #endif
