@@ -201,7 +201,7 @@ static void call_finish(struct carrier *c, struct call *call)
 	} else if (call->code == 0) {
 		t->timeouts++;
 	}
-	if (!call->answered_us && call->b.acked)
+	if (!call->answered_us && call->b.acked && !call->end_b_us) /* acknowledged and then forgotten */
 		t->disagree++;
 	for (int i = 0; i < 2; i++) {
 		t->audio_sent[i] += audio[i]->sent;
