@@ -33,9 +33,11 @@ void sip_build_header(struct sip_builder *b, enum sip_header_id id, struct sip_t
 void sip_build_header_named(struct sip_builder *b, struct sip_text name, struct sip_text value);
 void sip_build_number(struct sip_builder *b, enum sip_header_id id, uint32_t number);
 void sip_build_cseq(struct sip_builder *b, uint32_t number, struct sip_text method);
-/* <uri>, with a display name in quotes unless empty (quotes and backslashes in it are escaped unless it is_raw:
- * then it was taken from a message with its backslashes), and a tag unless empty. */
-void sip_build_name_addr(struct sip_builder *b, enum sip_header_id id, struct sip_text display, bool is_raw,
+/*
+ * <uri>, with a display name in quotes unless empty, and a tag unless empty. quoted: the display name was taken out
+ * of quotes (sip_name_addr.display_quoted) and still has its backslashes; else quotes and backslashes are escaped.
+ */
+void sip_build_name_addr(struct sip_builder *b, enum sip_header_id id, struct sip_text display, bool quoted,
 			 struct sip_text uri, struct sip_text tag);
 /* Via: SIP/2.0/UDP sent_by;rport;branch=... */
 void sip_build_via(struct sip_builder *b, const struct net_addr *sent_by, struct sip_text branch);
@@ -79,7 +81,8 @@ void sip_build_response(struct sip_builder *b, struct sip_message *request, unsi
 
 /*
  * Where the response to this request goes (RFC 3261 section 18.2.2, RFC 3581 section 4): the source address, at
- * rport's port when rport was asked for, else at the sent-by port, 5060 without one; maddr when it is an address.
+ * rport's port when rport was asked for, else at the sent-by port, 5060 without one. maddr is not followed: it would
+ * let a stranger aim our answers at somebody else.
  */
 void sip_response_target(struct net_addr *target, struct sip_message *request, const struct net_addr *source);
 

@@ -20,7 +20,7 @@ struct sip_check {
 	uint8_t verdict;    /* enum sip_verdict */
 	uint16_t code;      /* SIP_RESPOND */
 	const char *reason; /* reason phrase, or for SIP_DROP why */
-	/* An extra header made of list values: Unsupported for 420, Allow for 405. SIP_H_OTHER = none. */
+	/* An extra header made of list values: Unsupported (420), Allow (405), Accept (415). SIP_H_OTHER = none. */
 	uint8_t extra;
 	uint8_t extra_count;
 	struct sip_text extras[SIP_CHECK_EXTRAS];

@@ -44,7 +44,7 @@ static inline struct sip_text sip_text_span(const char *at, const char *end)
 
 static inline const char *sip_text_end(struct sip_text text)
 {
-	return text.at + text.len;
+	return text.len ? text.at + text.len : text.at;
 }
 
 static inline char sip_lower(char c)

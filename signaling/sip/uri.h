@@ -55,6 +55,15 @@ int sip_param_next(struct sip_text *params, struct sip_text *name, struct sip_te
 /* Find a parameter by name (letters of any case): true with its value, whose at is NULL for a flag. */
 bool sip_param_find(struct sip_text params, const char *name, struct sip_text *value);
 
+/* "UDP" in letters of any case; SIP_TRANSPORT_OTHER for what has no number. */
+enum sip_transport sip_transport_find(struct sip_text text);
+
+/*
+ * Read "host[:port]" at *at and move *at behind it (a following ':' after white space belongs to it). The host comes
+ * without its brackets; port 0 = none written. 0 or -EINVAL.
+ */
+int sip_hostport_parse(const char **at, const char *end, struct sip_text *host, uint16_t *port, bool *is_ip6);
+
 /* Equality of two SIP/SIPS URIs by RFC 3261 section 19.1.4, or of two tel: URIs by RFC 3966 section 4. */
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b);
 

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/sip/build.h"
+#include "signaling/sip/chars.h"
+
+/* Content-Length before a body that is not written yet: blanks may stand before the number. */
+#define LENGTH_WIDTH 5
+
+void sip_build_init(struct sip_builder *b, char *data, size_t size)
+{
+	*b = (struct sip_builder){.data = data, .size = size > SIP_MESSAGE_MAX ? SIP_MESSAGE_MAX : (uint32_t)size};
+}
+
+int sip_build_finish(const struct sip_builder *b)
+{
+	return b->overflow ? -EMSGSIZE : (int)b->len;
+}
+
+/* Room for n bytes, or NULL once anything has not fitted. */
+static inline char *take(struct sip_builder *b, uint32_t n)
+{
+	char *at = b->data + b->len;
+
+	if (b->overflow || b->size - b->len < n) {
+		b->overflow = true;
+		return NULL;
+	}
+	b->len += n;
+	return at;
+}
+
+static inline void put(struct sip_builder *b, const char *at, uint32_t len)
+{
+	char *to = take(b, len);
+
+	if (to && len)
+		memcpy(to, at, len);
+}
+
+#define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
+
+/* Copy what came from outside: nothing in it may end the line. */
+static void put_safe(struct sip_builder *b, struct sip_text text)
+{
+	char *to = take(b, text.len);
+	uint32_t i = 0;
+
+	if (!to)
+		return;
+#ifdef __SSE2__
+	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), space = _mm_set1_epi8(' ');
+
+	for (; text.len - i >= 16; i += 16) {
+		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)(text.at + i));
+		__m128i bad = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)),
+					   _mm_cmpeq_epi8(block, _mm_setzero_si128()));
+
+		block = _mm_or_si128(_mm_andnot_si128(bad, block), _mm_and_si128(bad, space));
+		_mm_storeu_si128((__m128i *)(void *)(to + i), block);
+	}
+#endif
+	for (; i < text.len; i++) {
+		char c = text.at[i];
+
+		to[i] = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+	}
+}
+
+static uint32_t number_text(char out[static 20], uint64_t number)
+{
+	char digits[20];
+	uint32_t len = 0;
+
+	do {
+		digits[len++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	for (uint32_t i = 0; i < len; i++)
+		out[i] = digits[len - 1 - i];
+	return len;
+}
+
+void sip_build_u32(struct sip_builder *b, uint32_t number)
+{
+	char text[20];
+
+	put(b, text, number_text(text, number));
+}
+
+void sip_build_text(struct sip_builder *b, struct sip_text text)
+{
+	put_safe(b, text);
+}
+
+void sip_build_string(struct sip_builder *b, const char *string)
+{
+	put(b, string, (uint32_t)strlen(string));
+}
+
+void sip_build_addr(struct sip_builder *b, const struct net_addr *addr)
+{
+	char text[NET_ADDR_TEXT];
+
+	put(b, text, (uint32_t)net_addr_print(addr, text));
+}
+
+void sip_build_quoted(struct sip_builder *b, struct sip_text text)
+{
+	PUT(b, "\"");
+	for (uint32_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+
+		if (c == '"' || c == '\\')
+			PUT(b, "\\");
+		put_safe(b, sip_text(&c, 1));
+	}
+	PUT(b, "\"");
+}
+
+void sip_build_begin(struct sip_builder *b, enum sip_header_id id)
+{
+	struct sip_text name = sip_header_name(id);
+
+	put(b, name.at, name.len);
+	PUT(b, ": ");
+}
+
+void sip_build_end(struct sip_builder *b)
+{
+	PUT(b, "\r\n");
+}
+
+void sip_build_request(struct sip_builder *b, struct sip_text method, struct sip_text uri)
+{
+	put_safe(b, method);
+	PUT(b, " ");
+	put_safe(b, uri);
+	PUT(b, " SIP/2.0\r\n");
+}
+
+void sip_build_status(struct sip_builder *b, unsigned int code, const char *reason)
+{
+	PUT(b, "SIP/2.0 ");
+	sip_build_u32(b, code);
+	PUT(b, " ");
+	put_safe(b, sip_text_of(reason ? reason : sip_status_reason(code)));
+	PUT(b, "\r\n");
+}
+
+void sip_build_header(struct sip_builder *b, enum sip_header_id id, struct sip_text value)
+{
+	sip_build_begin(b, id);
+	put_safe(b, value);
+	PUT(b, "\r\n");
+}
+
+void sip_build_header_named(struct sip_builder *b, struct sip_text name, struct sip_text value)
+{
+	put_safe(b, name);
+	PUT(b, ": ");
+	put_safe(b, value);
+	PUT(b, "\r\n");
+}
+
+void sip_build_number(struct sip_builder *b, enum sip_header_id id, uint32_t number)
+{
+	sip_build_begin(b, id);
+	sip_build_u32(b, number);
+	PUT(b, "\r\n");
+}
+
+void sip_build_cseq(struct sip_builder *b, uint32_t number, struct sip_text method)
+{
+	PUT(b, "CSeq: ");
+	sip_build_u32(b, number);
+	PUT(b, " ");
+	put_safe(b, method);
+	PUT(b, "\r\n");
+}
+
+void sip_build_name_addr(struct sip_builder *b, enum sip_header_id id, struct sip_text display, bool quoted,
+			 struct sip_text uri, struct sip_text tag)
+{
+	sip_build_begin(b, id);
+	if (display.len && quoted) {
+		PUT(b, "\"");
+		put_safe(b, display);
+		PUT(b, "\" ");
+	} else if (display.len) {
+		sip_build_quoted(b, display);
+		PUT(b, " ");
+	}
+	PUT(b, "<");
+	put_safe(b, uri);
+	PUT(b, ">");
+	if (tag.len) {
+		PUT(b, ";tag=");
+		put_safe(b, tag);
+	}
+	PUT(b, "\r\n");
+}
+
+void sip_build_via(struct sip_builder *b, const struct net_addr *sent_by, struct sip_text branch)
+{
+	PUT(b, "Via: SIP/2.0/UDP ");
+	sip_build_addr(b, sent_by);
+	PUT(b, ";rport;branch=");
+	put_safe(b, branch);
+	PUT(b, "\r\n");
+}
+
+void sip_build_contact(struct sip_builder *b, struct sip_text user, const struct net_addr *addr)
+{
+	PUT(b, "Contact: <sip:");
+	if (user.len) {
+		put_safe(b, user);
+		PUT(b, "@");
+	}
+	sip_build_addr(b, addr);
+	PUT(b, ">\r\n");
+}
+
+void sip_build_copy(struct sip_builder *b, const struct sip_message *msg, enum sip_header_id id)
+{
+	for (const struct sip_header *h = sip_header_first(msg, id); h; h = sip_header_next(msg, h)) {
+		if (id == SIP_H_OTHER)
+			sip_build_copy_line(b, msg, h);
+		else
+			sip_build_header(b, id, sip_header_value(msg, h));
+	}
+}
+
+void sip_build_copy_line(struct sip_builder *b, const struct sip_message *msg, const struct sip_header *header)
+{
+	sip_build_header_named(b, sip_header_name_text(msg, header), sip_header_value(msg, header));
+}
+
+void sip_build_body(struct sip_builder *b, struct sip_text content_type, struct sip_text body)
+{
+	if (body.len == 0) {
+		sip_build_no_body(b);
+		return;
+	}
+	sip_build_header(b, SIP_H_CONTENT_TYPE, content_type);
+	PUT(b, "Content-Length: ");
+	sip_build_u32(b, body.len);
+	PUT(b, "\r\n\r\n");
+	put(b, body.at, body.len);
+}
+
+void sip_build_no_body(struct sip_builder *b)
+{
+	PUT(b, "Content-Length: 0\r\n\r\n");
+}
+
+char *sip_build_body_begin(struct sip_builder *b, struct sip_text content_type, size_t *room)
+{
+	sip_build_header(b, SIP_H_CONTENT_TYPE, content_type);
+	PUT(b, "Content-Length:     0\r\n\r\n");
+	*room = b->overflow ? 0 : b->size - b->len;
+	return b->overflow ? NULL : b->data + b->len;
+}
+
+void sip_build_body_done(struct sip_builder *b, size_t len)
+{
+	char digits[20], *field;
+	uint32_t count;
+
+	if (b->overflow || len > b->size - b->len) {
+		b->overflow = true;
+		return;
+	}
+	field = b->data + b->len - 4 - LENGTH_WIDTH;
+	count = number_text(digits, len);
+	memset(field, ' ', LENGTH_WIDTH);
+	memcpy(field + LENGTH_WIDTH - count, digits, count);
+	b->len += (uint32_t)len;
+}
+
+/* ---- responses ------------------------------------------------------------------------------------------------ */
+
+/* The top Via with received and rport as the transport saw them (RFC 3261 section 18.2.1, RFC 3581 section 4). */
+static void put_top_via(struct sip_builder *b, const struct sip_via *via, const struct net_addr *source)
+{
+	struct sip_text rest = via->params, name, value;
+	char ip[NET_ADDR_TEXT];
+	struct net_addr sent_by;
+	bool same;
+
+	same = net_addr_parse(&sent_by, via->host.at, via->host.len) == 0 && net_addr_equal_ip(&sent_by, source);
+	put_safe(b, sip_text_span(via->text.at, via->params.at));
+	while (sip_param_next(&rest, &name, &value) == 1) {
+		if (sip_text_is_nocase(name, "received") || sip_text_is_nocase(name, "rport"))
+			continue;
+		PUT(b, ";");
+		put_safe(b, sip_text_span(name.at, rest.at));
+	}
+	if (!same || via->has_rport) {
+		PUT(b, ";received=");
+		put(b, ip, (uint32_t)net_addr_print_ip(source, ip));
+	}
+	if (via->has_rport) {
+		PUT(b, ";rport=");
+		sip_build_u32(b, source->port);
+	}
+}
+
+static void put_vias(struct sip_builder *b, struct sip_message *request, const struct net_addr *source)
+{
+	const struct sip_header *first = sip_header_first(request, SIP_H_VIA), *header;
+	const struct sip_via *via = sip_message_via(request);
+
+	for (header = first; header; header = sip_header_next(request, header)) {
+		struct sip_text value = sip_header_value(request, header);
+
+		PUT(b, "Via: ");
+		if (header == first && via && source) {
+			put_top_via(b, via, source);
+			value = sip_text_span(sip_text_end(via->text), sip_text_end(value));
+		}
+		put_safe(b, value);
+		PUT(b, "\r\n");
+	}
+}
+
+static void copy_one(struct sip_builder *b, const struct sip_message *msg, enum sip_header_id id)
+{
+	struct sip_text value = sip_message_value(msg, id);
+
+	if (value.at)
+		sip_build_header(b, id, value);
+}
+
+static void put_to(struct sip_builder *b, struct sip_message *request, struct sip_text to_tag)
+{
+	const struct sip_name_addr *to = sip_message_to(request);
+	struct sip_text value = sip_message_value(request, SIP_H_TO);
+
+	if (!value.at)
+		return;
+	PUT(b, "To: ");
+	put_safe(b, value);
+	if (to && !to->tag.at && to_tag.len) {
+		PUT(b, ";tag=");
+		put_safe(b, to_tag);
+	}
+	PUT(b, "\r\n");
+}
+
+void sip_build_response(struct sip_builder *b, struct sip_message *request, unsigned int code, const char *reason,
+			struct sip_text to_tag, const struct net_addr *source)
+{
+	sip_build_status(b, code, reason);
+	put_vias(b, request, source);
+	copy_one(b, request, SIP_H_FROM);
+	put_to(b, request, to_tag);
+	copy_one(b, request, SIP_H_CALL_ID);
+	copy_one(b, request, SIP_H_CSEQ);
+	if (code == 100)
+		copy_one(b, request, SIP_H_TIMESTAMP);
+}
+
+void sip_response_target(struct net_addr *target, struct sip_message *request, const struct net_addr *source)
+{
+	const struct sip_via *via = sip_message_via(request);
+
+	*target = *source;
+	if (via && !via->has_rport)
+		target->port = via->port ? via->port : 5060;
+}

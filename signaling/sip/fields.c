@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/sip/fields.h"
+#include "signaling/sip/chars.h"
+
+/* A token and the white space behind it; empty when there is none. */
+static struct sip_text take_token(const char **at, const char *end)
+{
+	const char *start = *at, *stop = sip_skip_class(start, end, SIP_C_TOKEN);
+
+	*at = sip_skip_lws(stop, end);
+	return sip_text_span(start, stop);
+}
+
+static bool take_slash(const char **at, const char *end)
+{
+	if (*at == end || **at != '/')
+		return false;
+	*at = sip_skip_lws(*at + 1, end);
+	return true;
+}
+
+static int via_params(struct sip_via *via)
+{
+	struct sip_text rest = via->params, name, value;
+	uint32_t number;
+	int more;
+
+	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
+		if (sip_text_is_nocase(name, "branch")) {
+			via->branch = value;
+		} else if (sip_text_is_nocase(name, "rport")) {
+			via->has_rport = true;
+			if (value.len && (sip_text_to_u32(value, &number) != 0 || number == 0 || number > UINT16_MAX))
+				return -EINVAL;
+			via->rport = value.len ? (uint16_t)number : 0;
+		} else if (sip_text_is_nocase(name, "received")) {
+			via->received = value;
+		} else if (sip_text_is_nocase(name, "maddr")) {
+			via->maddr = value;
+		} else if (sip_text_is_nocase(name, "ttl")) {
+			if (sip_text_to_u32(value, &number) != 0 || number > UINT8_MAX)
+				return -EINVAL;
+			via->ttl = (uint8_t)number;
+		}
+	}
+	return more;
+}
+
+/* "SIP/2.0/UDP" and what follows up to the host; white space may stand around the slashes. */
+static int via_protocol(struct sip_via *via, const char **at, const char *end)
+{
+	const char *start = *at, *stop;
+	struct sip_text name, version;
+
+	name = take_token(at, end);
+	if (!take_slash(at, end))
+		return -EINVAL;
+	version = sip_text_span(*at, sip_skip_class(*at, end, SIP_C_TOKEN));
+	stop = sip_text_end(version);
+	*at = sip_skip_lws(stop, end);
+	if (!take_slash(at, end))
+		return -EINVAL;
+	via->protocol = sip_text_span(start, stop);
+	via->version_ok = sip_text_is_nocase(name, "SIP") && sip_text_is(version, "2.0");
+	via->transport_text = sip_text_span(*at, sip_skip_class(*at, end, SIP_C_TOKEN));
+	stop = sip_text_end(via->transport_text);
+	*at = sip_skip_lws(stop, end);
+	if (name.len == 0 || version.len == 0 || via->transport_text.len == 0 || *at == stop)
+		return -EINVAL;
+	via->transport = (uint8_t)sip_transport_find(via->transport_text);
+	return 0;
+}
+
+int sip_via_parse(struct sip_via *out, struct sip_text value)
+{
+	const char *at, *end;
+	int error;
+
+	value = sip_text_trim(value);
+	at = value.at;
+	end = sip_text_end(value);
+	*out = (struct sip_via){.text = value};
+	error = via_protocol(out, &at, end);
+	if (!error)
+		error = sip_hostport_parse(&at, end, &out->host, &out->port, &out->host_is_ip6);
+	if (error)
+		return error;
+	at = sip_skip_lws(at, end);
+	out->params = sip_text_span(at, end);
+	error = via_params(out);
+	out->branch_is_rfc3261 = out->branch.len > 7 && memcmp(out->branch.at, "z9hG4bK", 7) == 0;
+	return error;
+}
+
+/* Display name and URI of "Name" <uri> or Name <uri>; *at ends up behind the bracket. */
+static int bracketed(struct sip_name_addr *out, const char **at, const char *end)
+{
+	const char *open = *at, *close;
+
+	if (*open == '"') {
+		const char *behind = sip_skip_quoted(open, end);
+
+		if (!behind)
+			return -EINVAL;
+		out->display = sip_text_span(open + 1, behind - 1);
+		out->display_quoted = true;
+		open = sip_skip_lws(behind, end);
+		if (open == end || *open != '<')
+			return -EINVAL;
+	} else {
+		/* Tokens by the grammar; commas, dots and bytes of other alphabets in practice. */
+		while (*open != '<') {
+			if (*open == '"' || *open == '>')
+				return -EINVAL;
+			open++;
+		}
+		out->display = sip_text_trim(sip_text_span(*at, open));
+	}
+	close = memchr(open, '>', (size_t)(end - open));
+	if (!close)
+		return -EINVAL;
+	out->brackets = true;
+	out->uri = sip_text_trim(sip_text_span(open + 1, close));
+	*at = close + 1;
+	return 0;
+}
+
+/* A URI without brackets ends at the first semicolon, and may hold no comma and no question mark (section 20). */
+static int bare(struct sip_name_addr *out, const char **at, const char *end)
+{
+	const char *stop = *at;
+
+	while (stop < end && *stop != ';') {
+		if (*stop == '?' || *stop == ',' || *stop == '"' || *stop == '>')
+			return -EINVAL;
+		stop++;
+	}
+	out->uri = sip_text_trim(sip_text_span(*at, stop));
+	*at = stop;
+	return 0;
+}
+
+int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
+{
+	struct sip_text name, text;
+	const char *at, *end;
+	int error;
+
+	value = sip_text_trim(value);
+	*out = (struct sip_name_addr){.text = value};
+	if (value.len == 0)
+		return -EINVAL;
+	if (value.len == 1 && *value.at == '*') {
+		out->star = true;
+		return 0;
+	}
+	at = value.at;
+	end = sip_text_end(value);
+	if (*at == '"' || memchr(at, '<', value.len))
+		error = bracketed(out, &at, end);
+	else
+		error = bare(out, &at, end);
+	if (error)
+		return error;
+	/* At least a scheme, and nothing in it that no URI may hold. */
+	if (out->uri.len == 0 || !memchr(out->uri.at, ':', out->uri.len) ||
+	    sip_skip_class(out->uri.at, sip_text_end(out->uri), SIP_C_URI) != sip_text_end(out->uri))
+		return -EINVAL;
+	at = sip_skip_lws(at, end);
+	out->params = text = sip_text_span(at, end);
+	while ((error = sip_param_next(&text, &name, &value)) == 1)
+		if (name.len == 3 && sip_text_is_nocase(name, "tag"))
+			out->tag = value;
+	return error;
+}
+
+int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)
+{
+	const char *at, *end, *stop;
+	uint32_t number = 0;
+	int error;
+
+	value = sip_text_trim(value);
+	at = value.at;
+	end = sip_text_end(value);
+	*out = (struct sip_cseq){.number = 0};
+	stop = sip_skip_class(at, end, SIP_C_DIGIT);
+	error = sip_text_to_u32(sip_text_span(at, stop), &number);
+	if (error)
+		return error;
+	if (number > INT32_MAX)
+		return -ERANGE;
+	at = sip_skip_lws(stop, end);
+	if (at == stop || at == end || sip_skip_class(at, end, SIP_C_TOKEN) != end)
+		return -EINVAL;
+	out->number = number;
+	out->method_text = sip_text_span(at, end);
+	out->method = (uint8_t)sip_method_find(out->method_text);
+	return 0;
+}
+
+int sip_rack_parse(struct sip_rack *out, struct sip_text value)
+{
+	struct sip_cseq cseq;
+	const char *at, *stop;
+	int error;
+
+	value = sip_text_trim(value);
+	at = value.at;
+	*out = (struct sip_rack){.rseq = 0};
+	stop = sip_skip_class(at, sip_text_end(value), SIP_C_DIGIT);
+	error = sip_text_to_u32(sip_text_span(at, stop), &out->rseq);
+	if (!error)
+		error = sip_cseq_parse(&cseq, sip_text_span(stop, sip_text_end(value)));
+	if (error)
+		return error;
+	out->cseq = cseq.number;
+	out->method = cseq.method;
+	out->method_text = cseq.method_text;
+	return 0;
+}
+
+/* Parameters must be well formed even where nobody reads them. */
+static int params_ok(struct sip_text params)
+{
+	struct sip_text name, value;
+	int more;
+
+	while ((more = sip_param_next(&params, &name, &value)) == 1)
+		;
+	return more;
+}
+
+int sip_media_type_parse(struct sip_media_type *out, struct sip_text value)
+{
+	const char *at, *end;
+
+	value = sip_text_trim(value);
+	at = value.at;
+	end = sip_text_end(value);
+	out->type = take_token(&at, end);
+	if (out->type.len == 0 || !take_slash(&at, end))
+		return -EINVAL;
+	out->subtype = take_token(&at, end);
+	out->params = sip_text_span(at, end);
+	return out->subtype.len ? params_ok(out->params) : -EINVAL;
+}
+
+bool sip_media_type_is(const struct sip_media_type *type, const char *name, const char *subtype)
+{
+	return sip_text_is_nocase(type->type, name) && sip_text_is_nocase(type->subtype, subtype);
+}
+
+int sip_number_parse(uint32_t *out, struct sip_text value)
+{
+	return sip_text_to_u32(sip_text_trim(value), out);
+}
+
+/* The number a value begins with; what follows it is left in *rest. */
+static int leading_number(struct sip_text value, uint32_t *number, struct sip_text *rest)
+{
+	const char *end, *stop;
+
+	value = sip_text_trim(value);
+	end = sip_text_end(value);
+	stop = sip_skip_class(value.at, end, SIP_C_DIGIT);
+	*rest = sip_text_span(sip_skip_lws(stop, end), end);
+	return sip_text_to_u32(sip_text_span(value.at, stop), number);
+}
+
+int sip_session_expires_parse(struct sip_session_expires *out, struct sip_text value)
+{
+	struct sip_text refresher;
+	int error;
+
+	*out = (struct sip_session_expires){.delta_s = 0};
+	error = leading_number(value, &out->delta_s, &out->params);
+	if (!error)
+		error = params_ok(out->params);
+	if (error)
+		return error;
+	if (sip_param_find(out->params, "refresher", &refresher)) {
+		if (sip_text_is_nocase(refresher, "uac"))
+			out->refresher = SIP_REFRESHER_UAC;
+		else if (sip_text_is_nocase(refresher, "uas"))
+			out->refresher = SIP_REFRESHER_UAS;
+	}
+	return 0;
+}
+
+/* Behind a comment in parentheses, which may hold others; NULL when it does not end. */
+static const char *skip_comment(const char *at, const char *end)
+{
+	unsigned int depth = 0;
+
+	for (; at < end; at++) {
+		if (*at == '(') {
+			depth++;
+		} else if (*at == ')') {
+			if (--depth == 0)
+				return at + 1;
+		} else if (*at == '\\' && ++at == end) {
+			break;
+		}
+	}
+	return NULL;
+}
+
+int sip_retry_after_parse(struct sip_retry_after *out, struct sip_text value)
+{
+	struct sip_text duration;
+	int error;
+
+	*out = (struct sip_retry_after){.delta_s = 0};
+	error = leading_number(value, &out->delta_s, &out->params);
+	if (error)
+		return error;
+	if (out->params.len && *out->params.at == '(') {
+		const char *end = sip_text_end(out->params), *behind = skip_comment(out->params.at, end);
+
+		if (!behind)
+			return -EINVAL;
+		out->params = sip_text_span(sip_skip_lws(behind, end), end);
+	}
+	error = params_ok(out->params);
+	if (!error && sip_param_find(out->params, "duration", &duration))
+		error = sip_text_to_u32(duration, &out->duration_s);
+	return error;
+}
+
+int sip_token_parse(struct sip_token *out, struct sip_text value)
+{
+	const char *at, *end;
+
+	value = sip_text_trim(value);
+	at = value.at;
+	end = sip_text_end(value);
+	out->token = take_token(&at, end);
+	out->params = sip_text_span(at, end);
+	return out->token.len ? params_ok(out->params) : -EINVAL;
+}
+
+int sip_reason_parse(struct sip_reason *out, struct sip_text value)
+{
+	struct sip_token token;
+	struct sip_text cause;
+	int error = sip_token_parse(&token, value);
+
+	*out = (struct sip_reason){.cause = 0};
+	if (error)
+		return error;
+	out->protocol = token.token;
+	sip_param_find(token.params, "text", &out->reason);
+	return sip_param_find(token.params, "cause", &cause) ? sip_text_to_u32(cause, &out->cause) : 0;
+}
+
+int sip_list_next(struct sip_text *list, struct sip_text *value)
+{
+	const char *at = list->at, *end = sip_text_end(*list), *start;
+	bool in_brackets = false;
+
+	while (at < end && (sip_is_lws(*at) || *at == ','))
+		at++;
+	if (at == end) {
+		*list = sip_text(end, 0);
+		return 0;
+	}
+	for (start = at; at < end && (in_brackets || *at != ','); at++) {
+		if (*at == '"' && !in_brackets) {
+			at = sip_skip_quoted(at, end);
+			if (!at)
+				return -EINVAL;
+			at--;
+		} else if (*at == '<') {
+			in_brackets = true;
+		} else if (*at == '>') {
+			in_brackets = false;
+		}
+	}
+	if (in_brackets)
+		return -EINVAL;
+	*value = sip_text_trim(sip_text_span(start, at));
+	*list = sip_text_span(at, end);
+	return 1;
+}
+
+bool sip_list_has(struct sip_text list, const char *token)
+{
+	struct sip_text wanted = sip_text_of(token), value;
+
+	while (sip_list_next(&list, &value) == 1)
+		if (sip_text_equal_nocase(value, wanted))
+			return true;
+	return false;
+}
