@@ -122,6 +122,6 @@ struct sdp_rewrite {
  * Write the description into out: o= is ours, c= lines say our address at the levels where they stood, m= lines our
  * ports, a=rtcp our RTCP; ICE attributes go. Everything else stays. Returns the length, or -EMSGSIZE.
  */
-int sdp_rewrite(const struct sdp_session *sdp, const struct sdp_rewrite *put, char *out, size_t size);
+int sdp_rewrite(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, char *out, size_t size);
 
 #endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/sdp/lines.h"
+
+static bool only_line_ends(const char *at, const char *end)
+{
+	while (at < end && (*at == '\r' || *at == '\n'))
+		at++;
+	return at == end;
+}
+
+int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
+{
+	const char *start = *at, *lf, *stop;
+
+	if (start >= end || only_line_ends(start, end))
+		return 0;
+	lf = memchr(start, '\n', (size_t)(end - start));
+	stop = lf ? lf : end;
+	line->next = lf ? lf + 1 : end;
+	if (stop > start && stop[-1] == '\r')
+		stop--;
+	if (stop - start < 2 || start[0] < 'a' || start[0] > 'z' || start[1] != '=')
+		return -EINVAL;
+	line->start = start;
+	line->type = start[0];
+	line->value = sip_text_span(start + 2, stop);
+	if (line->value.len &&
+	    (memchr(line->value.at, '\r', line->value.len) || memchr(line->value.at, 0, line->value.len)))
+		return -EINVAL;
+	*at = line->next;
+	return 1;
+}
+
+struct sip_text sdp_word(struct sip_text *rest)
+{
+	const char *at = rest->at, *end = sip_text_end(*rest), *start;
+
+	while (at < end && *at == ' ')
+		at++;
+	for (start = at; at < end && *at != ' ';)
+		at++;
+	*rest = sip_text_span(at, end);
+	while (rest->len && *rest->at == ' ') {
+		rest->at++;
+		rest->len--;
+	}
+	return sip_text_span(start, at);
+}
+
+struct sip_text sdp_attribute_name(struct sip_text attribute, struct sip_text *value)
+{
+	const char *colon = attribute.len ? memchr(attribute.at, ':', attribute.len) : NULL;
+
+	if (!colon) {
+		*value = sip_text(sip_text_end(attribute), 0);
+		return attribute;
+	}
+	*value = sip_text_span(colon + 1, sip_text_end(attribute));
+	return sip_text_span(attribute.at, colon);
+}
+
+bool sdp_is_ice(struct sip_text name)
+{
+	return sip_text_is(name, "candidate") || sip_text_is(name, "end-of-candidates") ||
+	       sip_text_is(name, "remote-candidates") || sip_text_starts(name, "ice-");
+}

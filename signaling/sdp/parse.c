@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/sdp/sdp.h"
+
+#include "signaling/sdp/lines.h"
+
+static enum sdp_kind find_kind(struct sip_text media)
+{
+	static const struct {
+		struct sip_text name;
+		uint8_t kind;
+	} kinds[] = {
+	    {SIP_TEXT_INIT("audio"), SDP_AUDIO},
+	    {SIP_TEXT_INIT("video"), SDP_VIDEO},
+	    {SIP_TEXT_INIT("image"), SDP_IMAGE},
+	    {SIP_TEXT_INIT("text"), SDP_TEXT},
+	    {SIP_TEXT_INIT("application"), SDP_APPLICATION},
+	    {SIP_TEXT_INIT("message"), SDP_MESSAGE},
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (sip_text_equal_nocase(media, kinds[i].name))
+			return (enum sdp_kind)kinds[i].kind;
+	return SDP_OTHER;
+}
+
+static int parse_port(struct sip_text text, uint16_t *port)
+{
+	uint32_t number;
+
+	if (sip_text_to_u32(text, &number) != 0 || number > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)number;
+	return 0;
+}
+
+/* "IN IP4 192.0.2.1": what c=, o= and a=rtcp have in common. */
+static int parse_net(struct sip_text *rest, struct sip_text *host, struct net_addr *addr)
+{
+	struct sip_text net_type = sdp_word(rest), addr_type = sdp_word(rest), ip;
+	const char *slash;
+	bool is_ip6 = sip_text_is_nocase(addr_type, "IP6");
+
+	*host = sdp_word(rest);
+	memset(addr, 0, sizeof(*addr));
+	if (!sip_text_is_nocase(net_type, "IN") || (!is_ip6 && !sip_text_is_nocase(addr_type, "IP4")) || !host->len)
+		return -EINVAL;
+	/* Multicast addresses carry "/ttl" and "/count"; the address is what stands before them. */
+	slash = memchr(host->at, '/', host->len);
+	ip = slash ? sip_text_span(host->at, slash) : *host;
+	if (net_addr_parse(addr, ip.at, ip.len) != 0 || addr->port != 0)
+		memset(addr, 0, sizeof(*addr)); /* a host name */
+	else if ((addr->family == NET_IP6) != is_ip6)
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_connection(struct sdp_connection *connection, struct sip_text value)
+{
+	return parse_net(&value, &connection->host, &connection->addr);
+}
+
+static int parse_origin(struct sdp_origin *origin, struct sip_text value)
+{
+	struct net_addr addr;
+
+	origin->username = sdp_word(&value);
+	origin->session_id = sdp_word(&value);
+	origin->version = sdp_word(&value);
+	return origin->version.len ? parse_net(&value, &origin->host, &addr) : -EINVAL;
+}
+
+static int parse_media(struct sdp_media *media, struct sip_text value)
+{
+	struct sip_text port, count, word, rest;
+	const char *slash;
+
+	*media = (struct sdp_media){.port_count = 1};
+	media->media = sdp_word(&value);
+	port = sdp_word(&value);
+	media->proto = sdp_word(&value);
+	media->formats = sip_text_trim(value);
+	media->kind = (uint8_t)find_kind(media->media);
+	slash = port.len ? memchr(port.at, '/', port.len) : NULL;
+	count = slash ? sip_text_span(slash + 1, sip_text_end(port)) : SIP_TEXT("1");
+	if (slash)
+		port = sip_text_span(port.at, slash);
+	if (parse_port(port, &media->port) != 0 || parse_port(count, &media->port_count) != 0 || !media->port_count ||
+	    !media->proto.len || !media->formats.len)
+		return -EINVAL;
+	rest = media->formats;
+	while (media->format_count < SDP_FORMATS && (word = sdp_word(&rest)).len)
+		media->format[media->format_count++] = word;
+	media->encrypted = sip_text_is_nocase(media->proto, "RTP/SAVP") ||
+			   sip_text_is_nocase(media->proto, "RTP/SAVPF") || sip_text_starts(media->proto, "UDP/TLS/");
+	return 0;
+}
+
+static bool parse_direction(struct sip_text attribute, uint8_t *direction)
+{
+	static const char *const names[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
+
+	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (sip_text_is(attribute, names[i])) {
+			*direction = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* a=rtcp:53020 IN IP6 2001:db8::1 (RFC 3605) */
+static int parse_rtcp(struct sdp_media *media, struct sip_text value)
+{
+	struct sip_text port = sdp_word(&value), host;
+
+	if (parse_port(port, &media->rtcp_port) != 0)
+		return -EINVAL;
+	media->has_rtcp = true;
+	return value.len ? parse_net(&value, &host, &media->rtcp_addr) : 0;
+}
+
+static int media_attribute(struct sdp_media *media, struct sip_text name, struct sip_text value)
+{
+	uint32_t number;
+
+	if (parse_direction(name, &media->direction)) {
+		media->has_direction = true;
+	} else if (sip_text_is(name, "rtcp")) {
+		return parse_rtcp(media, value);
+	} else if (sip_text_is(name, "rtcp-mux")) {
+		media->rtcp_mux = true;
+	} else if (sip_text_is(name, "ptime")) {
+		if (sip_text_to_u32(value, &number) == 0 && number <= UINT16_MAX)
+			media->ptime_ms = (uint16_t)number;
+	} else if (sip_text_is(name, "crypto") || sip_text_is(name, "fingerprint")) {
+		media->encrypted = true;
+	} else if (sdp_is_ice(name)) {
+		media->has_ice = true;
+	}
+	return 0;
+}
+
+static void session_attribute(struct sdp_session *sdp, struct sip_text name)
+{
+	if (parse_direction(name, &sdp->direction))
+		sdp->has_direction = true;
+	else if (sip_text_is(name, "fingerprint"))
+		sdp->has_fingerprint = true;
+	else if (sdp_is_ice(name))
+		sdp->has_ice = true;
+}
+
+static int parse_attribute(struct sdp_session *sdp, struct sdp_media *media, struct sip_text line)
+{
+	struct sip_text value, name = sdp_attribute_name(line, &value);
+
+	if (media)
+		return media_attribute(media, name, value);
+	session_attribute(sdp, name);
+	return 0;
+}
+
+static int open_media(struct sdp_session *sdp, struct sip_text line, const char *start)
+{
+	if (sdp->media_count == SDP_MEDIAS)
+		return -E2BIG;
+	if (parse_media(&sdp->media[sdp->media_count], line) != 0)
+		return -EINVAL;
+	sdp->media[sdp->media_count++].lines.at = start;
+	return 0;
+}
+
+/* Closes the media before this one, or the last one at the end of the body. */
+static void close_media(struct sdp_session *sdp, const char *end)
+{
+	struct sdp_media *media;
+
+	if (sdp->media_count == 0)
+		return;
+	media = &sdp->media[sdp->media_count - 1];
+	media->lines = sip_text_span(media->lines.at, end);
+}
+
+static int parse_line(struct sdp_session *sdp, const struct sdp_line *line)
+{
+	struct sdp_media *media = sdp->media_count ? &sdp->media[sdp->media_count - 1] : NULL;
+
+	switch (line->type) {
+	case 'c':
+		return parse_connection(media ? &media->connection : &sdp->connection, line->value);
+	case 'm':
+		close_media(sdp, line->start);
+		return open_media(sdp, line->value, line->start);
+	case 'a':
+		return parse_attribute(sdp, media, line->value);
+	default:
+		return 0;
+	}
+}
+
+/* v=, o= and s= in this order (RFC 8866 section 5). */
+static int parse_head(struct sdp_session *sdp, struct sdp_line *line, const char **at, const char *end)
+{
+	if (sdp_next_line(at, end, line) != 1 || line->type != 'v' || !sip_text_is(line->value, "0"))
+		return -EINVAL;
+	if (sdp_next_line(at, end, line) != 1 || line->type != 'o' || parse_origin(&sdp->origin, line->value) != 0)
+		return -EINVAL;
+	return sdp_next_line(at, end, line) == 1 && line->type == 's' ? 0 : -EINVAL;
+}
+
+/* What needs the whole description: directions inherited, addresses known. */
+static int finish(struct sdp_session *sdp)
+{
+	for (int i = 0; i < sdp->media_count; i++) {
+		struct sdp_media *media = &sdp->media[i];
+
+		if (!media->has_direction)
+			media->direction = sdp->direction;
+		media->encrypted |= sdp->has_fingerprint;
+		media->has_ice |= sdp->has_ice;
+		if (media->port && !media->connection.host.at && !sdp->connection.host.at)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int sdp_parse(struct sdp_session *sdp, struct sip_text body)
+{
+	const char *at = body.at, *end = sip_text_end(body);
+	struct sdp_line line;
+	int error, more, lines = 3;
+
+	memset(sdp, 0, offsetof(struct sdp_session, media));
+	sdp->body = body;
+	if (body.len == 0)
+		return -ENODATA;
+	if (body.len > SDP_BODY_MAX)
+		return -E2BIG;
+	error = parse_head(sdp, &line, &at, end);
+	if (error)
+		return error;
+	while ((more = sdp_next_line(&at, end, &line)) == 1) {
+		if (++lines > SDP_LINES)
+			return -E2BIG;
+		error = parse_line(sdp, &line);
+		if (error)
+			return error;
+	}
+	if (more < 0)
+		return more;
+	close_media(sdp, end);
+	return finish(sdp);
+}
