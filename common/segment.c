@@ -45,6 +45,7 @@ const char *segment_layout_name(uint32_t layout)
 	    [SEGMENT_CALLS] = "calls",
 	    [SEGMENT_MEDIA_SESSIONS] = "media sessions",
 	    [SEGMENT_BINDINGS] = "bindings",
+	    [SEGMENT_GATEWAYS] = "gateways",
 	};
 
 	return layout && layout < sizeof(names) / sizeof(names[0]) ? names[layout] : "unknown";

@@ -22,7 +22,7 @@
 #include "common/segment.h"
 
 #define GATEWAY_STATUS_VERSION 1
-#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; memory that is never touched is never taken */
+#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 8.25 MiB */
 #define GATEWAY_NAME           64
 
 enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
