@@ -13,6 +13,7 @@
 #include <rte_ring.h>
 #include <rte_udp.h>
 
+#undef US_PER_S /* rte_cycles.h has one that is an int */
 #include "common/clock.h"
 #include "common/port.h"
 
@@ -20,6 +21,7 @@
 #define PORT_MAX_ADDRESSES 16   /* of one family on one port, link-local included */
 #define PORT_TX_BATCH      64
 #define PORT_HOP_LIMIT     64
+#define PORT_MAX_L4        (PORT_MAX_DATAGRAM + 8u) /* with its UDP header: as long as IPv4 allows */
 
 #define ETHER_LEN     ((uint32_t)sizeof(struct rte_ether_hdr))
 #define IP4_LEN       ((uint32_t)sizeof(struct rte_ipv4_hdr))
@@ -64,7 +66,7 @@ struct neighbor {
 	uint8_t state;
 	uint8_t requests; /* sent since the state was entered */
 	uint8_t waiting_count;
-	uint16_t next;    /* in its bucket, or in the free list */
+	uint16_t next;     /* in its bucket, or in the free list */
 	uint64_t timer_us; /* of the state: next request, or expiry */
 	uint64_t used_us;
 	struct rte_mbuf *waiting[NEIGHBOR_WAITING]; /* frames that lack only the destination MAC */
@@ -79,10 +81,12 @@ struct destination {
 struct neighbor_table {
 	uint16_t bucket[NEIGHBOR_BUCKETS];
 	uint16_t free_first;
-	uint16_t high; /* entries [0, high) have been used */
+	uint16_t high; /* entries [0, high) have been used at some time */
+	uint16_t used;
 	uint16_t unresolved;
 	uint32_t hash_key;
 	uint64_t next_tick_us;
+	uint64_t next_gateways_us;
 	struct destination destination[DESTINATIONS];
 	struct neighbor entry[NEIGHBORS];
 };
@@ -109,7 +113,7 @@ static_assert(sizeof(struct neighbor_event) == 32, "element of an rte_ring: a mu
 #define REASSEMBLIES            64 /* datagrams in the making, for each queue */
 #define REASSEMBLIES_PER_SOURCE 8
 #define REASSEMBLY_TIMEOUT_US   (2 * US_PER_S)
-#define REASSEMBLY_MIN_FRAGMENT 256 /* payload of any fragment but the last; smaller ones serve attacks only */
+#define REASSEMBLY_MIN_FRAGMENT 256  /* payload of any fragment but the last; smaller ones serve attacks only */
 #define REASSEMBLY_UNITS        8192 /* of eight bytes */
 
 struct reassembly {
@@ -120,6 +124,7 @@ struct reassembly {
 	uint8_t tos;
 	bool spoiled;      /* overlapped: nothing of it is taken, but it stays until it times out */
 	uint32_t total;    /* payload length, 0 = last fragment not seen */
+	uint32_t highest;  /* end of the farthest fragment */
 	uint32_t received; /* bytes */
 	uint64_t expires_us;
 	struct rte_mbuf *buffer; /* large; the payload lies from data_off on */
@@ -140,6 +145,7 @@ struct packet {
 	uint32_t len;
 	uint8_t family, protocol, tos, hop_limit;
 	bool checked; /* the device has verified the UDP checksum */
+	bool whole;   /* never was in fragments: a partial checksum is possible */
 };
 
 /* ---- the port --------------------------------------------------------------------------------------------------- */
@@ -156,7 +162,6 @@ struct port_queue {
 	struct counter_row *row;
 	uint16_t id;
 	uint16_t tx_count;
-	bool opened;
 	uint64_t random; /* of the IP identification */
 	uint64_t now_us; /* of the call in progress */
 	struct neighbor_table neighbors;
@@ -183,67 +188,89 @@ struct port {
 	struct config_port config; /* a copy of our own: the configuration may be replaced */
 	struct port_pools *pools;
 	struct port_queue **queues;
+	int multicast_fd; /* a kernel interface's membership */
 };
 
 #define ANSWERS_PER_SECOND 1000
 
-/* checksum.c */
-/* Sum over an even start, not folded or inverted; add several up, then checksum_fold(). */
-uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
-uint16_t checksum_fold(uint64_t sum); /* the one's complement sum, not inverted */
-uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint8_t family, uint8_t protocol, uint32_t len);
+/* ---- checksum.c ------------------------------------------------------------------------------------------------- */
 
-/* port_rx.c */
-bool packet_udp(struct port_queue *q, struct packet *p, struct datagram *out);
+/* Add the 16-bit words of data to a running sum; all pieces but the last must be of even length. */
+uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
+/* The one's complement sum, not inverted, as it lies in memory. */
+uint16_t checksum_fold(uint64_t sum);
+/* The sum over the pseudo-header; addresses as in struct net_addr. */
+uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint8_t family, uint8_t protocol,
+			 uint32_t len);
+
+/* ---- sending (port_tx.c, fragment.c) ----------------------------------------------------------------------------- */
+
+/* An L4 message on its way: what ip_send() puts the headers before. */
+struct outgoing {
+	struct rte_mbuf *mbuf;               /* holds l4 .. l4 + len, contiguous */
+	const uint8_t *source, *destination; /* as in struct net_addr */
+	uint8_t *l4;
+	uint32_t len;
+	uint8_t family, protocol, tos, hop_limit;
+};
+
+/* Takes the mbuf. A UDP checksum is filled in here, any other by the caller. 0 or a negative errno, counted. */
+int ip_send(struct port_queue *q, struct outgoing *o);
+void ip_write(const struct outgoing *o, uint8_t *at, uint32_t len, uint32_t id, uint16_t fragment);
+int fragment_send(struct port_queue *q, struct neighbor *n, struct outgoing *o);
+void udp_checksum_fill(const struct outgoing *o);
+
+void port_transmit(struct port_queue *q, struct rte_mbuf *m); /* a complete frame */
+/* A small buffer with `len` bytes behind an Ethernet header that is filled in, or NULL (counted). */
+struct rte_mbuf *port_frame(struct port_queue *q, const struct rte_ether_addr *to, uint16_t ethertype, uint32_t len);
+/* May another unasked-for answer go out in this second? Counts when not. */
+bool port_may_answer(struct port_queue *q);
+uint32_t port_random(struct port_queue *q);
+
+/* ---- messages in and out ----------------------------------------------------------------------------------------- */
 
 /* icmp.c; both take the mbuf. */
 void icmp4_input(struct port_queue *q, struct packet *p);
-void icmp6_input(struct port_queue *q, struct packet *p, bool source_is_on_frame);
+void icmp6_input(struct port_queue *q, struct packet *p);
 
-/* arp.c, nd.c: messages in and out; the inputs leave the mbuf with the caller. */
+/* arp.c, nd.c; the inputs leave the mbuf with the caller. `to` NULL: everybody who might be it. */
 void arp_input(struct port_queue *q, const struct rte_mbuf *m);
 void arp_request(struct port_queue *q, const uint8_t *ip, const struct rte_ether_addr *to);
 void arp_announce(struct port_queue *q);
-void nd_input(struct port_queue *q, const struct packet *p, const struct rte_ether_addr *frame_source);
+void nd_input(struct port_queue *q, const struct packet *p);
 void nd_request(struct port_queue *q, const uint8_t *ip, const struct rte_ether_addr *to);
 void nd_announce(struct port_queue *q);
-bool nd_is_solicited_node(const struct port *port, const uint8_t *ip);
+bool nd_is_ours(const struct port *port, const uint8_t *ip); /* a multicast address that solicitations for us go to */
 
 /* neighbor.c */
 void neighbor_init(struct neighbor_table *t);
-/* Where datagrams to this address go; NULL when nowhere (counted). */
-struct neighbor *neighbor_route(struct port_queue *q, const struct net_addr *remote);
+void neighbor_fini(struct neighbor_table *t);
+/* The next hop of a destination; NULL when there is none, or no room to resolve it (counted). */
+struct neighbor *neighbor_route(struct port_queue *q, const uint8_t *ip, uint8_t family);
 /* Send or keep a frame that is complete but for its destination MAC; takes it. 0 or a negative errno, counted. */
 int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m);
-void neighbor_event(struct port_queue *q, const struct neighbor_event *event); /* seen here: tell everybody */
+void neighbor_event(struct port_queue *q, struct neighbor_event *event); /* seen here: tell all queues */
 void neighbor_drain(struct port_queue *q);
 void neighbor_tick(struct port_queue *q);
 bool port_is_on_link(const struct port *port, const uint8_t *ip, uint8_t family);
 
 /* reassembly.c */
-/* Take a fragment. True when `p` is now the whole datagram; false when the mbuf has been taken. */
+/* Take a fragment. True: `p` is now the whole datagram. False: the mbuf has been taken. */
 bool reassembly_add(struct port_queue *q, struct packet *p, uint32_t id, uint32_t offset, bool more);
 void reassembly_tick(struct port_queue *q);
+void reassembly_fini(struct reassembly_table *t);
 
-/* port_tx.c */
-void port_transmit(struct port_queue *q, struct rte_mbuf *m); /* a complete frame */
-/* A small buffer whose data begins with room for an Ethernet header of ours, or NULL (counted). */
-struct rte_mbuf *port_frame(struct port_queue *q, const struct rte_ether_addr *to, uint16_t ethertype, uint32_t len);
-bool port_may_answer(struct port_queue *q);
-uint32_t port_random(struct port_queue *q);
+/* port_rx.c: frames as a driver delivers them; port_receive() without the driver. Takes the mbufs. */
+unsigned int port_input(struct port_queue *q, struct rte_mbuf **frames, unsigned int count, struct datagram *out);
 
-/* fragment.c */
-int fragment_send(struct port_queue *q, struct neighbor *n, struct datagram *d);
-/* Header writers shared with port_tx.c. */
-void ip4_write(struct rte_ipv4_hdr *ip, const struct datagram *d, uint32_t total_len, uint16_t id, uint16_t fragment);
-void ip6_write(struct rte_ipv6_hdr *ip, const struct datagram *d, uint32_t payload_len, uint8_t protocol);
-uint16_t udp_checksum(const struct datagram *d);
-void udp_write(struct rte_udp_hdr *udp, const struct datagram *d, uint16_t checksum);
+/* port.c; also what unit tests build a port from, without a device */
+const char *port_vdev_name(enum port_driver driver);
+int port_set_addresses(struct port *port);
+int port_queues_init(struct port *port);
 
 /* eal.c */
-bool port_is_ours(const struct config_port *port, const struct config *config, enum process_role role);
 void port_pool_sizes(const struct config *config, enum process_role role, unsigned int *small_count,
-                     uint32_t *small_bytes, unsigned int *large_count);
+		     uint32_t *small_bytes, unsigned int *large_count);
 
 static inline bool ip_equal(const uint8_t *a, const uint8_t *b)
 {
