@@ -38,13 +38,14 @@
 
 /* ---- neighbours (neighbor.c) ------------------------------------------------------------------------------------ */
 
-#define NEIGHBORS           1024 /* entries of one queue's cache */
-#define NEIGHBOR_BUCKETS    2048
-#define NEIGHBOR_UNRESOLVED 256 /* entries that may be waiting for their first answer at once */
-#define NEIGHBOR_WAITING    16  /* frames that may wait for one neighbour */
-#define NEIGHBOR_EVENTS     256
-#define NEIGHBOR_NONE       UINT16_MAX
-#define DESTINATIONS        256 /* direct-mapped cache: destination -> neighbour */
+#define NEIGHBORS            1024 /* entries of one queue's cache */
+#define NEIGHBOR_BUCKETS     2048
+#define NEIGHBOR_UNRESOLVED  256  /* entries that may be waiting for their first answer at once */
+#define NEIGHBOR_WAITING     48   /* frames that may wait for one neighbour: the largest datagram in fragments */
+#define NEIGHBOR_WAITING_ALL 1024 /* ... and for all of them */
+#define NEIGHBOR_EVENTS      256
+#define NEIGHBOR_NONE        UINT16_MAX
+#define DESTINATIONS         256 /* direct-mapped cache: destination -> neighbour */
 
 #define NEIGHBOR_REACHABLE_US (30 * US_PER_S) /* a probe is due this long after the last confirmation */
 #define NEIGHBOR_IDLE_US      (60 * US_PER_S) /* forgotten when unused for this long */
@@ -84,6 +85,7 @@ struct neighbor_table {
 	uint16_t high; /* entries [0, high) have been used at some time */
 	uint16_t used;
 	uint16_t unresolved;
+	uint16_t waiting; /* frames, in all entries */
 	uint32_t hash_key;
 	uint64_t next_tick_us;
 	uint64_t next_gateways_us;

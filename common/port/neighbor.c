@@ -31,8 +31,9 @@ void neighbor_init(struct neighbor_table *t)
 	t->hash_key = (uint32_t)clock_now_us() | 1;
 }
 
-static void waiting_free(struct neighbor *n)
+static void waiting_free(struct neighbor_table *t, struct neighbor *n)
 {
+	t->waiting -= n->waiting_count;
 	rte_pktmbuf_free_bulk(n->waiting, n->waiting_count);
 	n->waiting_count = 0;
 }
@@ -40,7 +41,7 @@ static void waiting_free(struct neighbor *n)
 void neighbor_fini(struct neighbor_table *t)
 {
 	for (unsigned int i = 0; i < t->high; i++)
-		waiting_free(&t->entry[i]);
+		waiting_free(t, &t->entry[i]);
 }
 
 static uint32_t hash(const struct neighbor_table *t, const uint8_t *ip)
@@ -76,7 +77,7 @@ static void forget(struct neighbor_table *t, struct neighbor *n)
 	while (*link != index)
 		link = &t->entry[*link].next;
 	*link = n->next;
-	waiting_free(n);
+	waiting_free(t, n);
 	set_state(t, n, NEIGHBOR_FREE, 0);
 	n->next = t->free_first;
 	t->free_first = index;
@@ -230,7 +231,9 @@ int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m
 		transmit_to(q, n, m);
 		return 0;
 	}
-	if (n->state == NEIGHBOR_INCOMPLETE && n->waiting_count < NEIGHBOR_WAITING) {
+	if (n->state == NEIGHBOR_INCOMPLETE && n->waiting_count < NEIGHBOR_WAITING &&
+	    q->neighbors.waiting < NEIGHBOR_WAITING_ALL) {
+		q->neighbors.waiting++;
 		n->waiting[n->waiting_count++] = m;
 		counter_inc(q->row, COUNTER_port_tx_waiting);
 		return 0;
@@ -255,6 +258,7 @@ static void reachable(struct port_queue *q, struct neighbor *n, const struct rte
 	rte_ether_addr_copy(mac, &n->mac);
 	set_state(&q->neighbors, n, NEIGHBOR_REACHABLE, q->now_us + NEIGHBOR_REACHABLE_US);
 	n->waiting_count = 0;
+	q->neighbors.waiting -= (uint16_t)count;
 	for (unsigned int i = 0; i < count; i++)
 		transmit_to(q, n, n->waiting[i]);
 }
@@ -322,7 +326,7 @@ static void fail(struct port_queue *q, struct neighbor *n)
 {
 	counter_inc(q->row, COUNTER_port_neighbor_unresolved);
 	counter_add(q->row, COUNTER_port_tx_unresolved, n->waiting_count);
-	waiting_free(n);
+	waiting_free(&q->neighbors, n);
 	set_state(&q->neighbors, n, NEIGHBOR_FAILED, q->now_us + NEIGHBOR_FAILED_US);
 }
 
