@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#undef US_PER_S /* rte_cycles.h has one that is an int */
+#include "common/clock.h"
+#include "common/log.h"
+#include "relay.h"
+#include "watch.h"
+#include "worker.h"
+
+#define INBOX_DATAGRAMS 512 /* for each pair of workers */
+#define IDLE_POLLS      32  /* before the first nap */
+#define NAP_MIN_US      50
+#define NAP_MAX_US      200
+
+static_assert(sizeof(struct datagram) % 4 == 0, "element of an rte_ring");
+
+/* ---- between workers ----------------------------------------------------------------------------------------------
+ */
+
+/* A datagram without mbuf asks for a slot instead: its number is in len. It is asked again until it is done. */
+static void let_go(struct media_core *core, unsigned int media_worker, uint32_t slot)
+{
+	struct media_worker *w = (struct media_worker *)((char *)core - offsetof(struct media_worker, core));
+	struct datagram ask = {.len = slot};
+
+	if (media_worker < w->workers_count && media_worker != core->worker)
+		rte_ring_sp_enqueue_elem(w->workers[media_worker].inbox[core->worker], &ask, sizeof(ask));
+}
+
+static void hand_over(struct media_worker *w, struct datagram *d, unsigned int to)
+{
+	if (rte_ring_sp_enqueue_elem(w->workers[to].inbox[w->core.worker], d, sizeof(*d)) == 0) {
+		counter_inc(w->core.row, COUNTER_media_handed_over);
+		return;
+	}
+	counter_inc(w->core.row, COUNTER_media_drop_hand_over);
+	datagram_free(d);
+}
+
+/* ---- the loop -----------------------------------------------------------------------------------------------------
+ */
+
+static void relay(struct media_worker *w, struct datagram *datagrams, unsigned int count, uint64_t now_us)
+{
+	struct relay_verdict verdicts[PORT_BURST];
+
+	relay_burst(&w->core, datagrams, verdicts, count, now_us);
+	for (unsigned int i = 0; i < count; i++) {
+		switch (verdicts[i].action) {
+		case RELAY_SEND:
+			if (port_send(w->queue[verdicts[i].target], &datagrams[i], now_us) == 0)
+				relay_sent(&w->core, &verdicts[i]);
+			else
+				counter_inc(w->core.row, COUNTER_media_drop_send);
+			break;
+		case RELAY_HAND_OVER:
+			hand_over(w, &datagrams[i], verdicts[i].target);
+			break;
+		case RELAY_DROP:
+			datagram_free(&datagrams[i]);
+			break;
+		}
+	}
+}
+
+static unsigned int receive(struct media_worker *w, uint64_t now_us)
+{
+	struct datagram datagrams[PORT_BURST];
+	unsigned int all = 0;
+
+	for (unsigned int i = 0; i < w->queues; i++) {
+		unsigned int count = port_receive(w->queue[i], datagrams, PORT_BURST, now_us);
+
+		if (count == 0)
+			continue;
+		counter_add(w->core.row, COUNTER_media_packets_received, count);
+		relay(w, datagrams, count, now_us);
+		all += count;
+	}
+	return all;
+}
+
+/* What other workers have handed over. */
+static unsigned int take_over(struct media_worker *w, uint64_t now_us)
+{
+	struct datagram datagrams[PORT_BURST];
+	unsigned int all = 0;
+
+	for (unsigned int from = 0; from < w->workers_count; from++) {
+		unsigned int count, keep = 0;
+
+		if (from == w->core.worker)
+			continue;
+		count = rte_ring_sc_dequeue_burst_elem(w->inbox[from], datagrams, sizeof(*datagrams), PORT_BURST, NULL);
+		for (unsigned int i = 0; i < count; i++) {
+			if (datagrams[i].mbuf)
+				datagrams[keep++] = datagrams[i];
+			else
+				sessions_let_go(&w->core, datagrams[i].len);
+		}
+		relay(w, datagrams, keep, now_us);
+		all += count;
+	}
+	return all;
+}
+
+static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
+{
+	unsigned int work = links_poll(&w->links, now_us);
+
+	work += receive(w, now_us);
+	work += take_over(w, now_us);
+	watch_sweep(&w->core, now_us);
+	for (unsigned int i = 0; i < w->queues; i++) {
+		port_tick(w->queue[i], now_us);
+		port_flush(w->queue[i], now_us);
+	}
+	return work;
+}
+
+/* On a shared core: sleep when there was nothing to do for some polls, longer the longer it lasts. */
+static void nap(struct media_worker *w)
+{
+	unsigned int us = NAP_MIN_US;
+
+	if (++w->idle_polls < IDLE_POLLS)
+		return;
+	us += w->idle_polls - IDLE_POLLS;
+	nanosleep(&(struct timespec){.tv_nsec = (us > NAP_MAX_US ? NAP_MAX_US : us) * 1000l}, NULL);
+}
+
+int media_worker_run(void *context)
+{
+	struct media_worker *w = context;
+	typeof(w->process->status->worker[0]) *status = &w->process->status->worker[w->core.worker];
+	uint64_t busy = 0, polls = 0, start = rte_rdtsc(), before = start;
+
+	log_worker_init(w->name);
+	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
+	while (!atomic_load_explicit(&w->process->stopping, memory_order_relaxed)) {
+		uint64_t now_us = clock_now_us(), after;
+		unsigned int work = poll_once(w, now_us);
+
+		if (work > 0)
+			w->idle_polls = 0;
+		else if (w->idle == IDLE_NAP)
+			nap(w);
+		after = rte_rdtsc();
+		busy += work > 0 ? after - before : 0;
+		before = after;
+		atomic_store_explicit(&status->busy_cycles, busy, memory_order_relaxed);
+		atomic_store_explicit(&status->total_cycles, after - start, memory_order_relaxed);
+		atomic_store_explicit(&status->polls, ++polls, memory_order_relaxed);
+		atomic_store_explicit(&status->beat_us, now_us, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/* ---- start and end ------------------------------------------------------------------------------------------------
+ */
+
+static const struct media_notify notify = {
+    .started = links_started,
+    .silent = links_silent,
+    .dtmf = links_dtmf,
+    .resync = links_resync,
+    .let_go = let_go,
+};
+
+static int inboxes_open(struct media_worker *w)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (unsigned int from = 0; from < w->workers_count; from++) {
+		if (from == w->core.worker)
+			continue;
+		snprintf(name, sizeof(name), "inbox-%u-%u", from, w->core.worker);
+		w->inbox[from] = rte_ring_create_elem(name, sizeof(struct datagram), INBOX_DATAGRAMS, SOCKET_ID_ANY,
+						      RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (!w->inbox[from]) {
+			log_error("media", "no memory for the ring between workers %u and %u", from, w->core.worker);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int media_worker_init(struct media_worker *w, struct process *process, struct port *const *ports,
+		      unsigned int ports_count, struct media_worker *workers, unsigned int workers_count)
+{
+	int error;
+
+	w->process = process;
+	w->workers = workers;
+	w->workers_count = workers_count;
+	w->idle = process->config->process[ROLE_MEDIA].idle;
+	snprintf(w->name, sizeof(w->name), "media-%u", w->core.worker);
+	w->core.row = counters_row(&process->counters_segment, w->name);
+	if (!w->core.row) {
+		log_error("media", "no counter row left for %s", w->name);
+		return -ENOSPC;
+	}
+	w->core.notify = &notify;
+	w->core.context = &w->links;
+	error = links_open(&w->links, process->config, &w->core);
+	if (error == 0)
+		error = inboxes_open(w);
+	if (error)
+		return error;
+	for (unsigned int i = 0; i < ports_count; i++) {
+		w->queue[i] = port_queue_open(ports[i], w->core.worker, w->core.row);
+		if (!w->queue[i])
+			return -EINVAL;
+	}
+	w->queues = ports_count;
+	sessions_init(&w->core, clock_now_us());
+	return 0;
+}
+
+void media_worker_fini(struct media_worker *w)
+{
+	struct datagram d;
+
+	for (unsigned int from = 0; from < w->workers_count; from++) {
+		while (w->inbox[from] && rte_ring_sc_dequeue_elem(w->inbox[from], &d, sizeof(d)) == 0)
+			if (d.mbuf)
+				datagram_free(&d);
+		rte_ring_free(w->inbox[from]);
+	}
+	links_close(&w->links);
+}
