@@ -28,12 +28,12 @@ enum auth_verdict {
 enum auth_header { AUTH_WWW, AUTH_PROXY }; /* 401 by a registrar, 407 for calls */
 
 /* Check the request's credentials. *user is who they name, or NULL; only with AUTH_OK is it proved. */
-enum auth_verdict auth_check(struct engine *engine, const struct sip_flow *flow, const struct sip_message *message,
+enum auth_verdict auth_check(struct engine *engine, const struct sip_flow *flow, struct sip_message *message,
 			     enum auth_header header, const struct user **user);
 
 /* The user that the credentials for our realm name, unchecked; false when there are none. */
 bool auth_claimed_user(struct engine *engine, const struct sip_message *message, enum auth_header header,
-                       struct sip_text *user);
+		       struct sip_text *user);
 
 #define AUTH_CHALLENGE_MAX 768
 

@@ -62,6 +62,8 @@ void binding_store_update(struct binding_store *store, uint32_t slot, const stru
 void binding_store_remove(struct binding_store *store, uint32_t slot);
 /* The record in a slot. Any thread; false as binding_record_read(). */
 bool binding_store_read(const struct binding_store *store, uint32_t slot, struct binding_record *out);
+/* A standing record's flags without reading it all; 0 when the slot (< slots) is free. Any thread. */
+uint8_t binding_store_flags(const struct binding_store *store, uint32_t slot);
 /* KEEPALIVE_DUE on or off, nothing else. */
 void binding_store_flag(struct binding_store *store, uint32_t slot, enum binding_flag flag, bool on);
 

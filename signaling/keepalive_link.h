@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/counters.h"
+#include "common/pb_arena.h"
 #include "common/ring.h"
 #include "signaling/binding_store.h"
 #include "signaling/engine.h"
@@ -24,16 +25,17 @@ struct keepalive_link {
 	struct binding_store *store;
 	struct counter_row *counters;
 	unsigned int worker;
-	/* the burst being sent */
-	uint32_t *endpoint;
-	uint64_t *id;
+	/* the burst being sent: unpacked, in the arena */
+	struct pb_arena arena;
+	const uint32_t *endpoint;
+	const uint64_t *id;
 	uint32_t burst_count, burst_sent;
 	/* telling again: slots [cursor, slots) are still to be looked at; `all` = whatever their mark says */
 	uint32_t cursor, slots;
 	bool all;
-	uint32_t due; /* tells that did not fit since the sweep began: sweep again */
-	uint64_t sweep_after_us;
-	uint64_t resync_life;
+	bool due;                /* something did not fit since the sweep began: sweep again */
+	uint64_t sweep_after_us; /* but not before */
+	uint64_t resync_life;    /* the last one answered */
 };
 
 int keepalive_link_init(struct keepalive_link *link, struct ring_producer *ring, struct binding_store *store,
@@ -45,7 +47,7 @@ void keepalive_link_added(struct keepalive_link *link, uint32_t slot, const stru
 void keepalive_link_removed(struct keepalive_link *link, uint32_t slot, uint64_t id);
 
 /* Takes a message of keepalive's in; a burst must have been sent to its end before the next one. */
-void keepalive_link_message(struct keepalive_link *link, struct engine *engine, const struct ring_message *message);
+void keepalive_link_message(struct keepalive_link *link, const struct ring_message *message);
 /* True while a burst is being sent: its message must stay in the ring, and no other be handed in. */
 bool keepalive_link_busy(const struct keepalive_link *link);
 /* Once per poll: a few of the burst's payloads, a few of the tellings that are due. Returns what it did. */

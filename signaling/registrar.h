@@ -20,6 +20,8 @@
 struct registrar {
 	unsigned int worker;
 	struct binding_store *store;
+	uint64_t standing;         /* bindings of ours */
+	struct sip_digest *digest; /* this thread's hash contexts */
 	struct keepalive_link keepalive;
 	struct timer *expiry; /* [slots], shared by all workers: a slot's timer is its owner's */
 	struct binding_record found[BINDINGS_PER_USER];
@@ -42,7 +44,8 @@ void registrar_start(struct engine *engine);
 
 /* The worker whose registrar a REGISTER belongs to, from its raw bytes; -1: not a REGISTER, or without a readable To.
  */
-int registrar_worker_of(const struct binding_store *store, const uint8_t *data, uint32_t len);
+int registrar_worker_of(const struct binding_store *store, struct sip_message *scratch, const uint8_t *data,
+			uint32_t len);
 
 /* Once per poll: keep-alive bursts and what keepalive has yet to be told. Returns a measure of the work done. */
 unsigned int registrar_poll(struct engine *engine);
@@ -50,7 +53,7 @@ unsigned int registrar_poll(struct engine *engine);
 /* ---- the engine's ---- */
 
 /* Answers at once with transaction_respond(), or transaction_ignore(). */
-void registrar_request(struct engine *engine, struct transaction *transaction, const struct sip_message *message,
+void registrar_request(struct engine *engine, struct transaction *transaction, struct sip_message *message,
 		       const struct sip_flow *flow);
 void registrar_keepalive_message(struct engine *engine, const struct ring_message *message);
 /* True while the last keepalive message is still being worked off: it must stay in the ring till then. */

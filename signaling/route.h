@@ -31,7 +31,7 @@ void route_table_free(struct route_table *table);
 struct route_result {
 	unsigned int count;   /* candidates: ids of routing gateways, best first */
 	unsigned int matched; /* gateways whose prefix matches, those passed over included: 0 = no route at all,
-	                       * else no candidate left means all are busy */
+			       * else no candidate left means all are busy */
 	uint32_t gateway[ROUTE_MAX];
 };
 

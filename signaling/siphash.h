@@ -37,7 +37,7 @@ static inline uint64_t siphash(const struct siphash_key *key, const void *data, 
 {
 	const uint8_t *at = data;
 	uint64_t v[4] = {key->k[0] ^ 0x736f6d6570736575ull, key->k[1] ^ 0x646f72616e646f6dull,
-	                 key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull};
+			 key->k[0] ^ 0x6c7967656e657261ull, key->k[1] ^ 0x7465646279746573ull};
 	uint64_t word = (uint64_t)len << 56;
 
 	for (size_t rest = len; rest >= 8; rest -= 8, at += 8) {

@@ -42,15 +42,15 @@ struct signaling_snapshot {
 	struct users *users;
 	struct party_config *party; /* [party_count], by id */
 	uint32_t party_count;
-	uint32_t keep_alive_len; /* of parameters->nat_keep_alive_message */
+	uint32_t keep_alive_len;                    /* of parameters->nat_keep_alive_message */
 	const char *port_network[CONFIG_MAX_PORTS]; /* of signaling's ports, in the order of sip_flow.port */
-	struct route_entry *route_entries;   /* by name */
-	struct source_entry *source_entries; /* by name */
+	struct route_entry *route_entries;          /* by name */
+	struct source_entry *source_entries;        /* by name */
 };
 
 /* A gateway's party by kind and name: 0 or -ENOENT. Any reader of the snapshot. */
-int signaling_snapshot_gateway(const struct signaling_snapshot *snapshot, enum party_kind kind, const char *name, size_t len,
-                               uint32_t *id);
+int signaling_snapshot_gateway(const struct signaling_snapshot *snapshot, enum party_kind kind, const char *name,
+			       size_t len, uint32_t *id);
 
 /*
  * NULL with the reason logged; then nothing has changed. The limits of gateways and phones hang on the state, so they

@@ -30,7 +30,10 @@ void source_table_free(struct source_table *table);
 const struct source_entry *source_table_find(const struct source_table *table, const struct net_addr *remote);
 
 /* The engine's: an INVITE outside a dialog. Digest included. Fills `source` in every case. */
-enum source_verdict source_identify(struct engine *engine, const struct sip_flow *flow,
-				    const struct sip_message *message, struct source *source);
+enum source_verdict source_identify(struct engine *engine, const struct sip_flow *flow, struct sip_message *message,
+				    struct source *source);
+
+/* True unless the top Via's sent-by is the address the request came from. */
+bool source_is_behind_nat(struct sip_message *message, const struct net_addr *remote);
 
 #endif

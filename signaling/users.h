@@ -33,8 +33,9 @@ struct user {
 	uint64_t hash;
 	const char *name; /* borrowed or the table's own; not zero-terminated */
 	uint8_t name_len;
-	uint8_t kind; /* enum user_kind */
-	uint32_t id;  /* party */
+	uint8_t kind;      /* enum user_kind */
+	uint32_t id;       /* party */
+	uint32_t capacity; /* USER_PHONE: concurrent calls; 0 = no limit */
 	uint8_t ha1_md5[16], ha1_sha256[32];
 	const struct config_mapping_gateway *mapping; /* USER_MAPPING */
 	struct user_state *state;

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "signaling/auth.h"
+#include "signaling/register_contacts.h"
+#include "signaling/registrar.h"
+#include "signaling/sip/digest.h"
+#include "signaling/sip/message.h"
+#include "signaling/snapshot_signaling.h"
+#include "signaling/source.h"
+#include "signaling/users.h"
+
+struct registrar *registrar_new(const struct registrar_options *options)
+{
+	struct registrar *registrar = calloc(1, sizeof(*registrar));
+
+	if (registrar == NULL)
+		return NULL;
+	registrar->worker = options->worker;
+	registrar->store = options->store;
+	registrar->expiry = options->expiry;
+	registrar->digest = sip_digest_new();
+	if (registrar->digest == NULL || keepalive_link_init(&registrar->keepalive, options->to_keepalive,
+							     options->store, options->counters, options->worker) < 0) {
+		registrar_free(registrar);
+		return NULL;
+	}
+	return registrar;
+}
+
+void registrar_free(struct registrar *registrar)
+{
+	if (registrar == NULL)
+		return;
+	keepalive_link_fini(&registrar->keepalive);
+	if (registrar->digest != NULL)
+		sip_digest_free(registrar->digest);
+	free(registrar);
+}
+
+/* ---- expiry ---- */
+
+static void binding_expired(struct timer *timer, void *context)
+{
+	struct engine *engine = context;
+	struct registrar *registrar = engine->registrar;
+	uint32_t slot = (uint32_t)(timer - registrar->expiry);
+	struct binding_record record;
+
+	if (!binding_store_read(registrar->store, slot, &record))
+		return;
+	counter_inc(engine->counters, COUNTER_registrar_expired);
+	registrar_binding_remove(engine, slot, &record);
+}
+
+void registrar_expiry_start(struct engine *engine, uint32_t slot, uint64_t expires_us)
+{
+	timer_start(&engine->wheel, &engine->registrar->expiry[slot], expires_us, binding_expired);
+}
+
+void registrar_binding_remove(struct engine *engine, uint32_t slot, const struct binding_record *record)
+{
+	struct registrar *registrar = engine->registrar;
+
+	timer_stop(&engine->wheel, &registrar->expiry[slot]);
+	binding_store_remove(registrar->store, slot);
+	registrar->standing--;
+	gauge_set(engine->counters, COUNTER_registrar_bindings, registrar->standing);
+	if (record->flags & BINDING_NAT)
+		keepalive_link_removed(&registrar->keepalive, slot, record->id);
+}
+
+void registrar_start(struct engine *engine)
+{
+	struct registrar *registrar = engine->registrar;
+	struct binding_record record;
+
+	for (uint32_t slot = 0; slot < binding_store_slots(registrar->store); slot++)
+		if (binding_store_read(registrar->store, slot, &record) &&
+		    binding_store_owner(registrar->store, record.user, record.user_len) == registrar->worker) {
+			registrar_expiry_start(engine, slot, record.expires_us);
+			registrar->standing++;
+		}
+	gauge_set(engine->counters, COUNTER_registrar_bindings, registrar->standing);
+}
+
+/* ---- whose REGISTER is this ---- */
+
+/* The address-of-record's user (RFC 3261 section 10.3, step 5), decoded. Returns its length, 0: none. */
+static size_t address_of_record(struct sip_message *message, char name[static USER_NAME_MAX])
+{
+	const struct sip_name_addr *to = sip_message_to(message);
+	struct sip_uri uri;
+	int len;
+
+	if (to == NULL || sip_uri_parse(&uri, to->uri) < 0 || uri.user.at == NULL)
+		return 0;
+	len = sip_unescape(uri.user, name, USER_NAME_MAX);
+	return len > 0 ? (size_t)len : 0;
+}
+
+int registrar_worker_of(const struct binding_store *store, struct sip_message *scratch, const uint8_t *data,
+			uint32_t len)
+{
+	char name[USER_NAME_MAX];
+	size_t name_len;
+
+	if (len < 9 || memcmp(data, "REGISTER ", 9) != 0)
+		return -1;
+	sip_message_parse(scratch, data, len);
+	name_len = address_of_record(scratch, name);
+	return name_len > 0 ? (int)binding_store_owner(store, name, name_len) : -1;
+}
+
+/* ---- a request ---- */
+
+static void answer(struct engine *engine, struct transaction *transaction, const struct sip_message *message,
+		   unsigned int code, const char *reason, const char *headers, size_t headers_len)
+{
+	struct response_extra extra = {headers, (uint32_t)headers_len};
+
+	transaction_respond(engine, transaction, message, code, reason, &extra);
+}
+
+static void answer_stranger(struct engine *engine, struct transaction *transaction, const struct sip_message *message)
+{
+	if (engine->snapshot->parameters->reply_unauthorized) {
+		counter_inc(engine->counters, COUNTER_registrar_unknown_source);
+		answer(engine, transaction, message, 403, NULL, NULL, 0);
+		return;
+	}
+	counter_inc(engine->counters, COUNTER_registrar_unknown_ignored);
+	transaction_ignore(engine, transaction);
+}
+
+static void answer_challenge(struct engine *engine, struct transaction *transaction, const struct sip_message *message,
+			     const struct sip_flow *flow, bool stale)
+{
+	char challenge[AUTH_CHALLENGE_MAX];
+	size_t len = auth_challenge(engine, flow, AUTH_WWW, stale, challenge);
+
+	answer(engine, transaction, message, 401, NULL, challenge, len);
+}
+
+/* The phone that may register this address-of-record; NULL: the request has been answered. */
+static const struct user *authenticate(struct engine *engine, struct transaction *transaction,
+				       struct sip_message *message, const struct sip_flow *flow, const char *name,
+				       size_t len)
+{
+	const struct user *known = users_find(engine->snapshot->users, name, len), *user;
+	enum auth_verdict verdict;
+
+	if (known == NULL || known->kind != USER_PHONE) {
+		answer_stranger(engine, transaction, message);
+		return NULL;
+	}
+	verdict = auth_check(engine, flow, message, AUTH_WWW, &user);
+	if (verdict == AUTH_OK && user == known)
+		return user;
+	if (verdict == AUTH_CHALLENGE || verdict == AUTH_STALE) {
+		answer_challenge(engine, transaction, message, flow, verdict == AUTH_STALE);
+		return NULL;
+	}
+	if (verdict == AUTH_OK)
+		counter_inc(engine->counters, COUNTER_registrar_forbidden);
+	answer(engine, transaction, message, 403, NULL, NULL, 0);
+	return NULL;
+}
+
+void registrar_request(struct engine *engine, struct transaction *transaction, struct sip_message *message,
+		       const struct sip_flow *flow)
+{
+	char name[USER_NAME_MAX], headers[REGISTER_HEADERS_MAX];
+	size_t name_len = address_of_record(message, name);
+	struct register_outcome outcome = {.headers = headers};
+	const struct user *user;
+
+	if (name_len == 0) {
+		counter_inc(engine->counters, COUNTER_registrar_bad_request);
+		answer(engine, transaction, message, 400, "Bad Address of Record", NULL, 0);
+		return;
+	}
+	user = authenticate(engine, transaction, message, flow, name, name_len);
+	if (user == NULL)
+		return;
+	if (binding_store_owner(engine->registrar->store, name, name_len) != engine->registrar->worker) {
+		counter_inc(engine->counters, COUNTER_registrar_misrouted);
+		answer(engine, transaction, message, 500, NULL, NULL, 0);
+		return;
+	}
+	register_contacts(engine, message, flow, user, &outcome);
+	answer(engine, transaction, message, outcome.code, outcome.reason, headers, outcome.headers_len);
+}
+
+/* ---- keepalive ---- */
+
+unsigned int registrar_poll(struct engine *engine)
+{
+	return keepalive_link_poll(&engine->registrar->keepalive, engine);
+}
+
+void registrar_keepalive_message(struct engine *engine, const struct ring_message *message)
+{
+	keepalive_link_message(&engine->registrar->keepalive, message);
+}
+
+bool registrar_keepalive_busy(const struct engine *engine)
+{
+	return keepalive_link_busy(&engine->registrar->keepalive);
+}
+
+/* ---- where a phone is ---- */
+
+int binding_lookup(struct engine *engine, const char *user, size_t len, struct binding_target *target)
+{
+	const struct user *known = users_find(engine->snapshot->users, user, len);
+	struct registrar *registrar = engine->registrar;
+	const struct binding_record *best = NULL;
+	unsigned int count;
+
+	if (known == NULL || known->kind != USER_PHONE)
+		return -ENOENT;
+	count =
+	    binding_store_find(registrar->store, user, len, engine->now_us, registrar->found, NULL, BINDINGS_PER_USER);
+	for (unsigned int i = 0; i < count; i++) {
+		const struct binding_record *next = &registrar->found[i];
+
+		if (best == NULL || next->q_x1000 > best->q_x1000 ||
+		    (next->q_x1000 == best->q_x1000 && next->refreshed_us > best->refreshed_us))
+			best = next;
+	}
+	if (best == NULL)
+		return -EAGAIN;
+	registrar->target = *best;
+	target->flow = (struct sip_flow){.port = best->port_index, .local = best->local, .remote = best->remote};
+	target->contact = registrar->target.contact;
+	target->contact_len = best->contact_len;
+	target->behind_nat = best->flags & BINDING_NAT;
+	target->gateway = known->id;
+	return 0;
+}

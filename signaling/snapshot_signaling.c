@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "signaling/snapshot_signaling.h"
+
+int signaling_state_init(struct signaling_state *state, struct segment *gateways)
+{
+	int error;
+
+	memset(state, 0, sizeof(*state));
+	error = nonces_init(&state->nonces);
+	if (error < 0)
+		return error;
+	state->parties = parties_new(gateways);
+	state->user_states = user_states_new();
+	if (state->parties == NULL || state->user_states == NULL) {
+		signaling_state_fini(state);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void signaling_state_fini(struct signaling_state *state)
+{
+	user_states_free(state->user_states);
+	parties_free(state->parties);
+	nonces_fini(&state->nonces);
+	memset(state, 0, sizeof(*state));
+}
+
+static int compare_route_entries(const void *a, const void *b)
+{
+	return strcmp(((const struct route_entry *)a)->config->name, ((const struct route_entry *)b)->config->name);
+}
+
+static int compare_source_entries(const void *a, const void *b)
+{
+	return strcmp(((const struct source_entry *)a)->config->name, ((const struct source_entry *)b)->config->name);
+}
+
+/* The gateways with their parties, sorted by name. */
+static int entries_make(struct signaling_snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+	struct parties *parties = snapshot->state->parties;
+
+	snapshot->route_entries = calloc(config->routing_gateways_count + 1, sizeof(*snapshot->route_entries));
+	snapshot->source_entries = calloc(config->mapping_gateways_count + 1, sizeof(*snapshot->source_entries));
+	if (snapshot->route_entries == NULL || snapshot->source_entries == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++) {
+		int64_t id = party_claim(parties, PARTY_ROUTING, config->routing_gateways[i].name);
+
+		if (id < 0)
+			return (int)id;
+		snapshot->route_entries[i] = (struct route_entry){&config->routing_gateways[i], (uint32_t)id};
+	}
+	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
+		int64_t id = party_claim(parties, PARTY_MAPPING, config->mapping_gateways[i].name);
+
+		if (id < 0)
+			return (int)id;
+		snapshot->source_entries[i] = (struct source_entry){&config->mapping_gateways[i], (uint32_t)id};
+	}
+	qsort(snapshot->route_entries, config->routing_gateways_count, sizeof(*snapshot->route_entries),
+	      compare_route_entries);
+	qsort(snapshot->source_entries, config->mapping_gateways_count, sizeof(*snapshot->source_entries),
+	      compare_source_entries);
+	return 0;
+}
+
+/* From a party's id to its configuration. */
+static int parties_link(struct signaling_snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+
+	snapshot->party_count = snapshot->state->parties->count;
+	snapshot->party = calloc(snapshot->party_count + 1, sizeof(*snapshot->party));
+	if (snapshot->party == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++)
+		snapshot->party[snapshot->route_entries[i].id].routing = snapshot->route_entries[i].config;
+	for (unsigned int i = 0; i < config->mapping_gateways_count; i++)
+		snapshot->party[snapshot->source_entries[i].id].mapping = snapshot->source_entries[i].config;
+	return 0;
+}
+
+static void ports_note(struct signaling_snapshot *snapshot)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < snapshot->config->ports_count && count < CONFIG_MAX_PORTS; i++)
+		if (snapshot->config->ports[i].process == ROLE_SIGNALING)
+			snapshot->port_network[count++] = snapshot->config->ports[i].network;
+}
+
+struct signaling_snapshot *signaling_snapshot_new(const struct config *config, struct signaling_state *state)
+{
+	struct signaling_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (snapshot == NULL)
+		return NULL;
+	snapshot->config = config;
+	snapshot->parameters = &config->parameters;
+	snapshot->state = state;
+	snapshot->keep_alive_len = (uint32_t)strlen(config->parameters.nat_keep_alive_message);
+	ports_note(snapshot);
+	if (entries_make(snapshot) < 0)
+		goto fail;
+	snapshot->users = users_new(config, state->user_states, state->parties);
+	snapshot->routes = route_table_new(snapshot->route_entries, config->routing_gateways_count);
+	snapshot->sources = source_table_new(snapshot->source_entries, config->mapping_gateways_count);
+	if (snapshot->users == NULL || snapshot->routes == NULL || snapshot->sources == NULL ||
+	    parties_link(snapshot) < 0)
+		goto fail;
+	return snapshot;
+fail:
+	log_error("config", "file=%s: routes, sources and users could not be built from it", config->path);
+	signaling_snapshot_free(snapshot);
+	return NULL;
+}
+
+void signaling_snapshot_apply(const struct signaling_snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+	struct parties *parties = snapshot->state->parties;
+
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++) {
+		const struct config_routing_gateway *gateway = snapshot->route_entries[i].config;
+
+		party_limit(party_get(parties, snapshot->route_entries[i].id),
+			    &(struct party_limits){gateway->capacity, gateway->calls_per_second, gateway->enabled});
+	}
+	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
+		const struct config_mapping_gateway *gateway = snapshot->source_entries[i].config;
+
+		party_limit(party_get(parties, snapshot->source_entries[i].id),
+			    &(struct party_limits){gateway->capacity, gateway->calls_per_second, gateway->enabled});
+	}
+	for (unsigned int i = 0; i < users_count(snapshot->users); i++) {
+		const struct user *user = users_at(snapshot->users, i);
+
+		if (user->kind == USER_PHONE)
+			party_limit(party_get(parties, user->id), &(struct party_limits){user->capacity, 0, true});
+	}
+}
+
+void signaling_snapshot_free(struct signaling_snapshot *snapshot)
+{
+	if (snapshot == NULL)
+		return;
+	source_table_free(snapshot->sources);
+	route_table_free(snapshot->routes);
+	users_free(snapshot->users);
+	free(snapshot->party);
+	free(snapshot->route_entries);
+	free(snapshot->source_entries);
+	free(snapshot);
+}
+
+/* Order of a sorted entry's name against one that has no terminating zero. */
+static int name_order(const char *entry, const char *name, size_t len)
+{
+	int order = strncmp(entry, name, len);
+
+	return order != 0 ? order : entry[len] != '\0';
+}
+
+int signaling_snapshot_gateway(const struct signaling_snapshot *snapshot, enum party_kind kind, const char *name,
+			       size_t len, uint32_t *id)
+{
+	const struct config *config = snapshot->config;
+	unsigned int first = 0;
+	unsigned int last = kind == PARTY_ROUTING ? config->routing_gateways_count : config->mapping_gateways_count;
+
+	while (first < last) {
+		unsigned int middle = first + (last - first) / 2;
+		int order;
+
+		if (kind == PARTY_ROUTING) {
+			order = name_order(snapshot->route_entries[middle].config->name, name, len);
+			*id = snapshot->route_entries[middle].id;
+		} else {
+			order = name_order(snapshot->source_entries[middle].config->name, name, len);
+			*id = snapshot->source_entries[middle].id;
+		}
+		if (order == 0)
+			return 0;
+		if (order < 0)
+			first = middle + 1;
+		else
+			last = middle;
+	}
+	return -ENOENT;
+}
