@@ -39,7 +39,8 @@ struct timer_wheel {
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_us, void *context);
 /*
  * Start, or restart if running. A time in the past fires at the next sweep, never in the running one, so a handler
- * that restarts its timer with a past time can't hold the sweep. Times over 34 years ahead are shortened to that.
+ * that restarts its timer with a past time can't hold the sweep. Times after the clock's first 34 years are shortened
+ * to that.
  */
 void timer_start(struct timer_wheel *wheel, struct timer *timer, uint64_t expires_us, timer_handler handler);
 void timer_stop(struct timer_wheel *wheel, struct timer *timer);

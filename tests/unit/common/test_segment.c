@@ -162,6 +162,7 @@ static void killed_creator_leaves_nothing_half(void)
 		if (child == 0) {
 			for (;;) {
 				segment_create(node, &spec, 0600, false);
+				usleep(200);
 				segment_remove(node, "calls");
 			}
 		}
