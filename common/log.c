@@ -217,10 +217,11 @@ static void write_direct(enum log_level level, const char *area, uintptr_t site,
 	pthread_mutex_unlock(&direct_lock);
 }
 
-/* Out of line, so that the return address tells one call site from the next. */
-__attribute__((noinline)) void log_write(enum log_level level, const char *area, const char *format, ...)
+void log_write(enum log_level level, const char *area, const char *format, ...)
 {
-	uintptr_t site = (uintptr_t)__builtin_return_address(0) ^ ((uintptr_t)format << 1);
+	/* The literals tell one call site from the next; a return address would not, where the compiler copies a call.
+	 */
+	uintptr_t site = (uintptr_t)format ^ ((uintptr_t)area << 20);
 	va_list arguments;
 
 	if ((int)level > atomic_load_explicit(&threshold, memory_order_relaxed))

@@ -19,7 +19,8 @@ void log_set_level(enum log_level level);
 
 /*
  * From start-up and housekeeping code. `area` is the module, a string literal ("config", "port"). At most a burst of 20
- * lines and then 5 a second for each call site; the next line that passes says how many were suppressed.
+ * lines and then 5 a second for each call site (known by its format); the next line that passes says how many were
+ * suppressed.
  */
 void log_write(enum log_level level, const char *area, const char *format, ...) __attribute__((format(printf, 3, 4)));
 #define log_error(area, ...) log_write(LOG_ERROR, area, __VA_ARGS__)
