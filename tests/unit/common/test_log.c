@@ -136,14 +136,19 @@ static void workers_only_queue(void)
 	CHECK_INT(lines_with("\n"), 20);
 }
 
-#define FOUR(x) x x x x
-
 static void *flood(void *name)
 {
 	log_worker_init(name);
-	/* 16 sites of 10 lines each: within their limits, but more than the queue holds. */
-	for (int i = 0; i < 10; i++) {
-		FOUR(FOUR(log_info("call", "flood %d", i);))
+	/* 8 sites of 20 lines each: within their limits, but more than the queue holds. */
+	for (int i = 0; i < 20; i++) {
+		log_info("call", "flood a %d", i);
+		log_info("call", "flood b %d", i);
+		log_info("call", "flood c %d", i);
+		log_info("call", "flood d %d", i);
+		log_info("call", "flood e %d", i);
+		log_info("call", "flood f %d", i);
+		log_info("call", "flood g %d", i);
+		log_info("call", "flood h %d", i);
 	}
 	return NULL;
 }
