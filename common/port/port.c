@@ -306,6 +306,16 @@ static int find_device(struct port *port, unsigned int index)
 	return rte_eth_dev_get_port_by_name(name, &port->id);
 }
 
+/* The kernel's end of a tap device has the device's address, so ours must be another: the same with one bit turned. */
+static int choose_mac(struct port *port)
+{
+	int rc = rte_eth_macaddr_get(port->id, &port->mac);
+
+	if (port->config.driver == DRIVER_TAP)
+		port->mac.addr_bytes[0] ^= 0x04;
+	return rc;
+}
+
 static void log_opened(const struct port *port)
 {
 	log_info("port", "%s is open device=%s mac=" RTE_ETHER_ADDR_PRT_FMT " mtu=%u queues=%u checksums=%s",
@@ -328,7 +338,7 @@ static int port_open(struct port **opened, const struct config_port *config, uns
 	if (rc == 0)
 		rc = find_device(port, index);
 	if (rc == 0)
-		rc = rte_eth_macaddr_get(port->id, &port->mac);
+		rc = choose_mac(port);
 	if (rc == 0)
 		rc = port_set_addresses(port);
 	if (rc == 0)

@@ -2,7 +2,7 @@
 /*
  * A UDP echo server on the ports of the signaling process, one thread for each worker: what the port tests talk to.
  *   port_echo CONFIG [send ADDRESS:PORT]
- * With "send", it also sends a datagram to that address every 100 ms. SIGTERM ends it and prints the counters that
+ * With "send", it answers nothing but sends a datagram to that address every 100 ms. SIGTERM ends it and prints the counters that
  * are not zero.
  */
 #include <signal.h>
@@ -36,8 +36,12 @@ static void echo(struct port_queue *q, uint64_t now_us)
 	struct datagram in[PORT_BURST];
 	unsigned int count = port_receive(q, in, PORT_BURST, now_us);
 
+	/* Two that answer each other's answers would never stop. */
 	for (unsigned int i = 0; i < count; i++)
-		port_send(q, &in[i], now_us);
+		if (send_to.family == NET_NONE)
+			port_send(q, &in[i], now_us);
+		else
+			datagram_free(&in[i]);
 }
 
 static void send_one(struct port_queue *q, const struct port *port, uint64_t now_us)
