@@ -9,8 +9,10 @@
 
 #include <stdint.h>
 
+/* DPDK's rte_cycles.h has one that is an int, in which an hour overflows: include that before this. */
+#undef US_PER_S
 #define US_PER_MS 1000ull
-#define US_PER_S 1000000ull
+#define US_PER_S  1000000ull
 
 /* CLOCK_MONOTONIC in microseconds, through the vDSO: no system call. */
 uint64_t clock_now_us(void);
