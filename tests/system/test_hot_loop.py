@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workers' loops under load, seen by the kernel: no allocation, no lock, no system call but the port driver's own."""
+import collections
+import glob
+import os
+import re
+import subprocess
+import time
+
+import pytest
+from lab.carrier import Carrier
+from lab.net import sh
+from lab.switch import Switch, base_config
+
+SECONDS = 5
+# af_packet tells the kernel to send what lies in its transmit ring by sendto(), and poll()s when that ring is full.
+DRIVER_CALLS = {"sendto", "poll"}
+NAMES = {7: "poll", 44: "sendto", 202: "futex", 35: "nanosleep", 230: "clock_nanosleep", 228: "clock_gettime", 24: "sched_yield",
+         9: "mmap", 11: "munmap", 28: "madvise", 1: "write", 0: "read", 45: "recvfrom", 47: "recvmsg", 46: "sendmsg"}
+
+
+@pytest.fixture(scope="module")
+def allocator_probes():
+    """A uprobe on each entry of the allocator: they see every call, whoever makes it."""
+    library = sh(["sh", "-c", "ldconfig -p | awk '/libjemalloc.so.2/ {print $NF; exit}'"]).strip()
+    assert library
+    if not os.path.isdir("/sys/kernel/tracing/events"):
+        sh("mount -t tracefs none /sys/kernel/tracing")
+    sh("perf probe -q -d probe_libjemalloc:*", check=False)
+    for function in ("malloc", "calloc", "realloc", "free", "posix_memalign", "aligned_alloc"):
+        sh(["perf", "probe", "-q", "-x", library, function])
+    yield re.findall(r"(probe_libjemalloc:\w+)", sh("perf probe -l"))
+    sh("perf probe -q -d probe_libjemalloc:*", check=False)
+
+
+@pytest.fixture(scope="module")
+def lab(net, folder, postgres):
+    class Lab:
+        pass
+
+    lab = Lab()
+    lab.customer, lab.vendor = net.peer("customer", 10), net.peer("vendor", 20)
+    config = base_config("tt-loop", folder, postgres.connection)
+    for process in config["processes"].values():
+        process["idle"] = "spin"
+    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
+    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
+    lab.switch, lab.folder = Switch(net, folder, config).start(), folder
+    yield lab
+    print(lab.switch.log_tail())
+    lab.switch.close()
+
+
+def worker_thread(pid):
+    """The thread that spins: the one that used most time."""
+    def used(task):
+        with open(f"{task}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
+    return os.path.basename(max(glob.glob(f"/proc/{pid}/task/*"), key=used))
+
+
+@pytest.mark.parametrize("role", ["signaling", "media"])
+def test_no_allocation_and_no_system_call(lab, build, allocator_probes, role):
+    load = Carrier(build, lab.customer, "10.77.0.10", "10.77.0.1:5060", [(lab.vendor, "10.77.0.20", "")], rate=100,
+                   seconds=SECONDS + 6, hold=1, audio=True).start()
+    time.sleep(3)
+    thread = worker_thread(lab.switch.pid(role))
+    before = lab.switch.counters()
+    trace = os.path.join(lab.folder, f"{role}.perf")
+    record = subprocess.Popen(["perf", "record", "-q", "-e", "raw_syscalls:sys_enter", "-t", thread, "-o", trace, "--", "sleep",
+                               str(SECONDS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    stat = subprocess.run(["perf", "stat", "-x", ";", "-t", thread, *sum((["-e", probe] for probe in allocator_probes), []), "--",
+                           "sleep", str(SECONDS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    record.wait()
+    after = lab.switch.counters()
+    report = load.finish()
+    assert report["answered"] == report["offered"]
+
+    # The load was really there, and the thread watched is the one that carried it.
+    moved = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    print(role, {name: moved[name] for name in sorted(moved)})
+    assert max(moved.values()) > 1000
+
+    counts = {line.split(";")[2]: line.split(";")[0] for line in stat.splitlines() if line.count(";") > 3}
+    print(counts)
+    assert len(counts) == len(allocator_probes)
+    assert {name: count for name, count in counts.items() if count != "0"} == {}
+
+    numbers = collections.Counter(int(n) for n in re.findall(r"sys_enter: NR (\d+)", sh(["perf", "script", "-i", trace])))
+    calls = {NAMES.get(number, str(number)): count for number, count in numbers.items()}
+    print(calls)
+    assert calls.get("sendto", 0) > 100, "the driver sent nothing: this is not the worker"
+    assert set(calls) <= DRIVER_CALLS
