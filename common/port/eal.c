@@ -80,6 +80,23 @@ static void log_redirect(void)
 		rte_openlog_stream(stream);
 }
 
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+uint64_t __wrap_get_tsc_freq(void);
+
+/*
+ * Where the CPU does not tell its TSC frequency, EAL sleeps for 100 ms to measure it, and then rounds to 10 MHz. Ten
+ * milliseconds are enough for that, and a process that was killed is back so much sooner (linked by --wrap).
+ */
+uint64_t __wrap_get_tsc_freq(void)
+{
+	uint64_t start_us = clock_now_us(), start = rte_rdtsc(), us;
+
+	usleep(10 * US_PER_MS);
+	us = clock_now_us() - start_us;
+	return us ? (rte_rdtsc() - start) * US_PER_S / us : 0;
+}
+
 /* ---- memory ----------------------------------------------------------------------------------------------------- */
 
 void port_pool_sizes(const struct config *config, enum process_role role, unsigned int *small_count,

@@ -2,8 +2,8 @@
 /*
  * A UDP echo server on the ports of the signaling process, one thread for each worker: what the port tests talk to.
  *   port_echo CONFIG [send ADDRESS:PORT]
- * With "send", it answers nothing but sends a datagram to that address every 100 ms. SIGTERM ends it and prints the counters that
- * are not zero.
+ * With "send", it answers nothing but sends a datagram to that address every 100 ms. SIGTERM ends it and prints the
+ * counters that are not zero.
  */
 #include <signal.h>
 #include <stdio.h>
