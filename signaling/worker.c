@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <rte_cycles.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#undef US_PER_S /* rte_cycles.h has one that is an int */
+#include "common/clock.h"
+#include "common/log.h"
+#include "signaling/sip/message.h"
+#include "signaling/worker.h"
+
+#define INBOX_DATAGRAMS 1024 /* for each pair of workers */
+#define IDLE_POLLS      32   /* before the first nap */
+#define NAP_MIN_US      50
+#define NAP_MAX_US      200
+#define HANGUP_WAIT_MS  500
+
+/* A datagram on its way to the worker it belongs to. */
+struct handed {
+	struct datagram datagram;
+	uint64_t port; /* sip_flow.port */
+};
+static_assert(sizeof(struct handed) % 4 == 0, "element of an rte_ring");
+
+/* ---- datagrams --------------------------------------------------------------------------------------------------- */
+
+/* A REGISTER belongs to the worker that owns its user, everything else to that of its call. */
+static unsigned int owner_of(struct worker *w, const struct datagram *d)
+{
+	int owner;
+
+	if (w->signaling->workers == 1)
+		return 0;
+	owner = registrar_worker_of(w->signaling->bindings, w->scratch, d->data, d->len);
+	return owner >= 0 ? (unsigned int)owner : engine_worker_of(d->data, d->len, w->signaling->workers);
+}
+
+static void handle(struct worker *w, struct datagram *d, uint32_t port)
+{
+	struct sip_flow flow = {.port = port, .local = d->local, .remote = d->remote};
+
+	engine_receive(w->engine, &flow, d->data, d->len);
+	datagram_free(d);
+}
+
+static void hand_over(struct worker *w, struct datagram *d, uint32_t port, unsigned int to)
+{
+	struct handed handed = {*d, port};
+
+	if (rte_ring_sp_enqueue_elem(w->signaling->worker[to]->inbox[w->index], &handed, sizeof(handed)) == 0) {
+		counter_inc(w->counters, COUNTER_worker_handed_over);
+		return;
+	}
+	counter_inc(w->counters, COUNTER_worker_drop_hand_over);
+	datagram_free(d);
+}
+
+static void dispatch(struct worker *w, struct datagram *d, uint32_t port)
+{
+	unsigned int owner;
+
+	if (d->local.port != w->sip_port[port]) {
+		counter_inc(w->counters, COUNTER_worker_drop_wrong_port);
+		datagram_free(d);
+		return;
+	}
+	owner = owner_of(w, d);
+	if (owner == w->index)
+		handle(w, d, port);
+	else
+		hand_over(w, d, port, owner);
+}
+
+static unsigned int receive(struct worker *w)
+{
+	struct datagram datagrams[PORT_BURST];
+	unsigned int all = 0;
+
+	for (uint32_t port = 0; port < w->signaling->ports; port++) {
+		unsigned int count = port_receive(w->queue[port], datagrams, PORT_BURST, w->now_us);
+
+		for (unsigned int i = 0; i < count; i++)
+			dispatch(w, &datagrams[i], port);
+		all += count;
+	}
+	return all;
+}
+
+/* What other workers have handed over. */
+static unsigned int take_over(struct worker *w)
+{
+	struct handed handed[PORT_BURST];
+	unsigned int all = 0;
+
+	for (unsigned int from = 0; from < w->signaling->workers; from++) {
+		unsigned int count;
+
+		if (from == w->index)
+			continue;
+		count = rte_ring_sc_dequeue_burst_elem(w->inbox[from], handed, sizeof(*handed), PORT_BURST, NULL);
+		for (unsigned int i = 0; i < count; i++)
+			handle(w, &handed[i].datagram, (uint32_t)handed[i].port);
+		all += count;
+	}
+	return all;
+}
+
+static void flush(struct worker *w)
+{
+	for (uint32_t port = 0; port < w->signaling->ports; port++)
+		port_flush(w->queue[port], w->now_us);
+}
+
+/* ---- the main thread's wishes ------------------------------------------------------------------------------------ */
+
+static void hangup_poll(struct worker *w)
+{
+	struct hangup_box *box = &w->hangup;
+	uint32_t asked = HANGUP_ASKED;
+
+	if (atomic_load_explicit(&box->state, memory_order_relaxed) != HANGUP_ASKED ||
+	    !atomic_compare_exchange_strong_explicit(&box->state, &asked, HANGUP_TAKEN, memory_order_acquire,
+						     memory_order_relaxed))
+		return;
+	box->result = engine_hangup(w->engine, box->call_id);
+	atomic_store_explicit(&box->state, HANGUP_DONE, memory_order_release);
+}
+
+int worker_hangup(struct worker *w, const uint8_t call_id[static 16])
+{
+	struct hangup_box *box = &w->hangup;
+	uint32_t asked = HANGUP_ASKED;
+
+	memcpy(box->call_id, call_id, sizeof(box->call_id));
+	atomic_store_explicit(&box->state, HANGUP_ASKED, memory_order_release);
+	for (int ms = 0; atomic_load_explicit(&box->state, memory_order_acquire) != HANGUP_DONE; ms++) {
+		/* Taken back only while the worker has not begun with it. */
+		if (ms >= HANGUP_WAIT_MS && atomic_compare_exchange_strong(&box->state, &asked, HANGUP_IDLE))
+			return -ETIMEDOUT;
+		asked = HANGUP_ASKED;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	atomic_store_explicit(&box->state, HANGUP_IDLE, memory_order_relaxed);
+	return box->result;
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
+
+static void take_snapshot(struct worker *w)
+{
+	const struct signaling_snapshot *snapshot = snapshot_get(&w->signaling->snapshot);
+
+	w->engine->snapshot = snapshot;
+	w->tos = (uint8_t)snapshot->parameters->qos_signal;
+}
+
+static unsigned int poll_once(struct worker *w)
+{
+	unsigned int work;
+
+	take_snapshot(w);
+	w->engine->now_us = w->now_us;
+	work = receive(w);
+	work += take_over(w);
+	work += worker_rings_poll(w);
+	hangup_poll(w);
+	engine_tick(w->engine, w->now_us);
+	for (uint32_t port = 0; port < w->signaling->ports; port++)
+		port_tick(w->queue[port], w->now_us);
+	flush(w);
+	return work;
+}
+
+/* On a shared core: sleep when there was nothing to do for some polls, longer the longer it lasts. */
+static void nap(struct worker *w)
+{
+	unsigned int us = NAP_MIN_US;
+
+	if (++w->idle_polls < IDLE_POLLS)
+		return;
+	us += w->idle_polls - IDLE_POLLS;
+	if (us > NAP_MAX_US)
+		us = NAP_MAX_US;
+	nanosleep(&(struct timespec){.tv_nsec = us * 1000l}, NULL);
+}
+
+static void loop(struct worker *w)
+{
+	struct process *process = &w->signaling->process;
+	typeof(process->status->worker[0]) *status = &process->status->worker[w->index];
+	uint64_t busy = 0, polls = 0, start = rte_rdtsc(), before = start;
+
+	while (!atomic_load_explicit(&process->stopping, memory_order_relaxed)) {
+		unsigned int work;
+		uint64_t after;
+
+		w->now_us = clock_now_us();
+		work = poll_once(w);
+		rcu_quiescent_state();
+		if (work > 0)
+			w->idle_polls = 0;
+		else if (w->idle == IDLE_NAP)
+			nap(w);
+		after = rte_rdtsc();
+		busy += work > 0 ? after - before : 0;
+		before = after;
+		atomic_store_explicit(&status->busy_cycles, busy, memory_order_relaxed);
+		atomic_store_explicit(&status->total_cycles, after - start, memory_order_relaxed);
+		atomic_store_explicit(&status->polls, ++polls, memory_order_relaxed);
+		atomic_store_explicit(&status->beat_us, w->now_us, memory_order_relaxed);
+	}
+}
+
+int worker_run(void *context)
+{
+	struct worker *w = context;
+
+	log_worker_init(w->name);
+	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
+	rcu_register_thread();
+	w->now_us = w->engine->now_us = clock_now_us();
+	registrar_start(w->engine);
+	loop(w);
+	engine_stop(w->engine);
+	flush(w);
+	rcu_unregister_thread();
+	return 0;
+}
+
+/* ---- start and end ----------------------------------------------------------------------------------------------- */
+
+static int inboxes_open(struct worker *w)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	for (unsigned int from = 0; from < w->signaling->workers; from++) {
+		if (from == w->index)
+			continue;
+		snprintf(name, sizeof(name), "inbox-%u-%u", from, w->index);
+		w->inbox[from] = rte_ring_create_elem(name, sizeof(struct handed), INBOX_DATAGRAMS, SOCKET_ID_ANY,
+						      RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (w->inbox[from] == NULL) {
+			log_error("worker", "no memory for the ring between workers %u and %u", from, w->index);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int queues_open(struct worker *w)
+{
+	for (unsigned int i = 0; i < w->signaling->ports; i++) {
+		w->queue[i] = port_queue_open(w->signaling->port[i], w->index, w->counters);
+		if (w->queue[i] == NULL)
+			return -EINVAL;
+		w->sip_port[i] = port_config(w->signaling->port[i])->sip_port;
+	}
+	return 0;
+}
+
+static int engine_make(struct worker *w)
+{
+	struct signaling *s = w->signaling;
+	struct registrar_options registrar = {
+	    .worker = w->index,
+	    .store = s->bindings,
+	    .expiry = s->binding_timers,
+	    .to_keepalive = &w->to_keepalive,
+	    .counters = w->counters,
+	};
+	struct engine_options engine = {
+	    .worker = w->index,
+	    .workers = s->workers,
+	    .config = s->process.config,
+	    .snapshot = snapshot_get(&s->snapshot),
+	    .counters = w->counters,
+	    .io = {.send = worker_send, .flow_to = worker_flow_to, .context = w},
+	    .to_media = w->to_media,
+	    .media_workers = w->media_workers,
+	    .to_keepalive = &w->to_keepalive,
+	    .to_cdrwriter = &w->to_cdrwriter,
+	    .calls_segment = s->calls.content,
+	    .media_segment = s->media_sessions.content,
+	    .status = s->process.status_segment.content,
+	    .now_us = clock_now_us(),
+	};
+
+	w->registrar = registrar_new(&registrar);
+	if (w->registrar == NULL)
+		return -ENOMEM;
+	engine.registrar = w->registrar;
+	w->engine = engine_new(&engine);
+	return w->engine != NULL ? 0 : -ENOMEM;
+}
+
+static int worker_init(struct worker *w)
+{
+	int error;
+
+	snprintf(w->name, sizeof(w->name), "signaling-%u", w->index);
+	w->idle = w->signaling->process.config->process[ROLE_SIGNALING].idle;
+	w->scratch = malloc(sizeof(*w->scratch));
+	w->counters = counters_row(&w->signaling->process.counters_segment, w->name);
+	if (w->scratch == NULL || w->counters == NULL)
+		return -ENOSPC;
+	error = worker_rings_open(w);
+	if (error == 0)
+		error = inboxes_open(w);
+	if (error == 0)
+		error = queues_open(w);
+	return error == 0 ? engine_make(w) : error;
+}
+
+struct worker *worker_new(struct signaling *signaling, unsigned int index)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int error = -ENOMEM;
+
+	if (w != NULL) {
+		w->signaling = signaling;
+		w->index = index;
+		error = worker_init(w);
+	}
+	if (error == 0)
+		return w;
+	log_error("worker", "worker %u can't be made: %s", index, strerror(-error));
+	worker_free(w);
+	return NULL;
+}
+
+void worker_free(struct worker *w)
+{
+	struct handed handed;
+
+	if (w == NULL)
+		return;
+	for (unsigned int from = 0; from < w->signaling->workers; from++) {
+		while (w->inbox[from] != NULL && rte_ring_sc_dequeue_elem(w->inbox[from], &handed, sizeof(handed)) == 0)
+			datagram_free(&handed.datagram);
+		rte_ring_free(w->inbox[from]);
+	}
+	if (w->engine != NULL)
+		engine_free(w->engine);
+	registrar_free(w->registrar);
+	free(w->scratch);
+	free(w);
+}
