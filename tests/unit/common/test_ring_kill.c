@@ -21,9 +21,11 @@
 
 /* What the test itself remembers over the deaths, beside the ring. */
 struct memory {
-	_Atomic uint64_t intended;      /* the producer is about to publish this number, */
-	_Atomic uint64_t intended_head; /* after which the head stands here */
-	_Atomic uint64_t expected;      /* the consumer has handled all numbers below */
+	/* The producer is about to publish this number, or has; after it the head stands here. Odd and even numbers. */
+	struct {
+		_Atomic uint64_t number, head;
+	} intent[2];
+	_Atomic uint64_t expected; /* the consumer has handled all numbers below */
 	_Atomic uint64_t redelivered;
 	_Atomic int stop;
 	_Atomic int wrong; /* line of the check that failed */
@@ -44,7 +46,7 @@ static void produce(struct memory *m)
 		m->wrong = __LINE__;
 		_exit(1);
 	}
-	number = m->intended + (m->intended_head == p.head);
+	number = m->intent[m->intent[1].head == p.head].number + 1;
 	while (!m->stop) {
 		uint32_t len = len_of(number);
 		uint8_t *room = ring_reserve(&p, len);
@@ -56,9 +58,9 @@ static void produce(struct memory *m)
 		for (uint32_t i = 8; i < len; i++)
 			room[i] = (uint8_t)(number + i);
 		memcpy(room, &number, 8);
-		m->intended_head = UINT64_MAX; /* never both old and new */
-		m->intended = number;
-		m->intended_head = p.reserved + 8 + ((len + 7) & ~7u);
+		m->intent[number % 2].head = UINT64_MAX; /* never half of it; the other one says where we stood */
+		m->intent[number % 2].number = number;
+		m->intent[number % 2].head = p.reserved + 8 + ((len + 7) & ~7u);
 		ring_publish(&p, 1, len);
 		number++;
 	}
@@ -133,7 +135,8 @@ static void killed_at_any_moment(void)
 
 	m->ring = (struct ring *)((uint8_t *)m + 4096);
 	ring_create(m->ring, CAPACITY);
-	m->intended_head = UINT64_MAX;
+	m->intent[0].head = UINT64_MAX;
+	m->intent[1].number = UINT64_MAX; /* the one before number 0 */
 	producer = spawn(m, produce);
 	consumer = spawn(m, consume);
 	srandom((unsigned int)end_us);
@@ -160,7 +163,7 @@ static void killed_at_any_moment(void)
 	printf("  %u kills, %llu messages, %llu of them seen again\n", kills, (unsigned long long)m->expected,
 	       (unsigned long long)m->redelivered);
 	CHECK_INT(m->wrong, 0);
-	CHECK_INT(m->expected, m->intended + 1);
+	CHECK_INT(m->expected, m->intent[m->intent[1].head == m->ring->head].number + 1);
 	CHECK(m->expected > 1000);
 	munmap(m, size);
 }

@@ -48,8 +48,9 @@ static void *read_tables(void *argument)
 			if (table->value[i] != table->value[0])
 				torn++;
 		polls++;
-		rcu_quiescent_state();
+		snapshot_quiescent();
 	}
+	snapshot_quiescent();
 	rcu_unregister_thread();
 	return NULL;
 }
