@@ -104,13 +104,13 @@ static int leg_read(struct media_leg_request *to, const Tandem__MediaLeg *from)
 {
 	if (!from || address_read(&to->local, from->local) || address_read(&to->remote, from->remote) ||
 	    address_read(&to->remote_rtcp, from->remote_rtcp) || (uint32_t)from->direction > 3 ||
-	    from->dtmf_payload_type > 127 || from->clock_rate > CLOCK_RATE_MAX)
+	    from->dtmf_payload_type > 127)
 		return -EBADMSG;
 	if (to->remote_rtcp.family == NET_NONE && to->remote.family != NET_NONE && to->remote.port < UINT16_MAX) {
 		to->remote_rtcp = to->remote;
 		to->remote_rtcp.port++;
 	}
-	to->clock_rate = from->clock_rate;
+	to->clock_rate = from->clock_rate <= CLOCK_RATE_MAX ? from->clock_rate : 0; /* it comes from the peer's SDP */
 	to->generation = from->generation;
 	to->direction = (uint8_t)from->direction;
 	to->dtmf_payload_type = (uint8_t)from->dtmf_payload_type;
@@ -135,7 +135,7 @@ static int request_read(struct media_request *to, const Tandem__MediaOpen *from)
 static int on_open(struct media_links *links, unsigned int peer, const struct ring_message *message, uint64_t now_us)
 {
 	Tandem__MediaOpen *open = tandem__media_open__unpack(&links->arena.allocator, message->len, message->body);
-	struct media_request request = {.signaling_worker = (uint8_t)peer, .again = true};
+	struct media_request request = {.signaling_worker = (uint8_t)peer};
 	int error = request_read(&request, open);
 
 	return error ? error : sessions_apply(links->core, &request, now_us);

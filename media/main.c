@@ -76,6 +76,7 @@ static int make_workers(struct media *m)
 		core->map = &m->map;
 		core->timer = m->timers;
 		core->worker = i;
+		core->signaling = &((struct status *)m->process.status_segment.content)->process[ROLE_SIGNALING];
 		core->peers = config->process[ROLE_SIGNALING].workers_count;
 		error = media_worker_init(&m->workers[i], &m->process, m->ports, m->ports_count, m->workers, count);
 	}

@@ -191,8 +191,7 @@ int sessions_apply(struct media_core *core, const struct media_request *request,
 	fresh = !is_open(session);
 	if (!fresh) {
 		unplug(core, request->slot);
-		if (request->again)
-			core->peer[request->signaling_worker].retold_us = now_us;
+		core->peer[request->signaling_worker].told_us = now_us;
 	}
 	record_write_begin(session);
 	if (fresh) {

@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/layout/media_session.h"
+#include "common/status.h"
 #include "common/timer_wheel.h"
 #include "port_map.h"
 
@@ -34,7 +35,7 @@ struct media_notify {
 /* What is known of a signaling worker's memory of our sessions. */
 struct media_peer {
 	uint64_t resync_us; /* when we last asked it to say everything again; 0 = never */
-	uint64_t retold_us; /* when it last told of a session that stood already: it does answer */
+	uint64_t told_us;   /* when it last told of a session that stood already */
 	bool resync_due;    /* ask as soon as there is room */
 };
 
@@ -49,7 +50,9 @@ struct media_core {
 	void *context; /* of notify */
 	uint64_t open;
 	unsigned int worker;
-	unsigned int peers; /* signaling workers */
+	const struct process_status *signaling; /* tells its lives apart */
+	uint32_t signaling_life;                /* its `starts` when we last asked */
+	unsigned int peers;                     /* signaling workers */
 	struct media_peer peer[CONFIG_MAX_WORKERS];
 };
 
@@ -69,10 +72,10 @@ struct media_request {
 	uint8_t silence_watch, tos;
 	uint8_t signaling_worker;
 	bool answered;
-	bool again; /* a MediaOpen: if the session stands, signaling does say things again */
 };
 
-/* What has to be known, too, before `core` is used: session, slots, map, timer, row, notify, worker, peers. */
+/* What has to be known, too, before `core` is used: session, slots, map, timer, row, notify, worker, signaling, peers.
+ */
 void sessions_init(struct media_core *core, uint64_t now_us);
 
 /*

@@ -73,7 +73,7 @@ static bool watch_forgotten(struct media_core *core, uint32_t slot, uint64_t now
 		session_end(core, slot, COUNTER_media_sessions_expired);
 		return true;
 	}
-	if (session->told_us < peer->resync_us && peer->retold_us >= peer->resync_us &&
+	if (!peer->resync_due && session->told_us < peer->resync_us && peer->told_us > peer->resync_us &&
 	    now_us > peer->resync_us + WATCH_ANSWER_US) {
 		session_end(core, slot, COUNTER_media_sessions_forgotten);
 		return true;
@@ -103,8 +103,21 @@ void watch_start(struct media_core *core, uint32_t slot, uint64_t now_us)
 	timer_start(&core->wheel, &core->timer[slot], next_us, watch_fire);
 }
 
+/* A new life of signaling may have lost calls that it never told us the end of; one that died may not have told all. */
+static void watch_signaling(struct media_core *core)
+{
+	uint32_t life = RECORD_GET(core->signaling->starts);
+
+	if (life == core->signaling_life)
+		return;
+	core->signaling_life = life;
+	for (unsigned int i = 0; i < core->peers; i++)
+		core->peer[i].resync_due = true;
+}
+
 void watch_sweep(struct media_core *core, uint64_t now_us)
 {
+	watch_signaling(core);
 	timer_wheel_sweep(&core->wheel, now_us, SWEEP_LIMIT);
 	for (unsigned int i = 0; i < core->peers; i++) {
 		struct media_peer *peer = &core->peer[i];

@@ -5,9 +5,9 @@
  *
  * - Silence: from the answer on, no RTP for the limit from those who are watched and not on hold is told to
  *   signaling, once for each period of silence. Where both are watched, a sign of life from either is enough.
- * - Sessions that signaling no longer has: when it has said nothing about one for WATCH_TOLD, it is asked to say
- *   everything again. Ended is then what it does not mention although it does mention others (WATCH_ANSWER), and
- *   what has had neither RTP nor a word for WATCH_EXPIRE.
+ * - Sessions that signaling no longer has: when it has started anew, or has said nothing about one for WATCH_TOLD, it
+ * is asked to say everything again. What it then leaves out for WATCH_ANSWER, although it has told of others and has
+ *   not died in between, is ended. So is what has had neither RTP nor a word for WATCH_EXPIRE.
  */
 #ifndef TANDEM_MEDIA_WATCH_H
 #define TANDEM_MEDIA_WATCH_H

@@ -68,6 +68,7 @@ static void process_start(void)
 						    .timer = bench.timer,
 						    .row = &bench.row[i],
 						    .notify = &notify,
+						    .signaling = &bench.signaling,
 						    .worker = i,
 						    .peers = BENCH_PEERS};
 		sessions_init(&bench.core[i], bench.now_us);
@@ -113,7 +114,7 @@ void bench_end(void)
 
 struct media_request bench_request(uint32_t slot, uint64_t id)
 {
-	struct media_request request = {.slot = slot, .id = id, .tos = 0xa0, .again = true};
+	struct media_request request = {.slot = slot, .id = id, .tos = 0xa0};
 
 	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
 		struct media_leg_request *r = &request.leg[leg];

@@ -19,6 +19,7 @@ struct bench {
 	struct timer timer[BENCH_SLOTS];
 	struct counter_row row[BENCH_WORKERS];
 	struct media_core core[BENCH_WORKERS];
+	struct process_status signaling;
 	uint64_t now_us;
 	bool full; /* the rings to signaling are */
 	unsigned int started[LEG_COUNT], silent, resync, let_go;

@@ -184,6 +184,31 @@ static void left_out(void)
 	CHECK_INT(bench_count(COUNTER_media_sessions_forgotten), 1);
 }
 
+/* Its next life is asked again, and until that has told of something, nothing ends. */
+static void signaling_died_while_telling(void)
+{
+	struct media_request other;
+
+	begin(SILENCE_NONE);
+	other = bench_request(1, 2);
+	sessions_apply(core, &other, bench.now_us);
+	bench_kill();
+	bench_sleep(US_PER_S);
+	sessions_apply(core, &other, bench.now_us);
+	talk(LEG_CALLER, 60);
+	bench.resync = 0;
+	bench.signaling.starts++;
+	talk(LEG_CALLER, 1);
+	CHECK_INT(bench.resync, BENCH_WORKERS * BENCH_PEERS);
+	for (int i = 0; i < 300; i++)
+		talk(LEG_CALLER, 5);
+	CHECK(sessions_find(core, 0, 1) != NULL);
+	again();
+	bench_sleep(2 * WATCH_ANSWER_US);
+	CHECK(sessions_find(core, 0, 1) != NULL);
+	CHECK(sessions_find(core, 1, 2) == NULL); /* now it is the one left out */
+}
+
 static void silent_signaling_ends_nothing(void)
 {
 	begin(SILENCE_NONE);
@@ -206,6 +231,7 @@ static const struct check_case cases[] = {
     {"no RTP and no word for hours ends a session", signaling_never_comes_back},
     {"what is told again stays", told_again_stays},
     {"what signaling leaves out is ended", left_out},
+    {"a telling cut short ends nothing", signaling_died_while_telling},
     {"signaling away ends no call with RTP", silent_signaling_ends_nothing},
 };
 CHECK_MAIN(cases)
