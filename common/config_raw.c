@@ -50,16 +50,18 @@ static const cyaml_schema_field_t log_fields[] = {
     CYAML_FIELD_END,
 };
 
-#define KEY_VALUE(name)  KEY(raw_parameters, name)
-#define KEY_SECONDS      KEY_VALUE
-#define KEY_SECONDS_MS   KEY_VALUE
-#define KEY_MS           KEY_VALUE
-#define KEY_COUNT        KEY_VALUE
-#define KEY_BYTE         KEY_VALUE
-#define KEY_FLAG         KEY_VALUE
-#define KEY_MESSAGE      KEY_VALUE
-#define KEY_PROXY_MODE   KEY_VALUE
-#define KEY_RESEND(name) LIST(raw_parameters, name, text_value)
+#define KEY_VALUE(name) KEY(raw_parameters, name)
+#define KEY_SECONDS     KEY_VALUE
+#define KEY_SECONDS_MS  KEY_VALUE
+#define KEY_MS          KEY_VALUE
+#define KEY_COUNT       KEY_VALUE
+#define KEY_BYTE        KEY_VALUE
+#define KEY_FLAG        KEY_VALUE
+#define KEY_MESSAGE     KEY_VALUE
+#define KEY_PROXY_MODE  KEY_VALUE
+#define KEY_RESEND(name)                                                                                               \
+	CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_parameters, name,             \
+			     &text_value, 1, CYAML_UNLIMITED)
 static const cyaml_schema_field_t parameters_fields[] = {
 #define PARAMETER_GROUP(title)
 #define PARAMETER(name, field, type, ...) KEY_##type(name),

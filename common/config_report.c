@@ -261,7 +261,8 @@ static void structure_value(struct report *report, const struct place *place, co
 				  : schema->type == CYAML_SEQUENCE ? YAML_SEQUENCE_NODE
 								   : YAML_SCALAR_NODE;
 
-	if (wanted == YAML_SEQUENCE_NODE && node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0)
+	if (wanted == YAML_SEQUENCE_NODE && node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
+	    schema->sequence.min == 0)
 		return; /* a list with nothing in it */
 	if (node->type != wanted) {
 		report_error(report, place, "expected %s", kind_word(schema->type));
@@ -271,6 +272,8 @@ static void structure_value(struct report *report, const struct place *place, co
 		yaml_node_item_t *items = node->data.sequence.items.start;
 		unsigned int count = (unsigned int)(node->data.sequence.items.top - items);
 
+		if (count < schema->sequence.min)
+			report_error(report, place, "expected a list of at least %u", schema->sequence.min);
 		for (unsigned int i = 0; i < count; i++) {
 			struct place here = {place, NULL, i};
 
