@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -161,9 +162,15 @@ static void fill_segment(void *memory, const struct segment_spec *spec)
 /* Take all the memory now. Huge pages where the system lets shared memory have them, ordinary ones elsewhere. */
 static int populate(int fd, const struct segment_spec *spec)
 {
+	struct statvfs room;
 	void *memory;
 	int error;
 
+	/* Before the machine's memory is filled with what can't be whole anyway. */
+	if (fstatvfs(fd, &room) < 0)
+		return -errno;
+	if (room.f_blocks && (uint64_t)room.f_bavail * room.f_frsize < spec->size)
+		return -ENOSPC;
 	if (ftruncate(fd, (off_t)spec->size) < 0)
 		return -errno;
 	memory = mmap(NULL, spec->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
