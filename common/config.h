@@ -14,7 +14,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdio.h>
 
 #include "addr.h"
 #include "log.h"
