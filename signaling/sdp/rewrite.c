@@ -94,9 +94,12 @@ static void put_rtcp(struct writer *w, const struct sdp_put *what)
 /* The line as it came, its own line end included; the last line of a body may have none. */
 static void put_as_is(struct writer *w, const struct sdp_line *line)
 {
-	put(w, sip_text_span(line->start, line->next));
-	if (line->next[-1] != '\n')
+	if (line->next[-1] == '\n') {
+		put(w, sip_text_span(line->start, line->next));
+	} else {
+		put(w, sip_text_span(line->start, sip_text_end(line->value)));
 		put_line_end(w);
+	}
 }
 
 /* Every media that is kept says its own address: the session's line would no longer be true for it. */

@@ -27,6 +27,8 @@ static int next_auth_param(struct sip_text *rest, struct sip_text *name, struct 
 	} else {
 		at = sip_skip_class(start, end, SIP_C_VALUE);
 		*value = sip_text_span(start, at);
+		if (value->len && memchr(value->at, '\\', value->len))
+			return -EINVAL; /* no token; between quotes again it would mean something else */
 	}
 	at = sip_skip_lws(at, end);
 	if (at < end && *at != ',')

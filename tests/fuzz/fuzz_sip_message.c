@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any datagram: index it, read every header in every way, judge it, answer it. What must hold besides memory safety:
- * the answer to anything that is answered is a well-formed message with as many Vias.
+ * the answer to anything that is answered is a well-formed message with as many Via lines.
  */
 #include "signaling/sip/build.h"
 #include "signaling/sip/check.h"
@@ -60,14 +60,11 @@ static void read_value(struct sip_text value)
 			read_uri(out.name_addr.uri);
 }
 
-static int count_values(const struct sip_message *msg, enum sip_header_id id)
+static int count_lines(const struct sip_message *msg, enum sip_header_id id)
 {
-	struct sip_values it;
-	struct sip_text value;
 	int count = 0;
 
-	sip_values_init(&it, msg, id);
-	while (sip_values_next(&it, &value) == 1)
+	for (const struct sip_header *h = sip_header_first(msg, id); h; h = sip_header_next(msg, h))
 		count++;
 	return count;
 }
@@ -93,7 +90,7 @@ static void answer(struct sip_message *request, const struct sip_check *check)
 	if (len < 0)
 		return;
 	must(sip_message_parse(&response, out, (size_t)len) == SIP_PARSE_OK);
-	must(count_values(&response, SIP_H_VIA) == count_values(request, SIP_H_VIA));
+	must(count_lines(&response, SIP_H_VIA) == count_lines(request, SIP_H_VIA));
 	must(!sip_message_via(request) || sip_message_via(&response));
 	must(!sip_message_cseq(request) || sip_message_cseq(&response)->number == sip_message_cseq(request)->number);
 	must(!sip_message_to(request) || request->to.star || sip_message_to(&response)->tag.at);
