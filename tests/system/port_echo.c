@@ -96,7 +96,7 @@ static void print_counters(unsigned int workers)
 
 int main(int argc, char **argv)
 {
-	const struct config *config = argc >= 2 ? config_load(argv[1]) : NULL;
+	struct config *config = argc >= 2 ? config_load(argv[1]) : NULL;
 	unsigned int workers;
 	int status = 0;
 
@@ -122,5 +122,6 @@ int main(int argc, char **argv)
 	for (int i = 0; i < ports_count; i++)
 		port_close(ports[i]);
 	rte_eal_cleanup();
+	config_free(config);
 	return status != 0;
 }
