@@ -31,7 +31,7 @@ struct signaling_snapshot; /* snapshot_signaling.h: the running configuration an
 struct transaction;        /* transaction.h */
 struct transactions;
 struct calls;
-struct registrar;          /* registrar.h: this worker's share of it */
+struct registrar; /* registrar.h: this worker's share of it */
 
 #define ENGINE_MESSAGE_MAX 65535u /* longest message taken or made */
 
@@ -60,8 +60,8 @@ struct engine_options {
 	unsigned int media_workers;
 	struct ring_producer *to_keepalive; /* may be NULL in tests */
 	struct ring_producer *to_cdrwriter;
-	void *calls_segment;    /* content of the "calls" segment (common/layout/call_record.h) */
-	const void *media_segment; /* content of "media-sessions", read-only; NULL when there is none */
+	void *calls_segment;         /* content of the "calls" segment (common/layout/call_record.h) */
+	const void *media_segment;   /* content of "media-sessions", read-only; NULL when there is none */
 	const struct status *status; /* may be NULL in tests */
 	struct registrar *registrar; /* may be NULL in tests */
 	uint64_t now_us;
@@ -75,7 +75,7 @@ struct engine {
 	struct timer_wheel wheel; /* its context is the engine */
 	struct engine_io io;
 	struct engine_options options;
-	struct pb_arena arena;           /* for unpacking one message; reset before each */
+	struct pb_arena arena; /* for unpacking one message; reset before each */
 	struct transactions *transactions;
 	struct calls *calls;
 	struct registrar *registrar;
@@ -83,10 +83,11 @@ struct engine {
 	uint64_t random[4];   /* generator for tags and branches */
 	bool draining;        /* no new calls: 503 with Retry-After */
 	struct sip_message *message; /* the one being handled */
-	uint8_t *scratch;     /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
+	uint8_t *scratch;            /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
 };
 
-/* NULL with the reason logged. Attaches to the calls that stand in the segment (see engine_tick() for what happens to them). */
+/* NULL with the reason logged. Attaches to the calls that stand in the segment (see engine_tick() for what happens to
+ * them). */
 struct engine *engine_new(const struct engine_options *options);
 /* Frees what is private; the calls stay in shared memory. */
 void engine_free(struct engine *engine);
@@ -140,7 +141,7 @@ struct response_extra {
 
 /* reason NULL = the code's standard phrase. Returns 0 or a negative errno (counted). */
 int transaction_respond(struct engine *engine, struct transaction *transaction, const struct sip_message *request,
-                        unsigned int code, const char *reason, const struct response_extra *extra);
+			unsigned int code, const char *reason, const struct response_extra *extra);
 
 /* End the transaction without an answer (SS_REPLY_UNAUTHORIZED off). */
 void transaction_ignore(struct engine *engine, struct transaction *transaction);
@@ -177,15 +178,15 @@ enum source_kind { SOURCE_UNKNOWN, SOURCE_GATEWAY, SOURCE_PHONE };
 
 struct source {
 	enum source_kind kind;
-	uint32_t gateway;        /* id for gateway_admit(); of a phone: its own admission id */
+	uint32_t gateway;                            /* id for gateway_admit(); of a phone: its own admission id */
 	const struct config_mapping_gateway *config; /* NULL for a phone; valid until the next quiescent point */
-	const char *name;        /* gateway's name or phone's user; same life */
+	const char *name;                            /* gateway's name or phone's user; same life */
 	uint32_t name_len;
-	const char *network;     /* of the port it came in on, or the gateway's */
-	bool behind_nat;         /* by Via against the address it was heard from */
-	unsigned int code;       /* SOURCE_REFUSE: the answer */
-	enum end_reason reason;  /* SOURCE_REFUSE */
-	char challenge[768];     /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
+	const char *network;    /* of the port it came in on, or the gateway's */
+	bool behind_nat;        /* by Via against the address it was heard from */
+	unsigned int code;      /* SOURCE_REFUSE: the answer */
+	enum end_reason reason; /* SOURCE_REFUSE */
+	char challenge[768];    /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
 };
 
 enum gateway_side { GATEWAY_CALLER, GATEWAY_CALLEE };
@@ -209,7 +210,7 @@ struct binding_target {
 	const char *contact; /* URI, without <>; valid until the next registrar call */
 	uint32_t contact_len;
 	bool behind_nat;
-	uint32_t gateway;    /* admission id, GATEWAY_NO_ID = none */
+	uint32_t gateway; /* admission id, GATEWAY_NO_ID = none */
 };
 
 #define GATEWAY_NO_ID UINT32_MAX

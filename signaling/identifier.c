@@ -52,7 +52,8 @@ int identifier_tag_parse(struct identifier_tag *tag, const uint8_t key[16], stru
 
 	if (text.len != IDENTIFIER_TAG || *at++ != 'w')
 		return -EINVAL;
-	if (!get_hex(&at, 2, &worker) || !get_hex(&at, 8, &slot) || !get_hex(&at, 8, &nonce) || !get_hex(&at, 8, &check))
+	if (!get_hex(&at, 2, &worker) || !get_hex(&at, 8, &slot) || !get_hex(&at, 8, &nonce) ||
+	    !get_hex(&at, 8, &check))
 		return -EINVAL;
 	if (key && check != check_value(key, text.at))
 		return -EINVAL;

@@ -35,7 +35,7 @@ static inline uint64_t keyed_hash(const uint8_t key[16], uint64_t seed, const vo
 	memcpy(k, key, sizeof(k));
 	k[1] ^= seed;
 	uint64_t v[4] = {k[0] ^ 0x736f6d6570736575, k[1] ^ 0x646f72616e646f6d, k[0] ^ 0x6c7967656e657261,
-	                 k[1] ^ 0x7465646279746573};
+			 k[1] ^ 0x7465646279746573};
 
 	for (size_t left = len; left >= 8; left -= 8, at += 8) {
 		memcpy(&word, at, 8);

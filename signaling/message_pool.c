@@ -10,10 +10,10 @@ static const struct {
 	uint32_t size, share; /* one buffer for every `share` messages... */
 	uint32_t least;       /* ...but never fewer than this */
 } classes[MESSAGE_POOL_CLASSES] = {
-	{1024, 1, 1024},
-	{2048, 2, 512},
-	{8192, 16, 128},
-	{65536, 512, 16},
+    {1024, 1, 1024},
+    {2048, 2, 512},
+    {8192, 16, 128},
+    {65536, 512, 16},
 };
 
 static size_t stride(unsigned int class)
@@ -24,7 +24,7 @@ static size_t stride(unsigned int class)
 int message_pool_init(struct message_pool *pool, uint32_t messages)
 {
 	memset(pool, 0, sizeof(*pool));
-	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++) {
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class ++) {
 		uint32_t count = messages / classes[class].share;
 
 		if (count < classes[class].least)
@@ -42,7 +42,7 @@ int message_pool_init(struct message_pool *pool, uint32_t messages)
 
 void message_pool_fini(struct message_pool *pool)
 {
-	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++)
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class ++)
 		free(pool->class[class].memory);
 	memset(pool, 0, sizeof(*pool));
 }
@@ -58,13 +58,13 @@ static struct message_buffer *take(struct message_pool *pool, unsigned int class
 	if (pool->class[class].used == pool->class[class].count)
 		return NULL;
 	buffer = (struct message_buffer *)(pool->class[class].memory + pool->class[class].used++ * stride(class));
-	buffer->class = (uint16_t)class;
+	buffer->class = (uint16_t) class;
 	return buffer;
 }
 
 struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len)
 {
-	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class++) {
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class ++) {
 		struct message_buffer *buffer = len <= classes[class].size ? take(pool, class) : NULL;
 
 		if (buffer) {

@@ -58,8 +58,10 @@ struct transaction {
 	struct message_buffer *request; /* server: the request, as long as it is to be answered */
 	struct transaction *cancel;     /* client INVITE: its CANCEL's transaction */
 	struct transaction *invite;     /* and back */
+	struct transaction *peer;       /* of a request passed on: the transaction on the other side of the call */
 	const struct transaction_user *user;
-	void *owner; /* the user's */
+	void *owner;        /* the user's */
+	uint8_t owner_side; /* likewise: which side of the call */
 };
 
 struct transactions {
@@ -85,10 +87,10 @@ void transactions_fini(struct engine *engine);
  * False: *found is the INVITE transaction a CANCEL is for, or NULL.
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
-                                 struct transaction **found);
+				 struct transaction **found);
 /* A new server transaction, in no state to be sent anything yet. NULL: no room (counted). */
 struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
-                                           struct sip_message *request);
+					   struct sip_message *request);
 /* True when this INVITE came before by another way (482). */
 bool transaction_is_merged(struct engine *engine, struct sip_message *request);
 /* Keep a copy of the request, to be answered after this datagram is gone. 0 or -ENOBUFS. */
@@ -100,7 +102,7 @@ struct sip_message *transaction_request(struct engine *engine, struct transactio
  * INVITE is sent again until transaction_acked().
  */
 int transaction_send_response(struct engine *engine, struct transaction *transaction, unsigned int code,
-                              const void *data, uint32_t len);
+			      const void *data, uint32_t len);
 /* The ACK to our 2xx has come. */
 void transaction_acked(struct engine *engine, struct transaction *transaction);
 /* After a restart: a server INVITE transaction as an earlier life had it; key by via, the top Via's text. */
@@ -108,18 +110,18 @@ struct transaction *transaction_server_restore(struct engine *engine, const stru
 
 /* Answer without a transaction. to_tag empty = one that is the same for each resend. */
 void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
-                                 unsigned int code, const char *reason, const struct response_extra *extra);
+				 unsigned int code, const char *reason, const struct response_extra *extra);
 
 /* ---- client (transaction_client.c) ---- */
 
 /* A new client transaction; print its branch into the request with transaction_branch(). NULL: no room (counted). */
 struct transaction *transaction_client_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
-                                           const struct transaction_user *user, void *owner);
+					   const struct transaction_user *user, void *owner);
 /* After a restart: the one an earlier life had, with its branch. `message`: the request as it was, without a body. */
 struct transaction *transaction_client_restore(struct engine *engine, uint32_t index, uint64_t serial,
-                                               const struct sip_flow *flow, const void *message, uint32_t len);
+					       const struct sip_flow *flow, const void *message, uint32_t len);
 void transaction_branch(const struct engine *engine, const struct transaction *transaction,
-                        char out[static IDENTIFIER_BRANCH]);
+			char out[static IDENTIFIER_BRANCH]);
 /* Keep and send the request. 0 or -ENOBUFS: then the transaction is gone. */
 int transaction_send_request(struct engine *engine, struct transaction *transaction, const void *data, uint32_t len);
 /* A response arrived. False: it belongs to no transaction here. */
@@ -129,13 +131,15 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
  * empty. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
  */
 void transaction_cancel(struct engine *engine, struct transaction *transaction, struct sip_text reason);
+/* CANCEL a passed re-INVITE, whose answer is still wanted. */
+void transaction_cancel_passed(struct engine *engine, struct transaction *transaction);
 /* Keep the ACK to a 2xx, to be sent again when the 2xx comes again, and send it. */
 void transaction_send_ack(struct engine *engine, struct transaction *transaction, struct sip_text to_tag,
-                          const void *data, uint32_t len);
+			  const void *data, uint32_t len);
 /* A 2xx to an INVITE that nobody waits for: ACK and BYE it. */
 extern const struct transaction_user transaction_orphan_user;
 void transaction_end_stranger(struct engine *engine, struct transaction *transaction, const struct sip_flow *flow,
-                              struct sip_message *response);
+			      struct sip_message *response);
 
 /* ---- both (transaction.c) ---- */
 
@@ -153,7 +157,6 @@ void transaction_schedule_start(struct engine *engine, struct transaction *trans
 /* 32 s with the default schedule: timers B, D, F, H, J, L, M of the RFCs. */
 uint64_t transaction_lifetime_us(const struct engine *engine);
 void transaction_chain(struct transaction **head, struct transaction_link *link, struct transaction *transaction,
-                       size_t member);
-uint64_t engine_random(struct engine *engine);
+		       size_t member);
 
 #endif

@@ -52,10 +52,19 @@ struct call_text {
 };
 
 enum call_dialog_flag {
-	DIALOG_BEHIND_NAT = 1u << 0, /* requests go to the flow, not to what Contact says */
-	DIALOG_BYE_DUE = 1u << 1,    /* a BYE has to reach this side and has not been answered */
-	DIALOG_ACK_DUE = 1u << 2,    /* caller: awaits its ACK to our 200 */
-	DIALOG_TIMER = 1u << 3,      /* this side supports RFC 4028 */
+	DIALOG_BEHIND_NAT = 1u << 0,   /* requests go to the flow, not to what Contact says */
+	DIALOG_BYE_DUE = 1u << 1,      /* a BYE has to reach this side and has not been answered */
+	DIALOG_ACK_DUE = 1u << 2,      /* caller: awaits its ACK to our 200 */
+	DIALOG_TIMER = 1u << 3,        /* this side supports RFC 4028 */
+	DIALOG_RESPONSE_DUE = 1u << 4, /* caller: its INVITE has to get a final response */
+	DIALOG_CANCEL_DUE = 1u << 5,   /* callee: our INVITE has to be cancelled */
+};
+
+/* Between two attempts. */
+enum call_attempt_over {
+	ATTEMPT_RUNS,
+	ATTEMPT_TO_PUBLISH, /* its figures are final; its CDR may be published already */
+	ATTEMPT_PUBLISHED,  /* what belongs to it may be gone */
 };
 
 /* One side's dialog (RFC 3261 section 12). "local" is ours. */
@@ -71,7 +80,7 @@ struct call_dialog {
 	struct call_text route;         /* Route values, in the order they are sent, separated by commas */
 	uint32_t sdp_version;           /* of the last o= line we sent on this side */
 	uint64_t sdp_id;
-	uint64_t sdp_hash;              /* of the other side's body that it was made from */
+	uint64_t sdp_hash; /* of the other side's body that it was made from */
 };
 
 /* What media was last told about one side. */
@@ -101,35 +110,35 @@ struct call_record {
 	_Atomic uint8_t state;                  /* enum call_state */
 	uint8_t worker;                         /* signaling worker that made it */
 	uint8_t media_worker;
-	uint8_t media_mode;                     /* enum call_media_mode */
-	uint8_t id[16];                         /* the CDR's key, with attempt */
-	uint64_t life;                          /* the call's life in this slot: media's session id; never 0 */
-	uint32_t overflow;                      /* overflow block + 1; 0 = none */
-	uint16_t arena_used;                    /* over both parts */
-	uint16_t arena_mark;                    /* where the current attempt's strings begin */
-	uint64_t setup_us;                      /* monotonic: INVITE received */
-	int64_t setup_wall_us;                  /* the same moment, since 1970 */
+	uint8_t media_mode;    /* enum call_media_mode */
+	uint8_t id[16];        /* the CDR's key, with attempt */
+	uint64_t life;         /* the call's life in this slot: media's session id; never 0 */
+	uint32_t overflow;     /* overflow block + 1; 0 = none */
+	uint16_t arena_used;   /* over both parts */
+	uint16_t arena_mark;   /* where the current attempt's strings begin */
+	uint64_t setup_us;     /* monotonic: INVITE received */
+	int64_t setup_wall_us; /* the same moment, since 1970 */
 
 	/* the current attempt */
 	uint64_t attempt_us; /* monotonic, as the next four; 0 = not yet */
 	uint64_t progress_us, answer_us, end_us;
-	uint32_t attempt;          /* from 1; 0 = none begun */
+	uint32_t attempt; /* from 1; 0 = none begun */
 	uint32_t pdd_ms;
 	uint16_t sip_code;
 	uint16_t q850_cause;
 	uint8_t end_direction, end_reason;
-	uint8_t final;             /* this attempt is the call's last */
-	uint8_t attempt_over;      /* its figures are final, its CDR may be published already */
-	uint32_t branch_index;     /* client transaction of the INVITE to the callee */
+	uint8_t final;         /* this attempt is the call's last */
+	uint8_t attempt_over;  /* enum call_attempt_over: of an attempt that is not the last */
+	uint32_t branch_index; /* client transaction of the INVITE to the callee */
 	uint64_t branch_serial;
 	uint32_t silence_limit_ms;
 	uint8_t silence_watch;
 	uint8_t tos;
-	uint8_t bodyless;          /* the caller's INVITE had no offer */
-	uint8_t callee_acked;      /* our ACK to the callee's 200 has been sent */
-	uint32_t max_duration_s;   /* 0 = none: the shortest limit that applied when the call was set up */
-	uint8_t duration_reason;   /* end reason when it is reached */
-	uint8_t media_open;        /* media was told of the session and has not confirmed its end */
+	uint8_t bodyless;        /* the caller's INVITE had no offer */
+	uint8_t callee_acked;    /* our ACK to the callee's 200 has been sent */
+	uint32_t max_duration_s; /* 0 = none: the shortest limit that applied when the call was set up */
+	uint8_t duration_reason; /* end reason when it is reached */
+	uint8_t media_open;      /* media was told of the session and has not confirmed its end */
 	char codec[18];
 
 	struct call_dialog dialog[CALL_SIDES];
@@ -140,8 +149,8 @@ struct call_record {
 	struct call_text caller_in, caller_out, callee_in, callee_out; /* numbers */
 	struct call_text mapping_gateway, routing_gateway;             /* names (or a phone's user) */
 	/* the caller's INVITE, as long as it has no acknowledged final response */
-	struct call_text via;     /* all its Via values, separated by commas, with received and rport filled in */
-	struct call_text answer;  /* body of our 200 */
+	struct call_text via;    /* all its Via values, separated by commas, with received and rport filled in */
+	struct call_text answer; /* body of our 200 */
 
 	char arena[CALL_ARENA];
 };
@@ -166,13 +175,13 @@ static inline void calls_spec(struct segment_spec *spec, const struct config *co
 	uint32_t calls = config->limits.calls;
 
 	*spec = (struct segment_spec){
-		.name = CALLS_SEGMENT,
-		.layout = SEGMENT_CALLS,
-		.version = CALLS_VERSION,
-		.item_size = sizeof(struct call_record),
-		.item_count = calls,
-		.size = SEGMENT_HEADER + sizeof(struct call_table) + (uint64_t)calls * sizeof(struct call_record) +
-		        (uint64_t)call_table_blocks(calls) * CALL_OVERFLOW,
+	    .name = CALLS_SEGMENT,
+	    .layout = SEGMENT_CALLS,
+	    .version = CALLS_VERSION,
+	    .item_size = sizeof(struct call_record),
+	    .item_count = calls,
+	    .size = SEGMENT_HEADER + sizeof(struct call_table) + (uint64_t)calls * sizeof(struct call_record) +
+		    (uint64_t)call_table_blocks(calls) * CALL_OVERFLOW,
 	};
 }
 
@@ -198,7 +207,7 @@ static inline unsigned int call_home_worker(uint32_t index, uint32_t count, unsi
  * the slot is free, or when the writer was at it for as long as we tried (it died in the middle, say).
  */
 static inline bool call_record_read(const void *content, uint32_t calls, uint32_t slot, struct call_record *copy,
-                                    char overflow[CALL_OVERFLOW])
+				    char overflow[CALL_OVERFLOW])
 {
 	const struct call_record *record = call_table_record(content, slot);
 
@@ -221,7 +230,7 @@ static inline bool call_record_read(const void *content, uint32_t calls, uint32_
 
 /* A string of a record (or of its copy); overflow may be NULL. Never reaches outside; "" when it does not fit. */
 static inline const char *call_record_text(const struct call_record *record, const char *overflow,
-                                           struct call_text text, size_t *len)
+					   struct call_text text, size_t *len)
 {
 	*len = text.len;
 	if (text.offset < CALL_ARENA && text.len <= CALL_ARENA - text.offset)

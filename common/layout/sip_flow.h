@@ -9,8 +9,8 @@
 #include "common/addr.h"
 
 struct sip_flow {
-	uint32_t port;          /* index in ports_open()'s array, the order of the configuration's signaling ports */
-	struct net_addr local;  /* ours: address and SIP port */
+	uint32_t port;         /* index in ports_open()'s array, the order of the configuration's signaling ports */
+	struct net_addr local; /* ours: address and SIP port */
 	struct net_addr remote;
 };
 static_assert(sizeof(struct sip_flow) == 44, "stored in shared memory");

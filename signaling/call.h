@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A call, carried back to back: the caller's dialog (we are the UAS), and the callee's (we are the UAC), each with
+ * its own identifiers. What must outlive the process is in the call record (common/layout/call_record.h); struct
+ * call is what one life of the process keeps beside it.
+ *
+ *   call.c           the table: what happens in which state
+ *   call_store.c     slots, strings, states of the shared record
+ *   call_caller.c    the caller's INVITE, and what it is answered
+ *   call_callee.c    attempts: the INVITE to a gateway or phone, and its answers
+ *   call_attempt.c   which gateway is next, and when to stop
+ *   call_request.c   requests inside the dialogs, passed on
+ *   call_bye.c       the end of a call, whoever ends it
+ *   call_headers.c   which headers cross, and how
+ *   call_media.c     session descriptions, and what media is told
+ *   call_recover.c   the calls an earlier life left
+ *   cdr_emit.c       the record
+ */
+#ifndef TANDEM_SIGNALING_CALL_H
+#define TANDEM_SIGNALING_CALL_H
+
+#include "common/layout/call_record.h"
+#include "signaling/dialog.h"
+#include "signaling/engine.h"
+#include "signaling/gateway.h"
+#include "signaling/rtp_ports.h"
+#include "signaling/sdp/sdp.h"
+#include "signaling/sip/digest.h"
+#include "signaling/snapshot_signaling.h"
+#include "signaling/transaction.h"
+
+#define CALL_NUMBER_MAX 128 /* bytes of a dialled number or user */
+
+/* Set-up stages, each with its own time-out. */
+enum call_stage { STAGE_INVITE, STAGE_TRYING, STAGE_PROGRESS, STAGE_PROGRESS_SDP, STAGE_RINGING, STAGE_COUNT };
+
+/* What applies to one attempt: the parameters as they were when the call came, with the gateway's own values. */
+struct attempt_policy {
+	uint32_t timeout_ms[STAGE_COUNT];
+	bool until_connect, stop_after_sdp, stop_after_rtp, stop_after_busy, stop_after_invite_timeout;
+};
+
+struct call {
+	struct call_record *record; /* NULL: this slot is not ours, or free */
+	struct engine *engine;
+	uint32_t slot;
+	struct timer stage; /* set-up time-outs; at recovery: when it is dealt with */
+	struct timer limit; /* longest duration */
+	struct timer media; /* media has to be told again, or to answer; a CDR has to be published again */
+	struct transaction *caller_invite;        /* as long as it has no acknowledged final response */
+	struct transaction *callee_invite;        /* of the current attempt, as long as it has no final response */
+	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
+	struct transaction *answer_awaiting_ack;  /* client INVITE whose ACK waits for the other side's */
+	enum call_side ack_side;                  /* to which side that ACK goes */
+	uint64_t ack_serial;                      /* answer_awaiting_ack's: it may end before the ACK comes */
+	uint32_t ack_cseq;
+	uint32_t caller_gateway, callee_gateway; /* admission ids; GATEWAY_NO_ID: none held */
+	struct attempt_policy policy;
+	struct parameters_of_call {
+		uint32_t switch_limit, no_media_hangup_s;
+		uint32_t timeout_ms[STAGE_COUNT];
+		bool until_connect, stop_after_sdp, stop_after_rtp, stop_after_busy, stop_after_invite_timeout;
+		bool record_nonconnect;
+		uint8_t media_mode, media_behind_nat, media_between_net, tos;
+	} parameters;
+	uint8_t stage_now;  /* enum call_stage */
+	bool rtp_started;   /* media heard the callee */
+	bool sdp_seen;      /* a provisional response of this attempt had a description */
+	bool challenged;    /* credentials have been sent in this attempt */
+	bool trying;        /* any response came in this attempt */
+	bool media_dirty;   /* media has to be told */
+	bool media_closing; /* MediaClose sent, statistics awaited */
+	bool caller_behind_nat;
+	bool recovered;            /* an earlier life made it */
+	bool to_phone;             /* the only candidate is a binding */
+	bool bye_sent[CALL_SIDES]; /* and not answered yet */
+	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
+	uint8_t candidate_count, candidate_next;
+	uint16_t attempts;
+	uint64_t media_deadline_us;
+	const char *caller_network;
+	uint32_t candidate[ROUTE_MAX];
+	uint8_t caller_len, callee_len;
+	char caller[CALL_NUMBER_MAX],
+	    callee[CALL_NUMBER_MAX]; /* numbers as the customer's gateway has them rewritten */
+};
+
+struct calls {
+	void *table; /* content of the segment */
+	uint32_t count, blocks;
+	struct call *call; /* [count] */
+	uint32_t *free_slot, free_slots;
+	uint32_t *free_block, free_blocks;
+	uint32_t standing;
+	uint32_t *recover, recover_count;         /* slots that engine_tick() still has to deal with */
+	uint64_t media_life[CONFIG_MAX_WORKERS];  /* last MediaResync of each media worker */
+	uint32_t resync_next[CONFIG_MAX_WORKERS]; /* slot to tell that media worker about next; count = done */
+	struct rtp_ports *ports;
+	struct sip_digest *digest;
+	struct sdp_session sdp; /* the description being worked on */
+	struct sdp_rewrite put;
+	char body[ENGINE_MESSAGE_MAX];
+	char route[DIALOG_ROUTE_MAX];
+};
+
+enum call_event_type {
+	CALL_EVENT_CANCEL, /* from the caller */
+	CALL_EVENT_ACK,    /* to a 2xx, from either side */
+	CALL_EVENT_BYE,
+	CALL_EVENT_REQUEST,     /* INVITE, UPDATE, INFO, OPTIONS inside a dialog */
+	CALL_EVENT_PROVISIONAL, /* from the callee, as the next two */
+	CALL_EVENT_ANSWER,
+	CALL_EVENT_FAILURE,
+	CALL_EVENT_STAGE_TIMEOUT, /* a set-up time-out */
+	CALL_EVENT_ACK_TIMEOUT,
+	CALL_EVENT_LIMIT,
+	CALL_EVENT_MEDIA_STARTED,
+	CALL_EVENT_MEDIA_SILENT,
+	CALL_EVENT_MEDIA_CLOSED,
+	CALL_EVENT_MEDIA_TIMER,
+	CALL_EVENT_BYE_DONE, /* our BYE has been answered, or never will be */
+	CALL_EVENT_HANGUP,   /* the operator's */
+	CALL_EVENT_COUNT
+};
+
+struct Tandem__MediaStatistics;
+
+struct call_event {
+	enum call_event_type type;
+	enum call_side side; /* where it came from */
+	struct transaction *transaction;
+	struct sip_message *message;
+	const struct sip_flow *flow;
+	const struct Tandem__MediaStatistics *statistics; /* CALL_EVENT_MEDIA_CLOSED; may be NULL */
+};
+
+/* ---- call.c ---- */
+int calls_init(struct engine *engine);
+void calls_fini(struct engine *engine);
+void call_dispatch(struct call *call, const struct call_event *event);
+/* The call a tag of ours belongs to, and the side whose dialog it names; NULL: none. Call-ID and tags are compared. */
+struct call *call_find(struct engine *engine, struct sip_message *message, bool is_response, enum call_side *side);
+/* Handlers of the call's three timers. */
+void call_on_stage(struct timer *timer, void *context);
+void call_on_limit(struct timer *timer, void *context);
+void call_on_media(struct timer *timer, void *context);
+
+/* ---- call_store.c ---- */
+struct call *call_new(struct engine *engine); /* NULL: no slot */
+void call_free(struct call *call);
+void call_set_state(struct call *call, enum call_state state);
+static inline enum call_state call_state(const struct call *call)
+{
+	return (enum call_state)atomic_load_explicit(&call->record->state, memory_order_relaxed);
+}
+bool call_write_begin(struct call *call);
+void call_write_end(struct call *call, bool begun);
+struct sip_text call_text(const struct call *call, struct call_text text);
+/* Store a string; false when there is no room left. An empty one takes none. */
+bool call_put(struct call *call, struct call_text *ref, struct sip_text text);
+/* The strings of the attempt before may be overwritten from now on. */
+void call_forget_attempt(struct call *call);
+void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog);
+/* Take the peer's Contact for target, unless there is no room. */
+void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message);
+/* A tag of our own for one side, stored in its dialog. */
+bool call_make_tag(struct call *call, enum call_side side);
+
+/* ---- call_caller.c ---- */
+void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite);
+/* A provisional response, or the 200, made from the callee's `from` (NULL: nothing to copy). */
+void call_respond_caller(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp);
+void call_send_failure(struct call *call);
+/* Rewrite a number: out has CALL_NUMBER_MAX bytes; returns the length. */
+uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out);
+void call_caller_acked(struct call *call, const struct call_event *event);
+extern const struct transaction_user call_caller_user;
+struct sip_text call_caller_via(struct engine *engine, struct sip_message *request, const struct sip_flow *flow,
+				char *out, size_t size);
+
+/* ---- call_callee.c ---- */
+/* Where an attempt goes, and how its numbers look there. */
+struct attempt_target {
+	struct sip_flow flow;
+	struct sip_text uri;                          /* Request-URI; empty: made from the number and the flow */
+	struct sip_text name;                         /* of the gateway, or the phone's user */
+	const struct config_rewrite *caller, *callee; /* NULL: as they are */
+	bool behind_nat;
+};
+/* Fill in the callee's side of the record. False when there is no room for its strings. */
+bool call_fill_callee(struct call *call, const struct attempt_target *target);
+/* Send the INVITE of the attempt that the record describes. authorization: a whole value, may be empty. 0 or a
+ * negative errno as call_media_pass(). */
+int call_send_invite(struct call *call, struct sip_text authorization, bool proxy);
+void call_provisional(struct call *call, const struct call_event *event);
+void call_answered(struct call *call, const struct call_event *event);
+extern const struct transaction_user call_callee_user;
+void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint32_t cseq,
+		     struct sip_text body);
+
+/* ---- call_attempt.c ---- */
+void call_begin(struct call *call); /* route, and make the first attempt */
+void call_failure(struct call *call, const struct call_event *event);
+void call_stage_timeout(struct call *call, const struct call_event *event);
+void call_stage_start(struct call *call, enum call_stage stage);
+void call_release_callee(struct call *call);
+enum end_reason call_reason_of(unsigned int code);
+unsigned int call_cause_of(unsigned int code);
+
+/* ---- call_request.c ---- */
+void call_request(struct call *call, const struct call_event *event);
+void call_ack(struct call *call, const struct call_event *event);
+
+/* ---- call_bye.c ---- */
+/*
+ * End the call. code: SIP code of the record (and of the response to the caller when there was no answer).
+ * spare: the side that needs no BYE any more, or -1.
+ */
+void call_close(struct call *call, enum end_reason reason, enum end_direction direction, unsigned int code, int spare);
+/* Do what the dialogs' flags say is due. */
+void call_settle(struct call *call);
+void call_bye(struct call *call, const struct call_event *event);
+void call_bye_crossed(struct call *call, const struct call_event *event);
+void call_bye_done(struct call *call, const struct call_event *event);
+void call_cancelled(struct call *call, const struct call_event *event);
+void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);
+
+/* ---- call_headers.c ---- */
+void call_copy_request_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
+void call_copy_response_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
+void call_build_allow(struct sip_builder *b);
+void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);
+
+/* ---- call_media.c ---- */
+/*
+ * Who carries the audio of the attempt to come, and the ports for it. 0; -EINVAL: the caller's offer makes no sense
+ * or has no audio (488); -ENOBUFS: no ports.
+ */
+int call_media_prepare(struct call *call, const char *callee_network, enum media_mode callee_mode, bool callee_nat);
+/*
+ * The description in `message`, from one side, as the other side gets it: in the engine's body buffer. Empty
+ * without one. media is told what is new. negative errno as above.
+ */
+int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+void call_media_answered(struct call *call);
+void call_media_tell(struct call *call);
+void call_media_close(struct call *call);
+void call_media_finish(struct call *call); /* statistics from the segment, ports back */
+void call_media_message(struct engine *engine, unsigned int worker, const struct ring_message *message);
+void call_media_figures(struct call *call, const struct call_event *event);
+void call_media_resync_step(struct engine *engine);
+
+/* ---- cdr_emit.c ---- */
+/* Room for the records of a new call? */
+bool cdr_has_room(struct engine *engine);
+/* Publish the record of the current attempt. 0 or -ENOSPC. */
+int cdr_publish(struct call *call);
+void call_publish(struct call *call); /* CALL_ENDING -> CALL_BILLED -> free, or a retry by timer */
+
+/* ---- call_recover.c ---- */
+void calls_recover_attach(struct engine *engine);
+void calls_recover_step(struct engine *engine);
+void call_on_recover(struct timer *timer, void *context);
+/* Transactions of an earlier life, made again from the record: call->caller_invite and call->callee_invite. */
+bool call_restore_caller(struct call *call);
+void call_restore_callee(struct call *call);
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which gateway is next, and when the search is over. */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/call.h"
+#include "signaling/registrar.h"
+#include "signaling/route.h"
+
+/* ---- codes ---- */
+
+static const struct {
+	uint16_t first, last, cause; /* RFC 3398 section 8.2.6.1 and its kin */
+	enum end_reason reason;
+} codes[] = {
+    {300, 399, 31, END_REJECTED},        {400, 400, 41, END_REJECTED},       {401, 401, 21, END_FORBIDDEN},
+    {402, 402, 21, END_REJECTED},        {403, 403, 21, END_FORBIDDEN},      {404, 404, 1, END_NOT_FOUND},
+    {405, 405, 63, END_REJECTED},        {407, 407, 21, END_FORBIDDEN},      {408, 408, 102, END_REJECTED},
+    {410, 410, 22, END_NOT_FOUND},       {413, 416, 127, END_REJECTED},      {480, 480, 18, END_REJECTED},
+    {484, 484, 28, END_NOT_FOUND},       {485, 485, 1, END_REJECTED},        {486, 486, 17, END_BUSY},
+    {487, 487, 16, END_REJECTED},        {488, 488, 65, END_REJECTED},       {400, 499, 21, END_REJECTED},
+    {501, 501, 79, END_SERVER_FAILURE},  {502, 502, 38, END_SERVER_FAILURE}, {503, 503, 41, END_SERVER_FAILURE},
+    {504, 504, 102, END_SERVER_FAILURE}, {500, 599, 41, END_SERVER_FAILURE}, {600, 600, 17, END_BUSY},
+    {604, 604, 1, END_NOT_FOUND},        {600, 699, 21, END_GLOBAL_FAILURE},
+};
+#define CODES (sizeof(codes) / sizeof(codes[0]))
+
+enum end_reason call_reason_of(unsigned int code)
+{
+	for (unsigned int i = 0; i < CODES; i++)
+		if (code >= codes[i].first && code <= codes[i].last)
+			return codes[i].reason;
+	return END_REJECTED;
+}
+
+unsigned int call_cause_of(unsigned int code)
+{
+	for (unsigned int i = 0; i < CODES; i++)
+		if (code >= codes[i].first && code <= codes[i].last)
+			return codes[i].cause;
+	return 31; /* normal, unspecified */
+}
+
+/* ---- stages ---- */
+
+void call_stage_start(struct call *call, enum call_stage stage)
+{
+	struct engine *engine = call->engine;
+
+	call->stage_now = (uint8_t)stage;
+	timer_start(&engine->wheel, &call->stage, engine->now_us + call->policy.timeout_ms[stage] * US_PER_MS,
+		    call_on_stage);
+}
+
+static uint32_t gateway_or_system(uint32_t gateway_ms, uint32_t system_ms)
+{
+	return gateway_ms ? gateway_ms : system_ms;
+}
+
+static void set_policy(struct call *call, const struct config_routing_gateway *gateway)
+{
+	const struct parameters_of_call *p = &call->parameters;
+
+	call->policy = (struct attempt_policy){
+	    .until_connect = p->until_connect,
+	    .stop_after_sdp = p->stop_after_sdp,
+	    .stop_after_rtp = p->stop_after_rtp,
+	    .stop_after_busy = p->stop_after_busy,
+	    .stop_after_invite_timeout = p->stop_after_invite_timeout,
+	};
+	memcpy(call->policy.timeout_ms, p->timeout_ms, sizeof(p->timeout_ms));
+	if (!gateway)
+		return;
+	const uint32_t own[STAGE_COUNT] = {gateway->timeout_invite_ms, gateway->timeout_trying_ms,
+					   gateway->timeout_progress_ms, gateway->timeout_progress_sdp_ms,
+					   gateway->timeout_ringing_ms};
+
+	for (unsigned int i = 0; i < STAGE_COUNT; i++)
+		call->policy.timeout_ms[i] = gateway_or_system(own[i], p->timeout_ms[i]);
+	if (gateway->stop_switch_after_sdp >= 0)
+		call->policy.stop_after_sdp = gateway->stop_switch_after_sdp;
+	if (gateway->stop_switch_after_invite_timeout >= 0)
+		call->policy.stop_after_invite_timeout = gateway->stop_switch_after_invite_timeout;
+}
+
+/* ---- one attempt ---- */
+
+static void clear_attempt(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	call_forget_attempt(call);
+	record->progress_us = record->end_us = 0;
+	record->pdd_ms = 0;
+	record->sip_code = record->q850_cause = 0;
+	record->end_direction = record->end_reason = 0;
+	call->rtp_started = call->sdp_seen = call->challenged = call->trying = false;
+	record->attempt_us = call->engine->now_us;
+	atomic_thread_fence(memory_order_release);
+	record->attempt++;
+	atomic_thread_fence(memory_order_release);
+	record->attempt_over = ATTEMPT_RUNS;
+}
+
+/* Errors of our own (no ports, no memory, an offer that can't be carried) end the call: no other gateway helps. */
+static void give_up(struct call *call, int error)
+{
+	bool theirs = error == -EINVAL;
+
+	call_close(call, theirs ? END_BAD_REQUEST : END_OVERLOAD, END_BY_SERVER, theirs ? 488 : 503, -1);
+}
+
+static void start_attempt(struct call *call, const struct attempt_target *target, const char *network,
+			  enum media_mode mode)
+{
+	int error = -ENOBUFS;
+
+	clear_attempt(call);
+	if (call_fill_callee(call, target))
+		error = call_media_prepare(call, network, mode, target->behind_nat);
+	if (error == 0)
+		error = call_send_invite(call, SIP_TEXT(""), false);
+	if (error < 0) {
+		give_up(call, error);
+		return;
+	}
+	counter_inc(call->engine->counters, COUNTER_signaling_attempts);
+	call_stage_start(call, STAGE_INVITE);
+}
+
+static void start_gateway(struct call *call, uint32_t id, const struct sip_flow *flow)
+{
+	const struct config_routing_gateway *gateway = gateway_routing(call->engine->snapshot, id);
+	struct attempt_target target = {
+	    .flow = *flow,
+	    .name = sip_text_of(gateway->name),
+	    .caller = &gateway->caller,
+	    .callee = &gateway->callee,
+	};
+
+	call->callee_gateway = id;
+	set_policy(call, gateway);
+	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
+	call->record->silence_watch = (uint8_t)gateway->silence_watch;
+	start_attempt(call, &target, gateway->network, gateway->media_mode);
+}
+
+/* The next candidate that takes the call now, admitted; GATEWAY_NO_ID: none. */
+static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
+{
+	struct engine *engine = call->engine;
+
+	while (call->candidate_next < call->candidate_count) {
+		uint32_t id = call->candidate[call->candidate_next++];
+		const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
+
+		if (!gateway || engine->io.flow_to(engine->io.context, gateway->network, &gateway->address, flow) < 0)
+			continue;
+		if (gateway_admit(engine, GATEWAY_CALLEE, id, false) == GATEWAY_OK)
+			return id;
+	}
+	return GATEWAY_NO_ID;
+}
+
+void call_release_callee(struct call *call)
+{
+	if (call->callee_gateway != GATEWAY_NO_ID)
+		gateway_release(call->engine, GATEWAY_CALLEE, call->callee_gateway);
+	call->callee_gateway = GATEWAY_NO_ID;
+}
+
+/* ---- the first ---- */
+
+static void begin_phone(struct call *call, const struct binding_target *binding)
+{
+	struct attempt_target target = {
+	    .flow = binding->flow,
+	    .uri = sip_text(binding->contact, binding->contact_len),
+	    .name = sip_text(call->callee, call->callee_len),
+	    .behind_nat = binding->behind_nat,
+	};
+
+	if (gateway_admit(call->engine, GATEWAY_CALLEE, binding->gateway, false) != GATEWAY_OK) {
+		call_close(call, END_BUSY, END_BY_SERVER, 486, -1);
+		return;
+	}
+	call->callee_gateway = binding->gateway;
+	call->to_phone = true;
+	set_policy(call, NULL);
+	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
+	call->record->silence_watch = SILENCE_BOTH;
+	start_attempt(call, &target, NULL, MEDIA_SYSTEM);
+}
+
+static void begin_route(struct call *call)
+{
+	struct route_result result = {0};
+	struct sip_flow flow;
+
+	route_select(call->engine, call->callee, call->callee_len, &result);
+	if (!result.matched) {
+		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 404, -1);
+		return;
+	}
+	call->candidate_count = (uint8_t)result.count;
+	memcpy(call->candidate, result.gateway, result.count * sizeof(result.gateway[0]));
+	uint32_t id = next_gateway(call, &flow);
+
+	if (id == GATEWAY_NO_ID)
+		call_close(call, END_ALL_GATEWAY_BUSY, END_BY_SERVER, 503, -1);
+	else
+		start_gateway(call, id, &flow);
+}
+
+void call_begin(struct call *call)
+{
+	struct binding_target binding;
+
+	switch (binding_lookup(call->engine, call->callee, call->callee_len, &binding)) {
+	case 0:
+		begin_phone(call, &binding);
+		break;
+	case -EAGAIN:
+		call_close(call, END_REJECTED, END_BY_SERVER, 480, -1);
+		break;
+	default:
+		begin_route(call);
+	}
+}
+
+/* ---- the next ---- */
+
+struct outcome {
+	unsigned int code;
+	enum end_reason reason;
+	enum end_direction direction;
+	bool stop;
+};
+
+/* Bill the attempt that is over. False when there is no room: then it has to be the last one. */
+static bool bill_attempt(struct call *call, const struct outcome *outcome)
+{
+	struct call_record *record = call->record;
+
+	record->end_us = call->engine->now_us;
+	record->sip_code = (uint16_t)outcome->code;
+	record->q850_cause = (uint16_t)call_cause_of(outcome->code);
+	record->end_reason = (uint8_t)outcome->reason;
+	record->end_direction = (uint8_t)outcome->direction;
+	record->final = false;
+	atomic_thread_fence(memory_order_release);
+	if (call->parameters.record_nonconnect) {
+		record->attempt_over = ATTEMPT_TO_PUBLISH;
+		atomic_thread_fence(memory_order_release);
+		if (cdr_publish(call) < 0) {
+			record->attempt_over = ATTEMPT_RUNS;
+			return false;
+		}
+	}
+	record->attempt_over = ATTEMPT_PUBLISHED;
+	atomic_thread_fence(memory_order_release);
+	return true;
+}
+
+static void attempt_over(struct call *call, const struct outcome *outcome)
+{
+	struct sip_flow flow;
+	enum end_reason reason = outcome->reason;
+	uint32_t next = GATEWAY_NO_ID;
+
+	timer_stop(&call->engine->wheel, &call->stage);
+	if (!outcome->stop && call->attempts >= call->parameters.switch_limit) {
+		if (call->candidate_next < call->candidate_count)
+			reason = END_SWITCH_LIMIT;
+	} else if (!outcome->stop) {
+		next = next_gateway(call, &flow);
+	}
+	if (next != GATEWAY_NO_ID && bill_attempt(call, outcome)) {
+		call_release_callee(call);
+		call->attempts++;
+		counter_inc(call->engine->counters, COUNTER_signaling_switches);
+		start_gateway(call, next, &flow);
+		return;
+	}
+	if (next != GATEWAY_NO_ID)
+		gateway_release(call->engine, GATEWAY_CALLEE, next);
+	call_close(call, reason, outcome->direction, outcome->code, -1);
+}
+
+static bool is_stop_code(const struct call *call, unsigned int code)
+{
+	const struct config_routing_gateway *gateway = NULL;
+
+	if (!call->to_phone)
+		gateway = gateway_routing(call->engine->snapshot, call->callee_gateway);
+	for (unsigned int i = 0; gateway && i < gateway->stop_codes_count; i++)
+		if (gateway->stop_codes[i] == code)
+			return true;
+	return false;
+}
+
+static bool committed(const struct call *call)
+{
+	return (call->sdp_seen && call->policy.stop_after_sdp) || (call->rtp_started && call->policy.stop_after_rtp);
+}
+
+static bool stops(const struct call *call, unsigned int code)
+{
+	if (committed(call) || is_stop_code(call, code))
+		return true;
+	if (code == 486 || code == 600)
+		return call->policy.stop_after_busy;
+	return code >= 600;
+}
+
+/* A vendor that asks who we are is answered once (RFC 3261 section 22.2). */
+static bool answer_challenge(struct call *call, struct sip_message *response)
+{
+	struct engine *engine = call->engine;
+	const struct config_routing_gateway *gateway = NULL;
+	struct sip_challenge challenge;
+	char value[SIP_DIGEST_TEXT], cnonce[17];
+	bool proxy;
+
+	if (!call->to_phone)
+		gateway = gateway_routing(engine->snapshot, call->callee_gateway);
+	if (!gateway || !gateway->digest || call->challenged ||
+	    sip_digest_choose(engine->calls->digest, response, &challenge, &proxy) < 0)
+		return false;
+	for (unsigned int i = 0; i < 16; i++)
+		cnonce[i] = "0123456789abcdef"[engine_random(engine) & 15];
+	int len = sip_digest_authorize(engine->calls->digest, &challenge, sip_text_of(gateway->digest->user),
+				       sip_text_of(gateway->digest->password), SIP_TEXT("INVITE"),
+				       call_text(call, call->record->dialog[CALLEE].target), sip_text(cnonce, 16), 1,
+				       value, sizeof(value));
+
+	if (len < 0)
+		return false;
+	call->challenged = true;
+	return call_send_invite(call, sip_text(value, (size_t)len), proxy) == 0;
+}
+
+static uint32_t retry_after_of(const struct sip_message *response)
+{
+	struct sip_retry_after after;
+
+	if (!sip_message_has(response, SIP_H_RETRY_AFTER) ||
+	    sip_retry_after_parse(&after, sip_message_value(response, SIP_H_RETRY_AFTER)) < 0)
+		return 0;
+	return after.delta_s;
+}
+
+void call_failure(struct call *call, const struct call_event *event)
+{
+	unsigned int code = event->message->status;
+
+	if (event->transaction != call->callee_invite)
+		return;
+	call->callee_invite = NULL;
+	if ((code == 401 || code == 407) && answer_challenge(call, event->message)) {
+		call_stage_start(call, STAGE_INVITE);
+		return;
+	}
+	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code, retry_after_of(event->message));
+	attempt_over(call, &(struct outcome){code, call_reason_of(code), END_BY_CALLEE, stops(call, code)});
+}
+
+static const struct {
+	enum end_reason reason;
+	uint16_t code;
+	bool only_until_connect; /* progress was made: switch only when told to */
+} stage_end[STAGE_COUNT] = {
+    [STAGE_INVITE] = {END_INVITE_TIMEOUT, 408, false},    [STAGE_TRYING] = {END_TRYING_TIMEOUT, 408, false},
+    [STAGE_PROGRESS] = {END_PROGRESS_TIMEOUT, 480, true}, [STAGE_PROGRESS_SDP] = {END_PROGRESS_TIMEOUT, 480, true},
+    [STAGE_RINGING] = {END_RINGING_TIMEOUT, 480, true},
+};
+
+/* Also when the transaction itself gave up: it resends no longer than the schedule. */
+void call_stage_timeout(struct call *call, const struct call_event *event)
+{
+	enum call_stage stage = (enum call_stage)call->stage_now;
+	char reason[64];
+	bool stop = committed(call);
+
+	if (stage == STAGE_INVITE) {
+		stop = call->policy.stop_after_invite_timeout;
+		gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, 0, 0);
+	} else if (stage_end[stage].only_until_connect) {
+		stop |= !call->policy.until_connect;
+	}
+	call_reason_header(end_reason_info[stage_end[stage].reason].q850_cause, stage_end[stage].code, reason,
+			   sizeof(reason));
+	if (call->callee_invite)
+		transaction_cancel(call->engine, call->callee_invite, sip_text_of(reason));
+	call->callee_invite = NULL;
+	attempt_over(call, &(struct outcome){stage_end[stage].code, stage_end[stage].reason, END_BY_SERVER, stop});
+}

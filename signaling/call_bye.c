@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a call, whoever ends it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "signaling/call.h"
+
+void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size)
+{
+	if (code)
+		snprintf(out, size, "SIP;cause=%u, Q.850;cause=%u", code, cause);
+	else
+		snprintf(out, size, "Q.850;cause=%u", cause);
+}
+
+/* ---- what is due ---- */
+
+static void bye_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	/* The dialog is over whatever the answer; a challenge to a BYE is not worth another round. */
+	if (response->status < 200)
+		return;
+	enum call_side side = (enum call_side)t->owner_side;
+
+	call_dispatch(t->owner, &(struct call_event){.type = CALL_EVENT_BYE_DONE, .side = side});
+}
+
+static void bye_failed(struct engine *engine, struct transaction *t)
+{
+	counter_inc(engine->counters, COUNTER_signaling_byes_unanswered);
+	call_dispatch(t->owner,
+		      &(struct call_event){.type = CALL_EVENT_BYE_DONE, .side = (enum call_side)t->owner_side});
+}
+
+static const struct transaction_user bye_user = {.response = bye_response, .failed = bye_failed};
+
+/* False when there is no transaction to send it in: it is tried again by the settling timer. */
+static bool send_bye(struct call *call, enum call_side side)
+{
+	struct engine *engine = call->engine;
+	struct call_record *record = call->record;
+	struct call_dialog *d = &record->dialog[side];
+	struct dialog dialog;
+	struct sip_flow flow;
+	struct sip_builder b;
+	char branch[IDENTIFIER_BRANCH], reason[64];
+
+	call_dialog(call, side, &dialog);
+	dialog_next_hop(engine, &dialog, &flow);
+	struct transaction *t = transaction_client_new(engine, SIP_BYE, &flow, &bye_user, call);
+
+	if (!t)
+		return false;
+	t->owner_side = side;
+	transaction_branch(engine, t, branch);
+	d->local_cseq++;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, &dialog, SIP_TEXT("BYE"), d->local_cseq, &flow.local,
+			     sip_text(branch, sizeof(branch)));
+	call_reason_header(record->q850_cause, record->answer_us ? 0 : record->sip_code, reason, sizeof(reason));
+	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
+	sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0) {
+		transaction_free(engine, t);
+		return false;
+	}
+	if (transaction_send_request(engine, t, engine->scratch, (uint32_t)len) < 0)
+		return false;
+	call->bye_sent[side] = true;
+	return true;
+}
+
+static void settle_bye(struct call *call, enum call_side side)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+
+	if (!(d->flags & DIALOG_BYE_DUE) || call->bye_sent[side])
+		return;
+	/* Not before the ACK to our 200, or before it is certain never to come (RFC 3261 section 15). */
+	if (d->flags & DIALOG_ACK_DUE)
+		return;
+	if (!send_bye(call, side)) {
+		counter_inc(call->engine->counters, COUNTER_signaling_byes_given_up);
+		d->flags &= ~(uint32_t)DIALOG_BYE_DUE;
+	}
+}
+
+static void settle_response(struct call *call)
+{
+	struct call_dialog *d = &call->record->dialog[CALLER];
+
+	if (!(d->flags & DIALOG_RESPONSE_DUE))
+		return;
+	if (!call->caller_invite && call->recovered)
+		call_restore_caller(call);
+	call_send_failure(call);
+	d->flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
+}
+
+static void settle_cancel(struct call *call)
+{
+	struct call_dialog *d = &call->record->dialog[CALLEE];
+	char reason[64];
+
+	if (!(d->flags & DIALOG_CANCEL_DUE))
+		return;
+	if (!call->callee_invite && call->recovered)
+		call_restore_callee(call);
+	if (call->callee_invite) {
+		call_reason_header(call->record->q850_cause, call->record->sip_code, reason, sizeof(reason));
+		transaction_cancel(call->engine, call->callee_invite, sip_text_of(reason));
+		call->callee_invite = NULL;
+	}
+	d->flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+}
+
+static bool anything_due(const struct call *call)
+{
+	const struct call_dialog *d = call->record->dialog;
+
+	return (d[CALLER].flags | d[CALLEE].flags) & (DIALOG_BYE_DUE | DIALOG_RESPONSE_DUE | DIALOG_CANCEL_DUE);
+}
+
+void call_settle(struct call *call)
+{
+	settle_response(call);
+	settle_cancel(call);
+	settle_bye(call, CALLER);
+	settle_bye(call, CALLEE);
+	if (call_state(call) == CALL_BILLED && !anything_due(call))
+		call_free(call);
+}
+
+/* ---- the end ---- */
+
+static void end_passing(struct call *call)
+{
+	for (unsigned int side = 0; side < CALL_SIDES; side++) {
+		struct transaction *t = call->reinvite[side];
+
+		call->reinvite[side] = NULL;
+		if (!t)
+			continue;
+		struct sip_message *request = transaction_request(call->engine, t);
+
+		if (t->peer)
+			transaction_cancel(call->engine, t->peer, SIP_TEXT(""));
+		if (request && t->state <= TRANSACTION_PROCEEDING)
+			transaction_respond(call->engine, t, request, 487, NULL, NULL);
+		transaction_detach(t);
+	}
+	call->answer_awaiting_ack = NULL;
+}
+
+static void set_due(struct call *call, int spare)
+{
+	struct call_dialog *d = call->record->dialog;
+
+	if (call_state(call) == CALL_SETUP)
+		return; /* RESPONSE_DUE and CANCEL_DUE stand since their INVITE */
+	for (int side = 0; side < CALL_SIDES; side++)
+		if (side != spare)
+			d[side].flags |= DIALOG_BYE_DUE;
+	/* A 200 to the callee's that waited for the caller's ACK is acknowledged all the same. */
+	if (call->answer_awaiting_ack && call->ack_side == CALLEE && call_state(call) == CALL_ANSWERED)
+		call_ack_callee(call, CALLEE, call->answer_awaiting_ack, d[CALLEE].invite_cseq, SIP_TEXT(""));
+}
+
+static void release(struct call *call)
+{
+	struct engine *engine = call->engine;
+	const struct call_record *record = call->record;
+	uint64_t talk_us = record->answer_us ? record->end_us - record->answer_us : 0;
+
+	if (record->answer_us) {
+		gateway_talked(engine, GATEWAY_CALLER, call->caller_gateway, talk_us);
+		gateway_talked(engine, GATEWAY_CALLEE, call->callee_gateway, talk_us);
+	}
+	call_release_callee(call);
+	if (call->caller_gateway != GATEWAY_NO_ID)
+		gateway_release(engine, GATEWAY_CALLER, call->caller_gateway);
+	call->caller_gateway = GATEWAY_NO_ID;
+}
+
+void call_close(struct call *call, enum end_reason reason, enum end_direction direction, unsigned int code, int spare)
+{
+	struct call_record *record = call->record;
+	bool by_code = direction == END_BY_CALLEE && !record->answer_us;
+
+	timer_stop(&call->engine->wheel, &call->stage);
+	timer_stop(&call->engine->wheel, &call->limit);
+	record->end_us = call->engine->now_us;
+	record->end_reason = (uint8_t)reason;
+	record->end_direction = (uint8_t)direction;
+	record->sip_code = (uint16_t)code;
+	record->q850_cause = (uint16_t)(by_code ? call_cause_of(code) : end_reason_info[reason].q850_cause);
+	record->final = true;
+	set_due(call, spare);
+	end_passing(call);
+	if (!record->attempt) {
+		record->attempt_us = record->setup_us;
+		record->attempt = 1;
+	}
+	call_set_state(call, CALL_CLOSING);
+	release(call);
+	counter_inc(call->engine->counters, COUNTER_signaling_calls_ended);
+	call_settle(call);
+	call_media_close(call);
+}
+
+void call_bye(struct call *call, const struct call_event *event)
+{
+	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, NULL);
+	/* Whoever hangs up has no more use for our 200, acknowledged or not. */
+	if (event->side == CALLER) {
+		call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+		if (call->caller_invite)
+			transaction_acked(call->engine, call->caller_invite);
+		call->caller_invite = NULL;
+	}
+	call_close(call, END_NORMAL, event->side == CALLER ? END_BY_CALLER : END_BY_CALLEE, call->record->sip_code,
+		   (int)event->side);
+}
+
+/* A BYE of a side to which ours is on its way: it will be answered, too, but is no longer needed. */
+void call_bye_crossed(struct call *call, const struct call_event *event)
+{
+	struct call_dialog *d = &call->record->dialog[event->side];
+
+	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, NULL);
+	if (event->side == CALLER && call->caller_invite && (d->flags & DIALOG_ACK_DUE)) {
+		transaction_acked(call->engine, call->caller_invite);
+		call->caller_invite = NULL;
+		d->flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	}
+	if (call->bye_sent[event->side])
+		return; /* until its answer comes */
+	d->flags &= ~(uint32_t)DIALOG_BYE_DUE;
+	call_settle(call);
+}
+
+void call_bye_done(struct call *call, const struct call_event *event)
+{
+	call->record->dialog[event->side].flags &= ~(uint32_t)DIALOG_BYE_DUE;
+	call->bye_sent[event->side] = false;
+	call_settle(call);
+}
+
+void call_cancelled(struct call *call, const struct call_event *event)
+{
+	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The callee's side of an attempt: the INVITE goes out, and is answered. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "signaling/call.h"
+
+static struct sip_text built(const struct sip_builder *b)
+{
+	return sip_text(b->data, b->overflow ? 0 : b->len);
+}
+
+/* From: the caller's display name and number at our address (RFC 3323 section 4.1.1.3 for who wants no name). */
+static bool put_from(struct call *call, struct sip_text display, struct sip_text number, const struct net_addr *ours)
+{
+	struct calls *calls = call->engine->calls;
+	struct sip_builder b;
+
+	sip_build_init(&b, calls->route, sizeof(calls->route));
+	if (display.len) {
+		sip_build_string(&b, "\"");
+		sip_build_text(&b, display);
+		sip_build_string(&b, "\" ");
+	}
+	sip_build_string(&b, "<");
+	if (sip_text_is_nocase(number, "anonymous"))
+		sip_build_string(&b, "sip:anonymous@anonymous.invalid");
+	else
+		call_build_user_uri(&b, number, ours);
+	sip_build_string(&b, ">");
+	return built(&b).len && call_put(call, &call->record->dialog[CALLEE].local, built(&b));
+}
+
+static bool put_to(struct call *call, const struct attempt_target *target, struct sip_text number)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *dialog = &call->record->dialog[CALLEE];
+	struct sip_builder b;
+
+	sip_build_init(&b, calls->route, sizeof(calls->route));
+	sip_build_string(&b, "<");
+	call_build_user_uri(&b, number, &target->flow.remote);
+	sip_build_string(&b, ">");
+	if (!built(&b).len || !call_put(call, &dialog->remote, built(&b)))
+		return false;
+	if (target->uri.len)
+		return call_put(call, &dialog->target, target->uri);
+	/* The same without its brackets. */
+	dialog->target = (struct call_text){(uint16_t)(dialog->remote.offset + 1), (uint16_t)(dialog->remote.len - 2)};
+	return true;
+}
+
+static bool put_call_id(struct call *call)
+{
+	const struct call_record *record = call->record;
+	char text[48];
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < sizeof(record->id); i++) {
+		text[len++] = "0123456789abcdef"[record->id[i] >> 4];
+		text[len++] = "0123456789abcdef"[record->id[i] & 15];
+	}
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "-%u", record->attempt);
+	return call_put(call, &call->record->dialog[CALLEE].call_id, sip_text(text, len));
+}
+
+bool call_fill_callee(struct call *call, const struct attempt_target *target)
+{
+	struct call_record *record = call->record;
+	struct call_dialog *dialog = &record->dialog[CALLEE];
+	struct sip_message *invite = transaction_request(call->engine, call->caller_invite);
+	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX];
+
+	if (!invite)
+		return false;
+	const struct sip_name_addr *from = sip_message_from(invite);
+	struct sip_text caller_out =
+	    sip_text(caller, call_rewrite(target->caller, sip_text(call->caller, call->caller_len), caller));
+	struct sip_text callee_out =
+	    sip_text(callee, call_rewrite(target->callee, sip_text(call->callee, call->callee_len), callee));
+
+	dialog->flow = target->flow;
+	dialog->flags = target->behind_nat ? DIALOG_BEHIND_NAT : 0;
+	dialog->local_cseq = (uint32_t)(engine_random(call->engine) & 0x7fff) + 1;
+	dialog->sdp_id = engine_random(call->engine) >> 2;
+	return call_put(call, &record->routing_gateway, target->name) &&
+	       call_put(call, &record->caller_out, caller_out) && call_put(call, &record->callee_out, callee_out) &&
+	       put_call_id(call) && call_make_tag(call, CALLEE) &&
+	       put_from(call, from ? from->display : SIP_TEXT(""), caller_out, &target->flow.local) &&
+	       put_to(call, target, callee_out);
+}
+
+static void build_forwards(struct sip_builder *b, const struct sip_message *invite)
+{
+	uint32_t forwards;
+
+	if (sip_message_number(invite, SIP_H_MAX_FORWARDS, &forwards) < 0 || forwards > 70)
+		forwards = 70;
+	sip_build_number(b, SIP_H_MAX_FORWARDS, forwards ? forwards - 1 : 0);
+}
+
+static void build_body(struct call *call, struct sip_builder *b, const struct sip_message *invite, struct sip_text sdp)
+{
+	if (sdp.len)
+		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
+	else if (invite->body.len)
+		sip_build_body(b, sip_message_value(invite, SIP_H_CONTENT_TYPE), invite->body);
+	else
+		sip_build_no_body(b);
+}
+
+static int build_invite(struct call *call, struct sip_message *invite, struct transaction *t, struct sip_text sdp,
+			struct sip_text authorization, bool proxy)
+{
+	const struct call_dialog *d = &call->record->dialog[CALLEE];
+	const struct net_addr *ours = &d->flow.local;
+	struct sip_builder b;
+	char branch[IDENTIFIER_BRANCH];
+
+	transaction_branch(call->engine, t, branch);
+	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_request(&b, SIP_TEXT("INVITE"), call_text(call, d->target));
+	sip_build_via(&b, ours, sip_text(branch, sizeof(branch)));
+	build_forwards(&b, invite);
+	sip_build_begin(&b, SIP_H_FROM);
+	sip_build_text(&b, call_text(call, d->local));
+	sip_build_string(&b, ";tag=");
+	sip_build_text(&b, call_text(call, d->local_tag));
+	sip_build_end(&b);
+	sip_build_header(&b, SIP_H_TO, call_text(call, d->remote));
+	sip_build_header(&b, SIP_H_CALL_ID, call_text(call, d->call_id));
+	sip_build_cseq(&b, d->local_cseq, SIP_TEXT("INVITE"));
+	sip_build_contact(&b, SIP_TEXT(""), ours);
+	call_build_allow(&b);
+	if (authorization.len)
+		sip_build_header(&b, proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION, authorization);
+	call_copy_request_headers(&b, invite, ours);
+	build_body(call, &b, invite, sdp);
+	return sip_build_finish(&b);
+}
+
+int call_send_invite(struct call *call, struct sip_text authorization, bool proxy)
+{
+	struct engine *engine = call->engine;
+	struct call_record *record = call->record;
+	struct call_dialog *dialog = &record->dialog[CALLEE];
+	struct sip_message *invite = transaction_request(engine, call->caller_invite);
+	struct sip_text sdp;
+
+	if (!invite)
+		return -ENOBUFS;
+	int error = call_media_pass(call, CALLER, invite, &sdp);
+
+	if (error < 0)
+		return error;
+	record->bodyless = sdp.len == 0;
+	struct transaction *t = transaction_client_new(engine, SIP_INVITE, &dialog->flow, &call_callee_user, call);
+
+	if (!t)
+		return -ENOBUFS;
+	dialog->local_cseq++;
+	dialog->invite_cseq = dialog->local_cseq;
+	int len = build_invite(call, invite, t, sdp, authorization, proxy);
+
+	if (len < 0) {
+		transaction_free(engine, t);
+		return -ENOBUFS;
+	}
+	/* Known before it is out, so that another life can cancel it. */
+	record->branch_index = t->index;
+	record->branch_serial = t->serial;
+	dialog->flags |= DIALOG_CANCEL_DUE;
+	error = transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
+	call->callee_invite = error == 0 ? t : NULL;
+	return error;
+}
+
+/* ---- responses ---- */
+
+static void on_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	enum call_event_type type = CALL_EVENT_FAILURE;
+
+	if (response->status < 300)
+		type = response->status < 200 ? CALL_EVENT_PROVISIONAL : CALL_EVENT_ANSWER;
+	call_dispatch(t->owner,
+		      &(struct call_event){.type = type, .side = CALLEE, .transaction = t, .message = response});
+}
+
+static void on_failed(struct engine *engine, struct transaction *t)
+{
+	struct call *call = t->owner;
+
+	call->callee_invite = NULL;
+	call_dispatch(call, &(struct call_event){.type = CALL_EVENT_STAGE_TIMEOUT, .side = CALLEE});
+}
+
+const struct transaction_user call_callee_user = {.response = on_response, .failed = on_failed};
+
+static void note_progress(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	if (record->progress_us)
+		return;
+	record->progress_us = call->engine->now_us;
+	record->pdd_ms = (uint32_t)((record->progress_us - record->setup_us) / US_PER_MS);
+}
+
+static enum call_stage stage_of(unsigned int code, bool sdp)
+{
+	if (code == 100)
+		return STAGE_TRYING;
+	if (code == 180)
+		return STAGE_RINGING;
+	return sdp ? STAGE_PROGRESS_SDP : STAGE_PROGRESS;
+}
+
+void call_provisional(struct call *call, const struct call_event *event)
+{
+	unsigned int code = event->message->status;
+	struct sip_text sdp = SIP_TEXT("");
+
+	if (event->transaction != call->callee_invite)
+		return;
+	if (code > 100) {
+		note_progress(call);
+		/* A description we can't read is left out: the answer will have one. */
+		if (call_media_pass(call, CALLEE, event->message, &sdp) < 0)
+			sdp = SIP_TEXT("");
+		call->sdp_seen |= sdp.len > 0;
+	}
+	/* Forward only, so that a gateway that alternates can't hold a call for ever. */
+	enum call_stage stage = stage_of(code, sdp.len > 0);
+
+	if (!call->trying || stage > (enum call_stage)call->stage_now)
+		call_stage_start(call, stage);
+	call->trying = true;
+	if (code > 100)
+		call_respond_caller(call, code, event->message, sdp);
+}
+
+static bool fill_answer(struct call *call, struct sip_message *response)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *dialog = &call->record->dialog[CALLEE];
+	struct sip_text contact = dialog_contact(response);
+	int route = dialog_route_set(response, true, calls->route, sizeof(calls->route));
+
+	return route >= 0 && call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)) &&
+	       call_put(call, &dialog->remote_tag, sip_message_to(response)->tag) &&
+	       (!contact.at || call_put(call, &dialog->target, contact));
+}
+
+/* A 200 that can't be used: the gateway thinks it has a call, so that call is ended. */
+static void refuse_answer(struct call *call, const struct call_event *event)
+{
+	call->callee_invite = NULL;
+	call->record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	transaction_detach(event->transaction);
+	transaction_end_stranger(call->engine, event->transaction, &event->transaction->flow, event->message);
+	call_close(call, END_SERVER_FAILURE, END_BY_CALLEE, 502, -1);
+}
+
+static void start_conversation(struct call *call)
+{
+	struct engine *engine = call->engine;
+	struct call_record *record = call->record;
+
+	timer_stop(&engine->wheel, &call->stage);
+	if (record->max_duration_s)
+		timer_start(&engine->wheel, &call->limit, record->answer_us + record->max_duration_s * US_PER_S,
+			    call_on_limit);
+	gateway_report(engine, GATEWAY_CALLEE, call->callee_gateway, 200, 0);
+	gateway_report(engine, GATEWAY_CALLER, call->caller_gateway, 200, 0);
+	counter_inc(engine->counters, COUNTER_signaling_calls_answered);
+}
+
+void call_answered(struct call *call, const struct call_event *event)
+{
+	struct call_record *record = call->record;
+	struct transaction *t = event->transaction;
+	struct sip_text sdp;
+
+	if (t != call->callee_invite)
+		return;
+	if (call_media_pass(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->sdp_seen) ||
+	    !fill_answer(call, event->message) || !call_put(call, &record->answer, sdp)) {
+		refuse_answer(call, event);
+		return;
+	}
+	call->callee_invite = NULL;
+	transaction_detach(t);
+	note_progress(call);
+	record->answer_us = call->engine->now_us;
+	record->sip_code = 200;
+	record->dialog[CALLER].flags |= DIALOG_ACK_DUE;
+	record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
+	record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	call_set_state(call, CALL_ANSWERED);
+	call_media_answered(call);
+	start_conversation(call);
+	if (record->bodyless) {
+		call->answer_awaiting_ack = t;
+		call->ack_serial = t->serial;
+		call->ack_side = CALLEE;
+		call->ack_cseq = record->dialog[CALLEE].invite_cseq;
+	} else {
+		call_ack_callee(call, CALLEE, t, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
+	}
+	call_respond_caller(call, 200, event->message, call_text(call, record->answer));
+}
+
+void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint32_t cseq,
+		     struct sip_text body)
+{
+	struct engine *engine = call->engine;
+	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, engine_random(engine)};
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	call_dialog(call, side, &dialog);
+	dialog_next_hop(engine, &dialog, &flow);
+	identifier_branch_print(&id, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, &dialog, SIP_TEXT("ACK"), cseq, &flow.local, sip_text(branch, sizeof(branch)));
+	if (body.len)
+		sip_build_body(&b, SIP_TEXT("application/sdp"), body);
+	else
+		sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		return;
+	}
+	if (side == CALLEE)
+		call->record->callee_acked = true;
+	if (invite) {
+		invite->flow = flow;
+		transaction_send_ack(engine, invite, dialog.remote_tag, engine->scratch, (uint32_t)len);
+	} else {
+		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
+	}
+}

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The caller's side: its INVITE comes in, is let in or not, and is answered. */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/call.h"
+#include "signaling/source.h"
+
+#define RETRY_AFTER "Retry-After: 5\r\n"
+static const struct response_extra retry_after = {RETRY_AFTER, sizeof(RETRY_AFTER) - 1};
+
+/* ---- responses, made from the record so that another life of the process can make them, too ---- */
+
+static void build_party(struct sip_builder *b, enum sip_header_id id, struct sip_text party, struct sip_text tag)
+{
+	sip_build_begin(b, id);
+	sip_build_text(b, party);
+	if (tag.len) {
+		sip_build_string(b, ";tag=");
+		sip_build_text(b, tag);
+	}
+	sip_build_end(b);
+}
+
+static void build_start(struct call *call, struct sip_builder *b, unsigned int code)
+{
+	const struct call_dialog *dialog = &call->record->dialog[CALLER];
+
+	sip_build_init(b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_status(b, code, NULL);
+	sip_build_header(b, SIP_H_VIA, call_text(call, call->record->via));
+	if (code < 300 && dialog->route.len)
+		sip_build_header(b, SIP_H_RECORD_ROUTE, call_text(call, dialog->route));
+	build_party(b, SIP_H_FROM, call_text(call, dialog->remote), call_text(call, dialog->remote_tag));
+	build_party(b, SIP_H_TO, call_text(call, dialog->local), call_text(call, dialog->local_tag));
+	sip_build_header(b, SIP_H_CALL_ID, call_text(call, dialog->call_id));
+	sip_build_cseq(b, dialog->invite_cseq, SIP_TEXT("INVITE"));
+}
+
+static bool send_built(struct call *call, struct sip_builder *b, unsigned int code)
+{
+	int len = sip_build_finish(b);
+
+	if (len < 0) {
+		counter_inc(call->engine->counters, COUNTER_signaling_build_failures);
+		return false;
+	}
+	transaction_send_response(call->engine, call->caller_invite, code, b->data, (uint32_t)len);
+	return true;
+}
+
+void call_respond_caller(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp)
+{
+	const struct net_addr *ours = &call->record->dialog[CALLER].flow.local;
+	struct sip_builder b;
+
+	if (!call->caller_invite)
+		return;
+	build_start(call, &b, code);
+	sip_build_contact(&b, SIP_TEXT(""), ours);
+	if (code >= 200)
+		call_build_allow(&b);
+	if (from)
+		call_copy_response_headers(&b, from, ours);
+	if (sdp.len)
+		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
+	else
+		sip_build_no_body(&b);
+	/* Without what a callee may have put in too much of, it fits: the record is small. */
+	if (!send_built(call, &b, code) && from)
+		call_respond_caller(call, code, NULL, sdp);
+}
+
+/* What a caller may be told: challenges and redirections of a vendor are not for it. */
+static unsigned int code_for_caller(const struct call *call, unsigned int code)
+{
+	const struct config_mapping_gateway *gateway = NULL;
+
+	if (call->caller_gateway != GATEWAY_NO_ID)
+		gateway = gateway_mapping(call->engine->snapshot, call->caller_gateway);
+	if (code == 401 || code == 407)
+		code = 403;
+	if (code < 400)
+		code = 480;
+	for (unsigned int i = 0; gateway && i < gateway->response_codes_count; i++)
+		if (gateway->response_codes[i].from == code)
+			return gateway->response_codes[i].to;
+	return code;
+}
+
+void call_send_failure(struct call *call)
+{
+	const struct call_record *record = call->record;
+	unsigned int code = code_for_caller(call, record->sip_code);
+	char reason[64];
+	struct sip_builder b;
+
+	if (!call->caller_invite)
+		return;
+	build_start(call, &b, code);
+	call_reason_header(record->q850_cause, 0, reason, sizeof(reason));
+	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
+	if (code == 503)
+		sip_build_number(&b, SIP_H_RETRY_AFTER, 5);
+	sip_build_no_body(&b);
+	if (!send_built(call, &b, code))
+		transaction_free(call->engine, call->caller_invite);
+	call->caller_invite = NULL; /* it carries on alone till its ACK */
+}
+
+static void caller_failed(struct engine *engine, struct transaction *t)
+{
+	struct call *call = t->owner;
+
+	call->caller_invite = NULL;
+	call_dispatch(call, &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = CALLER, .transaction = t});
+}
+
+const struct transaction_user call_caller_user = {.failed = caller_failed};
+
+void call_caller_acked(struct call *call, const struct call_event *event)
+{
+	struct call_dialog *dialog = &call->record->dialog[CALLER];
+	const struct sip_cseq *cseq = sip_message_cseq(event->message);
+
+	if (event->side != CALLER || !(dialog->flags & DIALOG_ACK_DUE) || cseq->number != dialog->invite_cseq)
+		return;
+	if (call->caller_invite)
+		transaction_acked(call->engine, call->caller_invite);
+	call->caller_invite = NULL;
+	if (call_state(call) == CALL_ANSWERED)
+		call_set_state(call, CALL_ESTABLISHED);
+	dialog->flags &= ~(uint32_t)DIALOG_ACK_DUE;
+}
+
+/* ---- the INVITE ---- */
+
+/* All Via values as a response has them: the top one with received and rport. */
+struct sip_text call_caller_via(struct engine *engine, struct sip_message *request, const struct sip_flow *flow,
+				char *out, size_t size)
+{
+	struct sip_message *again = engine->transactions->kept;
+	struct sip_values it;
+	struct sip_text via;
+	struct sip_builder b;
+	size_t len = 0;
+
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_response(&b, request, 100, NULL, SIP_TEXT(""), &flow->remote);
+	sip_build_no_body(&b);
+	int built = sip_build_finish(&b);
+
+	if (built < 0 || sip_message_parse(again, b.data, (size_t)built) != SIP_PARSE_OK)
+		return SIP_TEXT("");
+	sip_values_init(&it, again, SIP_H_VIA);
+	while (sip_values_next(&it, &via) == 1) {
+		if (len + via.len + 1 > size)
+			return SIP_TEXT("");
+		if (len)
+			out[len++] = ',';
+		memcpy(out + len, via.at, via.len);
+		len += via.len;
+	}
+	return sip_text(out, len);
+}
+
+static bool put_party(struct call *call, struct call_text *ref, const struct sip_name_addr *name)
+{
+	int len = dialog_without_tag(name, call->engine->calls->body, DIALOG_ROUTE_MAX);
+
+	return len >= 0 && call_put(call, ref, sip_text(call->engine->calls->body, (size_t)len));
+}
+
+static bool fill_caller(struct call *call, const struct sip_flow *flow, struct sip_message *invite,
+			const struct source *source)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *dialog = &call->record->dialog[CALLER];
+	const struct sip_name_addr *from = sip_message_from(invite);
+	int route = dialog_route_set(invite, false, calls->route, sizeof(calls->route));
+	struct sip_text contact = dialog_contact(invite);
+
+	dialog->flow = *flow;
+	dialog->remote_cseq = dialog->invite_cseq = sip_message_cseq(invite)->number;
+	dialog->sdp_id = engine_random(call->engine) >> 2;
+	dialog->flags = DIALOG_RESPONSE_DUE;
+	if (source->behind_nat)
+		dialog->flags |= DIALOG_BEHIND_NAT;
+	if (sip_message_lists(invite, SIP_H_SUPPORTED, "timer") || sip_message_has(invite, SIP_H_SESSION_EXPIRES))
+		dialog->flags |= DIALOG_TIMER;
+	if (route < 0 || !contact.at)
+		return false;
+	if (!call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)))
+		return false;
+	struct sip_text via = call_caller_via(call->engine, invite, flow, calls->body, sizeof(calls->body));
+
+	return via.len && call_put(call, &call->record->via, via) &&
+	       call_put(call, &dialog->call_id, sip_message_call_id(invite)) &&
+	       put_party(call, &dialog->remote, from) && call_put(call, &dialog->remote_tag, from->tag) &&
+	       put_party(call, &dialog->local, sip_message_to(invite)) && call_make_tag(call, CALLER) &&
+	       call_put(call, &dialog->target, contact);
+}
+
+uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out)
+{
+	size_t strip = rewrite && rewrite->strip < number.len ? rewrite->strip : rewrite ? number.len : 0;
+	const char *add = rewrite && rewrite->add ? rewrite->add : "";
+	size_t head = strlen(add), tail = number.len - strip;
+
+	if (rewrite && rewrite->strip == 0)
+		strip = 0, tail = number.len;
+	if (head > CALL_NUMBER_MAX)
+		head = CALL_NUMBER_MAX;
+	if (tail > CALL_NUMBER_MAX - head)
+		tail = CALL_NUMBER_MAX - head;
+	memcpy(out, add, head);
+	memcpy(out + head, number.at + strip, tail);
+	return (uint8_t)(head + tail);
+}
+
+static bool fill_numbers(struct call *call, struct sip_message *invite, const struct source *source)
+{
+	const struct config_mapping_gateway *gateway = source->config;
+	char callee[CALL_NUMBER_MAX], caller[CALL_NUMBER_MAX];
+	struct sip_uri from;
+	int callee_len = sip_uri_number(sip_message_uri(invite), callee, sizeof(callee));
+	int caller_len = 0;
+
+	if (sip_uri_parse(&from, sip_message_from(invite)->uri) == 0)
+		caller_len = sip_uri_number(&from, caller, sizeof(caller));
+	if (callee_len <= 0)
+		return false;
+	if (caller_len < 0)
+		caller_len = 0;
+	struct sip_text dialled = sip_text(callee, (size_t)callee_len), calling = sip_text(caller, (size_t)caller_len);
+
+	call->callee_len = call_rewrite(gateway ? &gateway->callee : NULL, dialled, call->callee);
+	call->caller_len = call_rewrite(gateway ? &gateway->caller : NULL, calling, call->caller);
+	return call_put(call, &call->record->callee_in, dialled) && call_put(call, &call->record->caller_in, calling) &&
+	       call_put(call, &call->record->mapping_gateway, sip_text(source->name, source->name_len));
+}
+
+static void copy_parameters(struct call *call)
+{
+	const struct parameters *p = call->engine->snapshot->parameters;
+	struct call_record *record = call->record;
+	bool timer = record->dialog[CALLER].flags & DIALOG_TIMER;
+
+	call->parameters = (struct parameters_of_call){
+	    .switch_limit = p->gateway_switch_limit,
+	    .no_media_hangup_s = p->no_media_hangup_s,
+	    .timeout_ms = {p->timeout_invite_ms, p->timeout_trying_ms, p->timeout_progress_ms,
+			   p->timeout_progress_sdp_ms, p->timeout_ringing_ms},
+	    .until_connect = p->switch_until_connect,
+	    .stop_after_sdp = p->stop_switch_after_sdp,
+	    .stop_after_rtp = p->switch_stop_after_rtp_start,
+	    .stop_after_busy = p->switch_stop_after_user_busy,
+	    .stop_after_invite_timeout = p->stop_switch_after_invite_timeout,
+	    .record_nonconnect = p->cdr_record_nonconnect,
+	    .media_mode = (uint8_t)p->media_proxy_mode,
+	    .media_behind_nat = p->media_proxy_behind_nat,
+	    .media_between_net = p->media_proxy_between_net,
+	    .tos = (uint8_t)p->qos_rtp,
+	};
+	record->tos = (uint8_t)p->qos_rtp;
+	if (p->max_call_duration_s != PARAMETER_NO_LIMIT) {
+		record->max_duration_s = p->max_call_duration_s;
+		record->duration_reason = END_MAX_DURATION;
+	}
+	/* Refreshes by RFC 4028 are not sent yet, so this limit holds for callers that could not be asked for them. */
+	if (!timer && p->no_timer_reinvite_interval_s &&
+	    (!record->max_duration_s || p->no_timer_reinvite_interval_s < record->max_duration_s)) {
+		record->max_duration_s = p->no_timer_reinvite_interval_s;
+		record->duration_reason = END_NO_TIMER_LIMIT;
+	}
+}
+
+static bool prefix_allowed(const struct call *call, const struct config_mapping_gateway *gateway)
+{
+	struct sip_text dialled = call_text(call, call->record->callee_in);
+
+	if (!gateway || !gateway->prefixes_count)
+		return true;
+	for (unsigned int i = 0; i < gateway->prefixes_count; i++)
+		if (sip_text_starts(dialled, gateway->prefixes[i]))
+			return true;
+	return false;
+}
+
+static const struct {
+	enum end_reason reason;
+	uint16_t code;
+} not_admitted[] = {
+    [GATEWAY_FULL] = {END_CAPACITY_REACHED, 503},
+    [GATEWAY_OVER_RATE] = {END_RATE_LIMITED, 503},
+    [GATEWAY_DISABLED] = {END_FORBIDDEN_SOURCE, 403},
+};
+
+/* Let it in, or end it. */
+static void admit(struct call *call, enum source_verdict verdict, const struct source *source)
+{
+	if (verdict == SOURCE_REFUSE) {
+		call_close(call, source->reason, END_BY_SERVER, source->code, -1);
+		return;
+	}
+	if (!prefix_allowed(call, source->config)) {
+		call_close(call, END_FORBIDDEN, END_BY_SERVER, 403, -1);
+		return;
+	}
+	enum gateway_verdict admitted = gateway_admit(call->engine, GATEWAY_CALLER, source->gateway, false);
+
+	if (admitted != GATEWAY_OK) {
+		call_close(call, not_admitted[admitted].reason, END_BY_SERVER, not_admitted[admitted].code, -1);
+		return;
+	}
+	call->caller_gateway = source->gateway;
+	call_begin(call);
+}
+
+static bool overloaded(struct engine *engine)
+{
+	const struct status *status = engine->options.status;
+
+	if (engine->draining)
+		return true;
+	if (status && atomic_load_explicit(&status->process[ROLE_CDRWRITER].spool_full, memory_order_relaxed)) {
+		counter_inc(engine->counters, COUNTER_signaling_calls_refused_spool);
+		return true;
+	}
+	if (!cdr_has_room(engine)) {
+		counter_inc(engine->counters, COUNTER_signaling_calls_refused_ring);
+		return true;
+	}
+	if (!engine->calls->free_slots) {
+		counter_inc(engine->counters, COUNTER_signaling_calls_refused_slots);
+		return true;
+	}
+	return false;
+}
+
+static void make_call(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
+		      struct transaction *t, enum source_verdict verdict, const struct source *source)
+{
+	struct call *call = call_new(engine);
+
+	if (transaction_keep_request(engine, t, invite) < 0 || !fill_caller(call, flow, invite, source) ||
+	    !fill_numbers(call, invite, source)) {
+		call_free(call);
+		transaction_respond(engine, t, invite, dialog_contact(invite).at ? 484 : 400, NULL, NULL);
+		return;
+	}
+	t->user = &call_caller_user;
+	t->owner = call;
+	call->caller_invite = t;
+	call->caller_behind_nat = source->behind_nat;
+	call->caller_network = source->network;
+	call->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
+	copy_parameters(call);
+	call->record->arena_mark = call->record->arena_used;
+	call_set_state(call, CALL_SETUP);
+	admit(call, verdict, source);
+	if (call->record)
+		call_write_end(call, true);
+}
+
+void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite)
+{
+	struct source source = {0};
+	struct transaction *t = transaction_server_new(engine, flow, invite);
+
+	counter_inc(engine->counters, COUNTER_signaling_invites);
+	if (!t) {
+		transaction_reply_stateless(engine, flow, invite, 503, NULL, &retry_after);
+		return;
+	}
+	if (overloaded(engine)) {
+		transaction_respond(engine, t, invite, 503, NULL, &retry_after);
+		return;
+	}
+	enum source_verdict verdict = source_identify(engine, flow, invite, &source);
+
+	if (verdict == SOURCE_IGNORE) {
+		transaction_ignore(engine, t);
+	} else if (verdict == SOURCE_CHALLENGE) {
+		struct response_extra extra = {source.challenge, (uint32_t)strlen(source.challenge)};
+
+		transaction_respond(engine, t, invite, 407, NULL, &extra);
+	} else {
+		transaction_respond(engine, t, invite, 100, NULL, NULL);
+		make_call(engine, flow, invite, t, verdict, &source);
+	}
+}

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Session descriptions from one side to the other, and what media is told of them. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/layout/media_session.h"
+#include "proto/messages.h"
+#include "proto/messages.pb-c.h"
+#include "signaling/call.h"
+#include "signaling/keyed_hash.h"
+
+#define CLOSE_WAIT_US (500 * US_PER_MS) /* for the statistics of a session that was closed */
+#define RETRY_US      (10 * US_PER_MS)  /* when a ring was full */
+
+static enum call_side other(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
+
+/* ---- who carries the audio (call-control: media mode) ---- */
+
+static bool same_network(const char *a, const char *b)
+{
+	return !a || !b || strcmp(a, b) == 0;
+}
+
+struct media_case {
+	enum media_mode caller, callee;
+	bool encrypted, behind_nat, between_networks, families_differ;
+};
+
+static enum media_mode effective(const struct call *call, enum media_mode own)
+{
+	static const enum media_mode of_system[] = {
+	    [MEDIA_PROXY_AUTO] = MEDIA_AUTO,
+	    [MEDIA_PROXY_ON] = MEDIA_ON,
+	    [MEDIA_PROXY_OFF] = MEDIA_OFF,
+	    [MEDIA_PROXY_MUST_ON] = MEDIA_MUST_ON,
+	};
+
+	return own == MEDIA_SYSTEM ? of_system[call->parameters.media_mode] : own;
+}
+
+static bool relays(const struct call *call, const struct media_case *c)
+{
+	enum media_mode a = effective(call, c->caller), b = effective(call, c->callee);
+
+	if (call->parameters.media_mode == MEDIA_PROXY_MUST_ON || c->families_differ)
+		return true;
+	if (a == MEDIA_MUST_ON || a == MEDIA_ON || b == MEDIA_MUST_ON || b == MEDIA_ON)
+		return true;
+	if (a == MEDIA_OFF || b == MEDIA_OFF)
+		return false;
+	return c->encrypted || (c->between_networks && call->parameters.media_between_net) ||
+	       (c->behind_nat && call->parameters.media_behind_nat);
+}
+
+/* ---- ports ---- */
+
+static void give_port(struct call *call, enum call_side side)
+{
+	struct call_media *media = &call->record->media[side];
+	struct net_addr local = media->local;
+
+	if (!local.port)
+		return;
+	media->local = (struct net_addr){0};
+	rtp_ports_give(call->engine->calls->ports, call->record->media_worker, &local);
+}
+
+static int take_port(struct call *call, enum call_side side, const char *network, enum net_family family)
+{
+	struct call_media *media = &call->record->media[side];
+	struct net_addr local;
+	int error = rtp_ports_take(call->engine->calls->ports, call->record->media_worker, network, family, &local);
+
+	if (error < 0) {
+		counter_inc(call->engine->counters, COUNTER_signaling_rtp_ports_exhausted);
+		return -ENOBUFS;
+	}
+	media->local = local;
+	return 0;
+}
+
+static bool read_offer(struct call *call, struct sip_message *invite, bool *present)
+{
+	struct sip_text body;
+	int error = sip_message_sdp(invite, &body);
+
+	*present = error == 0;
+	if (error == -ENOENT)
+		return true;
+	return error == 0 && sdp_parse(&call->engine->calls->sdp, body) == 0;
+}
+
+static enum net_family offer_family(const struct call *call, bool present)
+{
+	const struct sdp_session *sdp = &call->engine->calls->sdp;
+	int audio = present ? sdp_first_audio(sdp) : -ENOENT;
+	struct net_addr addr = {0};
+
+	if (audio >= 0)
+		sdp_media_addr(sdp, &sdp->media[audio], &addr);
+	if (addr.family == NET_NONE)
+		return (enum net_family)call->record->dialog[CALLER].flow.remote.family;
+	return (enum net_family)addr.family;
+}
+
+static int take_relay(struct call *call, enum net_family caller_family, const char *callee_network)
+{
+	struct engine *engine = call->engine;
+	struct call_record *record = call->record;
+	enum net_family callee_family = (enum net_family)record->dialog[CALLEE].flow.remote.family;
+	int error = 0;
+
+	if (!engine->options.media_workers)
+		return -ENOBUFS;
+	if (!record->media[CALLER].local.port) {
+		record->media_worker = (uint8_t)(record->life % engine->options.media_workers);
+		error = take_port(call, CALLER, call->caller_network, caller_family);
+	}
+	give_port(call, CALLEE); /* of the attempt before: it may have been on another network */
+	if (error == 0)
+		error = take_port(call, CALLEE, callee_network, callee_family);
+	return error;
+}
+
+int call_media_prepare(struct call *call, const char *callee_network, enum media_mode callee_mode, bool callee_nat)
+{
+	struct call_record *record = call->record;
+	struct sip_message *invite = transaction_request(call->engine, call->caller_invite);
+	const struct sdp_session *sdp = &call->engine->calls->sdp;
+	bool present;
+
+	if (!invite || !read_offer(call, invite, &present))
+		return -EINVAL;
+	int audio = present ? sdp_first_audio(sdp) : -ENOENT;
+
+	if (present && audio < 0)
+		return -EINVAL;
+	enum net_family family = offer_family(call, present);
+	struct media_case c = {
+	    .caller = (enum media_mode)call->caller_media_mode,
+	    .callee = callee_mode,
+	    .encrypted = audio >= 0 && sdp->media[audio].encrypted,
+	    .behind_nat = call->caller_behind_nat || callee_nat,
+	    .between_networks = !same_network(call->caller_network, callee_network),
+	    .families_differ = family != (enum net_family)record->dialog[CALLEE].flow.remote.family,
+	};
+
+	record->media[CALLER].behind_nat = call->caller_behind_nat;
+	record->media[CALLEE].behind_nat = callee_nat;
+	record->media[CALLEE].remote = record->media[CALLEE].remote_rtcp = (struct net_addr){0};
+	record->media[CALLEE].generation++;
+	if (!relays(call, &c)) {
+		record->media_mode = CALL_MEDIA_DIRECT;
+		return 0;
+	}
+	record->media_mode = CALL_MEDIA_RELAY;
+	return take_relay(call, family, callee_network);
+}
+
+/* ---- descriptions ---- */
+
+static uint32_t clock_rate_of(struct sip_text name)
+{
+	const char *slash = name.at ? memchr(name.at, '/', name.len) : NULL;
+	uint32_t rate = 0;
+
+	for (const char *at = slash ? slash + 1 : NULL; at && at < sip_text_end(name) && *at >= '0' && *at <= '9'; at++)
+		rate = rate < 1000000 ? rate * 10 + (uint32_t)(*at - '0') : rate;
+	return rate ? rate : 8000;
+}
+
+static void note_codec(struct call *call, struct sip_text name)
+{
+	char *codec = call->record->codec;
+	size_t len = name.len < sizeof(call->record->codec) - 1 ? name.len : sizeof(call->record->codec) - 1;
+
+	memset(codec, 0, sizeof(call->record->codec));
+	if (name.at)
+		memcpy(codec, name.at, len);
+}
+
+/* What this side's description says of where and how it wants its audio. */
+static void note_media(struct call *call, enum call_side side, const struct sdp_session *sdp, int audio)
+{
+	struct call_media *media = &call->record->media[side];
+	struct net_addr remote = {0}, rtcp = {0};
+	uint32_t payload;
+
+	if (audio < 0) {
+		media->direction = SDP_INACTIVE;
+		return;
+	}
+	const struct sdp_media *m = &sdp->media[audio];
+
+	sdp_media_addr(sdp, m, &remote);
+	sdp_media_rtcp_addr(sdp, m, &rtcp);
+	media->direction = (uint8_t)sdp_media_direction(sdp, m);
+	/* 0.0.0.0 says "on hold", not where to send to: the address stays. */
+	if (remote.family != NET_NONE && !net_addr_is_any(&remote) && !net_addr_equal(&remote, &media->remote)) {
+		media->remote = remote;
+		media->remote_rtcp = rtcp;
+		media->generation++;
+	}
+	if (m->format_count && sip_text_to_u32(m->format[0], &payload) == 0 && payload < 128)
+		media->payload_type = (uint8_t)payload;
+	int dtmf = sdp_telephone_event(m);
+
+	media->dtmf_payload_type = dtmf > 0 && dtmf < 128 ? (uint8_t)dtmf : 0;
+	media->clock_rate = clock_rate_of(sdp_codec_name(m));
+	note_codec(call, sdp_codec_name(m));
+}
+
+static void plan_rewrite(struct call *call, enum call_side to, int audio)
+{
+	struct calls *calls = call->engine->calls;
+	const struct call_record *record = call->record;
+	const struct call_dialog *dialog = &record->dialog[to];
+	struct sdp_rewrite *put = &calls->put;
+	bool relay = record->media_mode == CALL_MEDIA_RELAY;
+
+	memset(put, 0, sizeof(*put));
+	put->session_id = dialog->sdp_id;
+	put->version = dialog->sdp_version;
+	put->addr = relay ? record->media[to].local : dialog->flow.local;
+	put->keep_ice = !relay;
+	for (int i = 0; i < calls->sdp.media_count; i++) {
+		put->media[i].keep = !relay;
+		put->media[i].reject = relay && i != audio;
+		put->media[i].rtp = record->media[to].local;
+	}
+}
+
+int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *dialog = &call->record->dialog[other(from)];
+	struct sip_text body;
+	int error = sip_message_sdp(message, &body);
+
+	*out = SIP_TEXT("");
+	if (error == -ENOENT)
+		return 0;
+	if (error < 0 || sdp_parse(&calls->sdp, body) < 0)
+		return -EINVAL;
+	int audio = sdp_first_audio(&calls->sdp);
+	uint64_t hash = keyed_hash(call->engine->hash_key, 3, body.at, body.len);
+
+	/* The same description again (in the 200 after the 183, say) keeps its version. */
+	if (hash != dialog->sdp_hash)
+		dialog->sdp_version++;
+	dialog->sdp_hash = hash;
+	note_media(call, from, &calls->sdp, audio);
+	plan_rewrite(call, other(from), audio);
+	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
+
+	if (len < 0)
+		return -EINVAL;
+	*out = sip_text(calls->body, (size_t)len);
+	call_media_tell(call);
+	return 0;
+}
+
+/* ---- to media ---- */
+
+static void fill_address(Tandem__Address *to, struct net_addr *from)
+{
+	tandem__address__init(to);
+	to->ip.data = from->ip;
+	to->ip.len = from->family == NET_IP6 ? 16 : 4;
+	to->port = from->port;
+}
+
+struct leg_message {
+	Tandem__MediaLeg leg;
+	Tandem__Address local, remote, rtcp;
+};
+
+static void fill_leg(struct leg_message *m, struct call_media *media)
+{
+	tandem__media_leg__init(&m->leg);
+	fill_address(&m->local, &media->local);
+	m->leg.local = &m->local;
+	if (media->remote.family != NET_NONE) {
+		fill_address(&m->remote, &media->remote);
+		m->leg.remote = &m->remote;
+	}
+	if (media->remote_rtcp.family != NET_NONE) {
+		fill_address(&m->rtcp, &media->remote_rtcp);
+		m->leg.remote_rtcp = &m->rtcp;
+	}
+	m->leg.behind_nat = media->behind_nat;
+	m->leg.direction = (Tandem__Direction)media->direction;
+	m->leg.payload_type = media->payload_type;
+	m->leg.clock_rate = media->clock_rate;
+	m->leg.dtmf_payload_type = media->dtmf_payload_type;
+	m->leg.generation = media->generation;
+}
+
+static int publish(struct call *call, enum message_type type, const ProtobufCMessage *message)
+{
+	struct engine *engine = call->engine;
+	uint8_t worker = call->record->media_worker;
+
+	if (worker >= engine->options.media_workers)
+		return -ENOENT;
+	struct ring_producer *ring = &engine->options.to_media[worker];
+	uint32_t len = (uint32_t)protobuf_c_message_get_packed_size(message);
+	uint8_t *to = ring_reserve(ring, len);
+
+	if (!to) {
+		counter_inc(engine->counters, COUNTER_signaling_media_ring_full);
+		return -ENOSPC;
+	}
+	protobuf_c_message_pack(message, to);
+	ring_publish(ring, (uint16_t)type, len);
+	return 0;
+}
+
+static int tell_open(struct call *call)
+{
+	struct call_record *record = call->record;
+	struct leg_message caller, callee;
+	Tandem__MediaOpen open = TANDEM__MEDIA_OPEN__INIT;
+	Tandem__MediaUpdate update = TANDEM__MEDIA_UPDATE__INIT;
+	bool first = !record->media_open;
+
+	fill_leg(&caller, &record->media[CALLER]);
+	fill_leg(&callee, &record->media[CALLEE]);
+	open.session = call->slot;
+	open.id = record->life;
+	open.caller = &caller.leg;
+	open.callee = &callee.leg;
+	open.silence_limit_ms = record->silence_limit_ms;
+	open.silence_watch = record->silence_watch;
+	open.answered = call_state(call) == CALL_ANSWERED || call_state(call) == CALL_ESTABLISHED;
+	open.tos = record->tos;
+	record->media_open = true;
+	if (first)
+		return publish(call, MESSAGE_MEDIA_OPEN, &open.base);
+	update.session = &open;
+	return publish(call, MESSAGE_MEDIA_UPDATE, &update.base);
+}
+
+static int tell_close(struct call *call)
+{
+	Tandem__MediaClose close = TANDEM__MEDIA_CLOSE__INIT;
+
+	close.session = call->slot;
+	close.id = call->record->life;
+	return publish(call, MESSAGE_MEDIA_CLOSE, &close.base);
+}
+
+/* What could not be said because the ring was full is said again from the record. */
+void call_media_tell(struct call *call)
+{
+	struct engine *engine = call->engine;
+
+	if (call->record->media_mode != CALL_MEDIA_RELAY || !call->record->media[CALLER].local.port)
+		return;
+	call->media_dirty = (call->media_closing ? tell_close(call) : tell_open(call)) == -ENOSPC;
+	if (call->media_dirty)
+		timer_start(&engine->wheel, &call->media, engine->now_us + RETRY_US, call_on_media);
+	else if (call->media_closing)
+		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
+}
+
+void call_media_answered(struct call *call)
+{
+	call_media_tell(call);
+}
+
+void call_media_close(struct call *call)
+{
+	struct engine *engine = call->engine;
+
+	if (!call->record->media_open) {
+		call_media_finish(call);
+		return;
+	}
+	call->media_closing = true;
+	call->media_deadline_us = engine->now_us + CLOSE_WAIT_US;
+	call_media_tell(call);
+	if (!timer_is_running(&call->media))
+		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
+}
+
+/* ---- the end: figures into the record, ports back ---- */
+
+static void figures_of_segment(struct call *call)
+{
+	const struct media_session *sessions = call->engine->options.media_segment;
+	struct media_session session;
+
+	if (!sessions || !media_session_read(&sessions[call->slot], &session) || session.id != call->record->life)
+		return;
+	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
+		const struct media_leg_hot *hot = &session.hot[leg];
+		struct call_direction_figures *figures = &call->record->figures[leg];
+
+		figures->packets = hot->packets;
+		figures->bytes = hot->bytes;
+		figures->sent = hot->sent;
+		figures->lost = media_leg_lost(&session, (enum media_leg_index)leg);
+		figures->jitter_us = media_jitter_us(hot->jitter, hot->clock_rate);
+		figures->max_jitter_us = media_jitter_us(hot->max_jitter, hot->clock_rate);
+		figures->payload_type = hot->payload_type;
+	}
+}
+
+static void finish(struct call *call)
+{
+	timer_stop(&call->engine->wheel, &call->media);
+	call->media_closing = call->media_dirty = false;
+	/* The state first: a life that finds the session closed must not ask for its figures again. */
+	call_set_state(call, CALL_ENDING);
+	give_port(call, CALLER);
+	give_port(call, CALLEE);
+	call->record->media_open = false;
+	call_publish(call);
+}
+
+void call_media_finish(struct call *call)
+{
+	if (call->record->media_open) {
+		counter_inc(call->engine->counters, COUNTER_signaling_media_unanswered);
+		figures_of_segment(call);
+	}
+	finish(call);
+}
+
+static void take_figures(struct call_direction_figures *figures, const Tandem__MediaDirection *d)
+{
+	if (!d)
+		return;
+	*figures = (struct call_direction_figures){
+	    .packets = d->packets,
+	    .bytes = d->bytes,
+	    .lost = d->lost,
+	    .sent = d->sent,
+	    .jitter_us = d->jitter_us,
+	    .max_jitter_us = d->max_jitter_us,
+	    .mos_x100 = d->mos_x100,
+	    .payload_type = d->payload_type,
+	};
+}
+
+void call_media_figures(struct call *call, const struct call_event *event)
+{
+	const Tandem__MediaStatistics *statistics = event->statistics;
+
+	if (statistics) {
+		take_figures(&call->record->figures[CALLER], statistics->caller_to_callee);
+		take_figures(&call->record->figures[CALLEE], statistics->callee_to_caller);
+	}
+	finish(call);
+}
+
+/* ---- from media ---- */
+
+static struct call *session_call(struct engine *engine, unsigned int worker, uint32_t session, uint64_t id)
+{
+	struct calls *calls = engine->calls;
+	struct call *call = session < calls->count ? &calls->call[session] : NULL;
+
+	if (!call || !call->record || call->record->life != id || call->record->media_worker != worker) {
+		counter_inc(engine->counters, COUNTER_signaling_media_strays);
+		return NULL;
+	}
+	return call;
+}
+
+static void on_started(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+{
+	const Tandem__MediaStarted *m = (const Tandem__MediaStarted *)message;
+	struct call *call = session_call(engine, worker, m->session, m->id);
+
+	if (call)
+		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_STARTED,
+							 .side = m->from_callee ? CALLEE : CALLER});
+}
+
+static void on_silent(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+{
+	const Tandem__MediaSilent *m = (const Tandem__MediaSilent *)message;
+	struct call *call = session_call(engine, worker, m->session, m->id);
+
+	if (call)
+		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_SILENT});
+}
+
+static void on_closed(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+{
+	const Tandem__MediaClosed *m = (const Tandem__MediaClosed *)message;
+	struct call *call = session_call(engine, worker, m->session, m->id);
+
+	if (call)
+		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_CLOSED, .statistics = m->statistics});
+}
+
+static void on_dtmf(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+{
+	counter_inc(engine->counters, COUNTER_signaling_dtmf_digits);
+}
+
+static void on_resync(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+{
+	const Tandem__Resync *m = (const Tandem__Resync *)message;
+
+	if (worker >= CONFIG_MAX_WORKERS || engine->calls->media_life[worker] == m->life)
+		return;
+	engine->calls->media_life[worker] = m->life;
+	engine->calls->resync_next[worker] = 0;
+}
+
+static const struct {
+	const ProtobufCMessageDescriptor *descriptor;
+	void (*handle)(struct engine *engine, unsigned int worker, const ProtobufCMessage *message);
+} handlers[MESSAGE_TYPE_COUNT] = {
+    [MESSAGE_MEDIA_STARTED] = {&tandem__media_started__descriptor, on_started},
+    [MESSAGE_MEDIA_SILENT] = {&tandem__media_silent__descriptor, on_silent},
+    [MESSAGE_MEDIA_CLOSED] = {&tandem__media_closed__descriptor, on_closed},
+    [MESSAGE_DTMF] = {&tandem__dtmf__descriptor, on_dtmf},
+    [MESSAGE_MEDIA_RESYNC] = {&tandem__resync__descriptor, on_resync},
+};
+
+void call_media_message(struct engine *engine, unsigned int worker, const struct ring_message *message)
+{
+	if (message->type >= MESSAGE_TYPE_COUNT || !handlers[message->type].handle) {
+		counter_inc(engine->counters, COUNTER_signaling_ring_messages_refused);
+		return;
+	}
+	pb_arena_reset(&engine->arena);
+	ProtobufCMessage *unpacked = protobuf_c_message_unpack(handlers[message->type].descriptor,
+							       &engine->arena.allocator, message->len, message->body);
+
+	if (!unpacked) {
+		counter_inc(engine->counters, COUNTER_signaling_ring_messages_refused);
+		return;
+	}
+	handlers[message->type].handle(engine, worker, unpacked);
+}
+
+#define RESYNC_STEP 256u /* slots looked at in one tick */
+
+static void resync_worker(struct engine *engine, unsigned int worker)
+{
+	struct calls *calls = engine->calls;
+
+	for (uint32_t i = 0; i < RESYNC_STEP && calls->resync_next[worker] < calls->count; i++) {
+		struct call *call = &calls->call[calls->resync_next[worker]++];
+
+		if (!call->record || !call->record->media_open || call->record->media_worker != worker ||
+		    call_state(call) > CALL_CLOSING)
+			continue;
+		call_media_tell(call);
+		if (call->media_dirty)
+			return; /* its own timer tells it; the others wait for room, too */
+	}
+}
+
+void call_media_resync_step(struct engine *engine)
+{
+	for (unsigned int worker = 0; worker < engine->options.media_workers; worker++)
+		if (engine->calls->resync_next[worker] < engine->calls->count)
+			resync_worker(engine, worker);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The calls that an earlier life of the process left in shared memory: conversations go on, what was half-made is
+ * ended on both sides, what was being ended is ended, and what was to be billed is billed.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "signaling/call.h"
+
+#define STEP 64u /* calls dealt with in one tick */
+
+/* ---- transactions of the earlier life ---- */
+
+bool call_restore_caller(struct call *call)
+{
+	struct engine *engine = call->engine;
+	const struct call_record *record = call->record;
+	struct transaction *t =
+	    transaction_server_restore(engine, &record->dialog[CALLER].flow, call_text(call, record->via));
+
+	if (!t)
+		return false;
+	t->user = &call_caller_user;
+	t->owner = call;
+	call->caller_invite = t;
+	return true;
+}
+
+/* The INVITE as far as its CANCEL and its ACK repeat it. */
+void call_restore_callee(struct call *call)
+{
+	struct engine *engine = call->engine;
+	const struct call_record *record = call->record;
+	const struct call_dialog *d = &record->dialog[CALLEE];
+	struct identifier_branch id = {record->worker, record->branch_index, record->branch_serial};
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+	struct dialog dialog;
+
+	call_dialog(call, CALLEE, &dialog);
+	identifier_branch_print(&id, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, &dialog, SIP_TEXT("INVITE"), d->invite_cseq, &d->flow.local,
+			     sip_text(branch, sizeof(branch)));
+	sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len > 0)
+		call->callee_invite = transaction_client_restore(engine, record->branch_index, record->branch_serial,
+								 &d->flow, engine->scratch, (uint32_t)len);
+}
+
+/* ---- by state ---- */
+
+static void start_limit(struct call *call)
+{
+	const struct call_record *record = call->record;
+
+	if (record->max_duration_s)
+		timer_start(&call->engine->wheel, &call->limit, record->answer_us + record->max_duration_s * US_PER_S,
+			    call_on_limit);
+}
+
+/* Half-made. The attempt before may be between its record and the next one's beginning. */
+static void recover_setup(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	if (record->attempt_over == ATTEMPT_TO_PUBLISH) {
+		if (cdr_publish(call) < 0) {
+			timer_start(&call->engine->wheel, &call->stage, call->engine->now_us + 10 * US_PER_MS,
+				    call_on_recover);
+			return;
+		}
+		record->attempt_over = ATTEMPT_PUBLISHED;
+	}
+	if (record->attempt_over == ATTEMPT_PUBLISHED) {
+		call_forget_attempt(call);
+		record->attempt_us = call->engine->now_us;
+		record->progress_us = 0;
+		record->attempt++;
+		record->attempt_over = ATTEMPT_RUNS;
+	}
+	call_close(call, END_NODE_RESTART, END_BY_SERVER, 503, -1);
+}
+
+/* The 200 may have been lost, or its ACK: it is sent again until it is acknowledged. */
+static void recover_answered(struct call *call)
+{
+	struct call_record *record = call->record;
+	struct call_dialog *d = record->dialog;
+
+	start_limit(call);
+	/* Killed on the way into the state. */
+	d[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
+	d[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	if (!record->bodyless)
+		call_ack_callee(call, CALLEE, NULL, d[CALLEE].invite_cseq, SIP_TEXT(""));
+	if ((d[CALLER].flags & DIALOG_ACK_DUE) && call_restore_caller(call))
+		call_respond_caller(call, 200, NULL, call_text(call, record->answer));
+	else
+		call_set_state(call, CALL_ESTABLISHED);
+}
+
+static void recover_established(struct call *call)
+{
+	start_limit(call);
+	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+}
+
+static void recover_closing(struct call *call)
+{
+	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_settle(call);
+	call_media_close(call);
+}
+
+static void recover_ending(struct call *call)
+{
+	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_settle(call);
+	call_publish(call);
+}
+
+static void recover_billed(struct call *call)
+{
+	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_settle(call);
+}
+
+static void (*const recover[CALL_STATE_COUNT])(struct call *call) = {
+    [CALL_SETUP] = recover_setup,     [CALL_ANSWERED] = recover_answered, [CALL_ESTABLISHED] = recover_established,
+    [CALL_CLOSING] = recover_closing, [CALL_ENDING] = recover_ending,     [CALL_BILLED] = recover_billed,
+};
+
+static void recover_call(struct call *call)
+{
+	struct call_record *record = call->record;
+	bool begun = call_write_begin(call);
+
+	recover[call_state(call)](call);
+	if (call->record == record)
+		call_write_end(call, begun);
+}
+
+void call_on_recover(struct timer *timer, void *context)
+{
+	recover_call((struct call *)((char *)timer - offsetof(struct call, stage)));
+}
+
+void calls_recover_step(struct engine *engine)
+{
+	struct calls *calls = engine->calls;
+
+	for (unsigned int i = 0; i < STEP && calls->recover_count; i++) {
+		struct call *call = &calls->call[calls->recover[--calls->recover_count]];
+
+		/* A message may have ended it first. */
+		if (call->record)
+			recover_call(call);
+	}
+}
+
+/* ---- attach ---- */
+
+/* What a record claims must not lead outside the segment, whatever wrote it. */
+static bool sound(const struct calls *calls, const struct call_record *record)
+{
+	return atomic_load_explicit(&record->state, memory_order_acquire) < CALL_STATE_COUNT &&
+	       record->overflow <= calls->blocks && record->arena_used <= CALL_ARENA + CALL_OVERFLOW &&
+	       record->arena_mark <= record->arena_used && record->life;
+}
+
+static void hold_gateways(struct engine *engine, struct call *call)
+{
+	struct sip_text caller = call_text(call, call->record->mapping_gateway);
+	struct sip_text callee = call_text(call, call->record->routing_gateway);
+	uint32_t id;
+
+	call->caller_gateway = call->callee_gateway = GATEWAY_NO_ID;
+	if (call_state(call) != CALL_ANSWERED && call_state(call) != CALL_ESTABLISHED)
+		return;
+	if (gateway_find(engine, GATEWAY_CALLER, caller.at, caller.len, &id) == 0 &&
+	    gateway_admit(engine, GATEWAY_CALLER, id, true) == GATEWAY_OK)
+		call->caller_gateway = id;
+	if (gateway_find(engine, GATEWAY_CALLEE, callee.at, callee.len, &id) == 0 &&
+	    gateway_admit(engine, GATEWAY_CALLEE, id, true) == GATEWAY_OK)
+		call->callee_gateway = id;
+}
+
+static void adopt(struct engine *engine, uint32_t slot, struct call_record *record)
+{
+	struct calls *calls = engine->calls;
+	struct call *call = &calls->call[slot];
+	uint32_t sequence = atomic_load_explicit(&record->sequence, memory_order_relaxed);
+
+	call->engine = engine;
+	call->slot = slot;
+	call->record = record;
+	call->recovered = true;
+	if (sequence & 1) /* its writer died in the middle */
+		atomic_store_explicit(&record->sequence, sequence + 1, memory_order_release);
+	hold_gateways(engine, call);
+	calls->standing++;
+	calls->recover[calls->recover_count++] = slot;
+	counter_inc(engine->counters, COUNTER_signaling_calls_recovered);
+}
+
+static void mark_ports(struct calls *calls, const struct call_record *record)
+{
+	for (unsigned int side = 0; side < CALL_SIDES; side++)
+		if (record->media[side].local.port)
+			rtp_ports_mark(calls->ports, record->media_worker, &record->media[side].local);
+}
+
+static void attach_slot(struct engine *engine, uint32_t slot, bool *block_used)
+{
+	struct calls *calls = engine->calls;
+	struct call_record *record = call_table_record(calls->table, slot);
+	bool home = call_home_worker(slot, calls->count, engine->workers) == engine->worker;
+
+	if (atomic_load_explicit(&record->state, memory_order_acquire) != CALL_FREE && !sound(calls, record)) {
+		counter_inc(engine->counters, COUNTER_signaling_records_damaged);
+		if (home)
+			atomic_store_explicit(&record->state, CALL_FREE, memory_order_release);
+	}
+	if (atomic_load_explicit(&record->state, memory_order_acquire) == CALL_FREE) {
+		if (home)
+			calls->free_slot[calls->free_slots++] = slot;
+		return;
+	}
+	if (record->overflow)
+		block_used[record->overflow - 1] = true;
+	if (atomic_load_explicit(&record->state, memory_order_relaxed) <= CALL_CLOSING)
+		mark_ports(calls, record);
+	if (record->worker % engine->workers == engine->worker)
+		adopt(engine, slot, record);
+}
+
+void calls_recover_attach(struct engine *engine)
+{
+	struct calls *calls = engine->calls;
+	bool *block_used = calloc(calls->blocks, sizeof(*block_used));
+
+	/* Downwards, so that low slots are taken first. */
+	for (uint32_t slot = calls->count; slot-- > 0 && block_used;)
+		attach_slot(engine, slot, block_used);
+	for (uint32_t block = calls->blocks; block-- > 0 && block_used;)
+		if (!block_used[block] && call_home_worker(block, calls->blocks, engine->workers) == engine->worker)
+			calls->free_block[calls->free_blocks++] = block;
+	free(block_used);
+	if (calls->standing)
+		memset(calls->resync_next, 0, sizeof(calls->resync_next));
+	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);
+}

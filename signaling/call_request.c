@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests inside an established call (re-INVITE, UPDATE, INFO), passed to the other side and their answers back;
+ * descriptions are rewritten on the way. A passed request is a server transaction and a client transaction that
+ * are each other's peer; the call is found again by the tag in the answer, so that neither holds on to it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/call.h"
+
+static enum call_side other(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
+
+static void respond(struct call *call, const struct call_event *event, unsigned int code)
+{
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
+}
+
+#define RETRY_AFTER "Retry-After: 2\r\n"
+
+static void answer_options(struct call *call, const struct call_event *event)
+{
+	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"
+				      "Accept: application/sdp\r\n";
+	struct response_extra extra = {headers, sizeof(headers) - 1};
+
+	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, &extra);
+}
+
+/* RFC 3261 section 14.2: one INVITE at a time, in either direction. */
+static bool glare(struct call *call, const struct call_event *event)
+{
+	static const struct response_extra later = {RETRY_AFTER, sizeof(RETRY_AFTER) - 1};
+	struct call_record *record = call->record;
+
+	if (event->message->method == SIP_INFO)
+		return false;
+	if (call->reinvite[event->side]) {
+		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
+		return true;
+	}
+	if (call->reinvite[other(event->side)] || call_state(call) == CALL_ANSWERED ||
+	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
+		respond(call, event, 491);
+		return true;
+	}
+	return false;
+}
+
+static void reinvite_failed(struct engine *engine, struct transaction *t)
+{
+	struct call *call = t->owner;
+
+	call->reinvite[t->owner_side] = NULL;
+	call_dispatch(call,
+		      &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = (enum call_side)t->owner_side});
+}
+
+static const struct transaction_user reinvite_user = {.failed = reinvite_failed};
+
+static void build_passed_body(struct sip_builder *b, const struct sip_message *from, struct sip_text sdp)
+{
+	if (sdp.len)
+		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
+	else if (from->body.len && sip_message_has(from, SIP_H_CONTENT_TYPE))
+		sip_build_body(b, sip_message_value(from, SIP_H_CONTENT_TYPE), from->body);
+	else
+		sip_build_no_body(b);
+}
+
+static int build_passed(struct call *call, enum call_side to, const struct sip_message *request,
+			struct transaction *client, struct sip_text sdp)
+{
+	struct call_dialog *d = &call->record->dialog[to];
+	const struct net_addr *ours = &client->flow.local;
+	struct dialog dialog;
+	struct sip_builder b;
+	char branch[IDENTIFIER_BRANCH];
+
+	call_dialog(call, to, &dialog);
+	transaction_branch(call->engine, client, branch);
+	d->local_cseq++;
+	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, &dialog, request->method_text, d->local_cseq, ours, sip_text(branch, sizeof(branch)));
+	if (request->method != SIP_INFO) {
+		sip_build_contact(&b, SIP_TEXT(""), ours);
+		call_build_allow(&b);
+	}
+	call_copy_request_headers(&b, request, ours);
+	build_passed_body(&b, request, sdp);
+	return sip_build_finish(&b);
+}
+
+static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response);
+
+static void passed_failed(struct engine *engine, struct transaction *t)
+{
+	struct transaction *server = t->peer;
+	struct sip_message *request = server ? transaction_request(engine, server) : NULL;
+
+	if (!request)
+		return;
+	if (server->user == &reinvite_user)
+		((struct call *)server->owner)->reinvite[server->owner_side] = NULL;
+	transaction_respond(engine, server, request, 408, NULL, NULL);
+}
+
+static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
+
+static int pass(struct call *call, const struct call_event *event, struct sip_text sdp)
+{
+	struct engine *engine = call->engine;
+	enum call_side to = other(event->side);
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	call_dialog(call, to, &dialog);
+	dialog_next_hop(engine, &dialog, &flow);
+	struct transaction *client =
+	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, NULL);
+
+	if (!client)
+		return -ENOBUFS;
+	int len = build_passed(call, to, event->message, client, sdp);
+
+	if (len < 0) {
+		transaction_free(engine, client);
+		return len;
+	}
+	int error = transaction_send_request(engine, client, engine->scratch, (uint32_t)len);
+
+	if (error < 0)
+		return error;
+	client->peer = event->transaction;
+	event->transaction->peer = client;
+	return 0;
+}
+
+void call_request(struct call *call, const struct call_event *event)
+{
+	struct engine *engine = call->engine;
+	struct transaction *server = event->transaction;
+	struct sip_text sdp;
+
+	if (event->message->method == SIP_OPTIONS) {
+		answer_options(call, event);
+		return;
+	}
+	if (glare(call, event))
+		return;
+	if (event->message->method != SIP_INFO)
+		call_refresh_target(call, event->side, event->message);
+	if (call_media_pass(call, event->side, event->message, &sdp) < 0) {
+		respond(call, event, 488);
+		return;
+	}
+	if (transaction_keep_request(engine, server, event->message) < 0 || pass(call, event, sdp) < 0) {
+		respond(call, event, 500);
+		return;
+	}
+	if (server->kind != SERVER_INVITE)
+		return;
+	server->user = &reinvite_user;
+	server->owner = call;
+	server->owner_side = (uint8_t)event->side;
+	call->reinvite[event->side] = server;
+	respond(call, event, 100);
+}
+
+/* ---- answers ---- */
+
+static void send_answer(struct call *call, struct transaction *server, struct sip_message *response,
+			struct sip_text sdp)
+{
+	struct engine *engine = call->engine;
+	struct sip_message *request = transaction_request(engine, server);
+	const struct net_addr *ours = &server->flow.local;
+	unsigned int code = response->status;
+	struct sip_builder b;
+
+	if (!request)
+		return;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_response(&b, request, code, NULL, SIP_TEXT(""), &server->flow.remote);
+	if (code < 300 && request->method != SIP_INFO) {
+		sip_build_copy(&b, request, SIP_H_RECORD_ROUTE);
+		sip_build_contact(&b, SIP_TEXT(""), ours);
+		call_build_allow(&b);
+	}
+	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
+	call_copy_response_headers(&b, response, ours);
+	build_passed_body(&b, response, sdp);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		transaction_respond(engine, server, request, 500, NULL, NULL);
+	else
+		transaction_send_response(engine, server, code, engine->scratch, (uint32_t)len);
+}
+
+/* The ACK to the answer: at once, or when the asker's comes, where that brings the description. */
+static void acknowledge(struct call *call, enum call_side side, struct transaction *client, bool offerless,
+			uint32_t cseq)
+{
+	if (!offerless) {
+		call_ack_callee(call, side, client, cseq, SIP_TEXT(""));
+		return;
+	}
+	call->answer_awaiting_ack = client;
+	call->ack_serial = client->serial;
+	call->ack_side = side;
+	call->ack_cseq = cseq;
+}
+
+static void pass_answer(struct call *call, enum call_side side, struct transaction *client,
+			struct sip_message *response)
+{
+	struct transaction *server = client->peer;
+	struct sip_message *request = server ? transaction_request(call->engine, server) : NULL;
+	bool invite = client->kind == CLIENT_INVITE, success = response->status < 300;
+	bool offerless = request && request->body.len == 0;
+	struct sip_text sdp = SIP_TEXT("");
+
+	if (success && client->method != SIP_INFO)
+		call_refresh_target(call, side, response);
+	if (success && call_media_pass(call, side, response, &sdp) < 0)
+		sdp = SIP_TEXT("");
+	if (invite && success)
+		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);
+	if (server && invite && !success)
+		call->reinvite[server->owner_side] = NULL;
+	if (server && request)
+		send_answer(call, server, response, sdp);
+}
+
+static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	enum call_side side;
+	struct call *call = call_find(engine, response, true, &side);
+
+	if (response->status < 200)
+		return; /* the asker has its 100 */
+	if (!call || call_state(call) > CALL_ESTABLISHED) {
+		if (t->kind == CLIENT_INVITE && response->status < 300)
+			transaction_end_stranger(engine, t, &t->flow, response);
+		return;
+	}
+	bool begun = call_write_begin(call);
+
+	pass_answer(call, side, t, response);
+	call_write_end(call, begun);
+}
+
+/* ---- ACK to a 2xx ---- */
+
+static bool acked(struct call *call, const struct call_event *event)
+{
+	struct transaction *reinvite = call->reinvite[event->side];
+
+	if (event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
+		call_caller_acked(call, event);
+		return true;
+	}
+	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED)
+		return false;
+	transaction_acked(call->engine, reinvite);
+	call->reinvite[event->side] = NULL;
+	return true;
+}
+
+void call_ack(struct call *call, const struct call_event *event)
+{
+	struct call_record *record = call->record;
+	struct transaction *client = call->answer_awaiting_ack;
+	struct sip_text sdp;
+
+	if (!acked(call, event))
+		return;
+	bool first = event->side == CALLER && record->bodyless && !record->callee_acked;
+
+	if (!client && !first)
+		return;
+	enum call_side side = first ? CALLEE : call->ack_side;
+	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : call->ack_cseq;
+
+	/* It may be gone by now: then a resent 200 is answered from the record. */
+	if (client && (client->state != TRANSACTION_ACCEPTED || client->serial != call->ack_serial))
+		client = NULL;
+	call->answer_awaiting_ack = NULL;
+	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
+		sdp = SIP_TEXT("");
+	record->callee_acked = true;
+	call_ack_callee(call, side, client, cseq, sdp);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shared record of a call: slots, states, strings. */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/call.h"
+
+#define ARENA_END (CALL_ARENA + CALL_OVERFLOW)
+
+bool call_write_begin(struct call *call)
+{
+	uint32_t sequence = atomic_load_explicit(&call->record->sequence, memory_order_relaxed);
+
+	if (sequence & 1)
+		return false;
+	atomic_store_explicit(&call->record->sequence, sequence + 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	return true;
+}
+
+void call_write_end(struct call *call, bool begun)
+{
+	uint32_t sequence = atomic_load_explicit(&call->record->sequence, memory_order_relaxed);
+
+	if (begun)
+		atomic_store_explicit(&call->record->sequence, sequence + 1, memory_order_release);
+}
+
+void call_set_state(struct call *call, enum call_state state)
+{
+	atomic_store_explicit(&call->record->state, (uint8_t)state, memory_order_release);
+}
+
+/* Everything but the sequence, which readers watch over the record's lives. */
+static void clear(struct call_record *record)
+{
+	char *from = (char *)record + offsetof(struct call_record, state);
+
+	memset(from, 0, offsetof(struct call_record, arena) - offsetof(struct call_record, state));
+}
+
+struct call *call_new(struct engine *engine)
+{
+	struct calls *calls = engine->calls;
+
+	if (!calls->free_slots)
+		return NULL;
+	uint32_t slot = calls->free_slot[--calls->free_slots];
+	struct call *call = &calls->call[slot];
+	uint64_t half = engine_random(engine);
+
+	memset(call, 0, sizeof(*call));
+	call->engine = engine;
+	call->slot = slot;
+	call->record = call_table_record(calls->table, slot);
+	call->caller_gateway = call->callee_gateway = GATEWAY_NO_ID;
+	call_write_begin(call);
+	clear(call->record);
+	call->record->worker = (uint8_t)engine->worker;
+	/* The slot is in the id, so that nobody has to search for it. */
+	half = (half & ~(uint64_t)UINT32_MAX) | slot;
+	memcpy(call->record->id, &half, 8);
+	do
+		half = engine_random(engine);
+	while (!half);
+	memcpy(call->record->id + 8, &half, 8);
+	call->record->life = half;
+	call->record->setup_us = engine->now_us;
+	call->record->setup_wall_us = clock_wall_us(engine->now_us);
+	calls->standing++;
+	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);
+	return call;
+}
+
+void call_free(struct call *call)
+{
+	struct engine *engine = call->engine;
+	struct calls *calls = engine->calls;
+
+	timer_stop(&engine->wheel, &call->stage);
+	timer_stop(&engine->wheel, &call->limit);
+	timer_stop(&engine->wheel, &call->media);
+	/* The block is ours again only once nobody can find it through the record. */
+	uint32_t overflow = call->record->overflow;
+
+	call_set_state(call, CALL_FREE);
+	if (overflow && overflow <= calls->blocks)
+		calls->free_block[calls->free_blocks++] = overflow - 1;
+	call_write_end(call, atomic_load_explicit(&call->record->sequence, memory_order_relaxed) & 1);
+	call->record = NULL;
+	calls->free_slot[calls->free_slots++] = call->slot;
+	calls->standing--;
+	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);
+}
+
+static char *overflow_block(const struct call *call)
+{
+	const struct calls *calls = call->engine->calls;
+
+	if (!call->record->overflow || call->record->overflow > calls->blocks)
+		return NULL;
+	return call_table_block(calls->table, calls->count, call->record->overflow - 1);
+}
+
+struct sip_text call_text(const struct call *call, struct call_text text)
+{
+	size_t len;
+	const char *at = call_record_text(call->record, overflow_block(call), text, &len);
+
+	return sip_text(at, len);
+}
+
+static bool take_overflow(struct call *call)
+{
+	struct calls *calls = call->engine->calls;
+
+	if (call->record->overflow)
+		return true;
+	if (!calls->free_blocks) {
+		counter_inc(call->engine->counters, COUNTER_signaling_overflow_exhausted);
+		return false;
+	}
+	call->record->overflow = calls->free_block[--calls->free_blocks] + 1;
+	return true;
+}
+
+bool call_put(struct call *call, struct call_text *ref, struct sip_text text)
+{
+	struct call_record *record = call->record;
+	uint32_t at = record->arena_used;
+
+	if (!text.len) {
+		*ref = (struct call_text){0, 0};
+		return true;
+	}
+	/* A string lies in the arena or in the block, never across. */
+	if (at < CALL_ARENA && text.len > CALL_ARENA - at)
+		at = CALL_ARENA;
+	if (text.len > ARENA_END - at || (at >= CALL_ARENA && !take_overflow(call)))
+		return false;
+	char *to = at < CALL_ARENA ? record->arena + at : overflow_block(call) + (at - CALL_ARENA);
+
+	memcpy(to, text.at, text.len);
+	record->arena_used = (uint16_t)(at + text.len);
+	atomic_thread_fence(memory_order_release);
+	*ref = (struct call_text){(uint16_t)at, (uint16_t)text.len};
+	return true;
+}
+
+void call_forget_attempt(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	memset(&record->dialog[CALLEE], 0, sizeof(record->dialog[CALLEE]));
+	record->caller_out = record->callee_out = record->routing_gateway = (struct call_text){0, 0};
+	memset(record->codec, 0, sizeof(record->codec));
+	atomic_thread_fence(memory_order_release);
+	record->arena_used = record->arena_mark;
+}
+
+void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog)
+{
+	const struct call_dialog *d = &call->record->dialog[side];
+
+	dialog->call_id = call_text(call, d->call_id);
+	dialog->local = call_text(call, d->local);
+	dialog->local_tag = call_text(call, d->local_tag);
+	dialog->remote = call_text(call, d->remote);
+	dialog->remote_tag = call_text(call, d->remote_tag);
+	dialog->target = call_text(call, d->target);
+	dialog->route = call_text(call, d->route);
+	dialog->flow = d->flow;
+	dialog->behind_nat = d->flags & DIALOG_BEHIND_NAT;
+}
+
+void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message)
+{
+	struct sip_text contact = dialog_contact(message);
+	struct call_text *target = &call->record->dialog[side].target;
+
+	if (!contact.at || sip_text_equal(contact, call_text(call, *target)))
+		return;
+	if (!call_put(call, target, contact))
+		counter_inc(call->engine->counters, COUNTER_signaling_targets_kept);
+}
+
+bool call_make_tag(struct call *call, enum call_side side)
+{
+	struct engine *engine = call->engine;
+	struct identifier_tag id = {.worker = engine->worker, .slot = call->slot};
+	char tag[IDENTIFIER_TAG];
+
+	/* The lowest bit tells the side. */
+	id.nonce = ((uint32_t)engine_random(engine) & ~1u) | (uint32_t)side;
+	identifier_tag_print(&id, engine->hash_key, tag);
+	return call_put(call, &call->record->dialog[side].local_tag, sip_text(tag, sizeof(tag)));
+}

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "signaling/call.h"
+#include "signaling/keyed_hash.h"
+#include "signaling/registrar.h"
+#include "signaling/sip/check.h"
+#include "signaling/transaction.h"
+
+/* ---- random ---- */
+
+/* xoshiro256** (Blackman, Vigna), seeded from the kernel. */
+uint64_t engine_random(struct engine *engine)
+{
+	uint64_t *s = engine->random;
+	uint64_t result = keyed_hash_rotate(s[1] * 5, 7) * 9, t = s[1] << 17;
+
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = keyed_hash_rotate(s[3], 45);
+	return result;
+}
+
+/* ---- start and end ---- */
+
+/* The key lives as long as the segment: tags and hashes of an earlier life must be known again. */
+static int load_key(struct engine *engine)
+{
+	struct call_table *table = engine->options.calls_segment;
+	static const uint8_t none[16];
+
+	if (memcmp(table->hash_key, none, sizeof(none)) == 0 &&
+	    getrandom(table->hash_key, sizeof(table->hash_key), 0) != sizeof(table->hash_key))
+		return -EIO;
+	memcpy(engine->hash_key, table->hash_key, sizeof(engine->hash_key));
+	return 0;
+}
+
+#define LEAST_TRANSACTIONS 16384u
+#define MOST_TRANSACTIONS  4194304u
+
+/* A transaction lingers for half a minute after its call may be over, so there are many more than calls. */
+static uint32_t transactions_wanted(const struct engine_options *options)
+{
+	uint64_t count = (uint64_t)options->config->limits.calls * 8 / options->workers;
+
+	if (count < LEAST_TRANSACTIONS)
+		return LEAST_TRANSACTIONS;
+	return count > MOST_TRANSACTIONS ? MOST_TRANSACTIONS : (uint32_t)count;
+}
+
+#define ARENA_BYTES 65536u
+
+struct engine *engine_new(const struct engine_options *options)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->worker = options->worker;
+	engine->workers = options->workers;
+	engine->now_us = options->now_us;
+	engine->snapshot = options->snapshot;
+	engine->counters = options->counters;
+	engine->io = options->io;
+	engine->options = *options;
+	engine->registrar = options->registrar;
+	timer_wheel_init(&engine->wheel, options->now_us, engine);
+	engine->message = calloc(1, sizeof(*engine->message));
+	engine->scratch = calloc(1, ENGINE_MESSAGE_MAX + 1);
+	if (!engine->message || !engine->scratch || load_key(engine) < 0 ||
+	    getrandom(engine->random, sizeof(engine->random), 0) != sizeof(engine->random) ||
+	    pb_arena_init(&engine->arena, ARENA_BYTES) < 0 ||
+	    transactions_init(engine, transactions_wanted(options)) < 0 || calls_init(engine) < 0) {
+		log_error("engine", "worker %u: out of memory, or no random numbers", options->worker);
+		engine_free(engine);
+		return NULL;
+	}
+	return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	calls_fini(engine);
+	transactions_fini(engine);
+	pb_arena_fini(&engine->arena);
+	free(engine->scratch);
+	free(engine->message);
+	free(engine);
+}
+
+/* ---- which worker ---- */
+
+static uint8_t worker_key[16];
+
+void engine_hash_init(const uint8_t key[static 16])
+{
+	memcpy(worker_key, key, sizeof(worker_key));
+}
+
+struct line {
+	const char *value, *end;
+};
+
+/* The value of a header line that begins at `at`, when it has this name (full or compact); folds included. */
+static bool line_is(const char *at, const char *end, const char *name, char compact, struct line *line)
+{
+	size_t len = strlen(name);
+
+	if ((size_t)(end - at) > len && strncasecmp(at, name, len) == 0)
+		at += len;
+	else if (at < end && sip_lower(*at) == compact)
+		at++;
+	else
+		return false;
+	while (at < end && (*at == ' ' || *at == '\t'))
+		at++;
+	if (at == end || *at++ != ':')
+		return false;
+	line->value = at;
+	while (at < end && !(*at == '\n' && (at + 1 == end || (at[1] != ' ' && at[1] != '\t'))))
+		at++;
+	line->end = at;
+	return true;
+}
+
+static bool find_worker(const struct line *line, const char *mark, unsigned int *worker)
+{
+	size_t len = strlen(mark);
+	const char *at = memmem(line->value, (size_t)(line->end - line->value), mark, len);
+	unsigned int value = 0;
+
+	if (!at || line->end - at < (ptrdiff_t)len + 2)
+		return false;
+	for (unsigned int i = 0; i < 2; i++) {
+		char c = at[len + i];
+
+		if (c >= '0' && c <= '9')
+			value = value * 16 + (unsigned int)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value * 16 + (unsigned int)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*worker = value;
+	return true;
+}
+
+static unsigned int by_call_id(const struct line *line, unsigned int workers)
+{
+	const char *at = line->value, *end = line->end;
+
+	while (at < end && sip_is_lws(*at))
+		at++;
+	while (end > at && sip_is_lws(end[-1]))
+		end--;
+	return (unsigned int)(keyed_hash(worker_key, 0, at, (size_t)(end - at)) % workers);
+}
+
+unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers)
+{
+	const char *at = (const char *)data, *end = at + len;
+	bool response = len > 8 && memcmp(at, "SIP/2.0 ", 8) == 0, via_seen = false;
+	struct line call_id = {0}, line;
+	unsigned int worker;
+
+	if (workers <= 1)
+		return 0;
+	for (at = memchr(at, '\n', len); at && ++at < end && *at != '\r' && *at != '\n';
+	     at = memchr(at, '\n', (size_t)(end - at))) {
+		if (response && !via_seen && line_is(at, end, "Via", 'v', &line)) {
+			via_seen = true;
+			if (find_worker(&line, "z9hG4bKt", &worker))
+				return worker % workers;
+		} else if (!response && line_is(at, end, "To", 't', &line)) {
+			if (find_worker(&line, ";tag=w", &worker))
+				return worker % workers;
+		} else if (!call_id.value && line_is(at, end, "Call-ID", 'i', &line)) {
+			call_id = line;
+		}
+	}
+	return call_id.value ? by_call_id(&call_id, workers) : 0;
+}
+
+/* ---- requests ---- */
+
+static const char *const no_extensions[] = {NULL};
+
+static const struct sip_abilities abilities = {
+    .extensions = no_extensions,
+    .methods = 1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_BYE | 1u << SIP_CANCEL | 1u << SIP_OPTIONS |
+	       1u << SIP_REGISTER | 1u << SIP_UPDATE | 1u << SIP_INFO,
+    .schemes = 1u << SIP_SCHEME_SIP | 1u << SIP_SCHEME_SIPS | 1u << SIP_SCHEME_TEL,
+};
+
+static void refuse(struct engine *engine, const struct sip_flow *flow, const struct sip_check *check)
+{
+	char text[512];
+	struct sip_builder b;
+
+	counter_inc(engine->counters, COUNTER_signaling_requests_refused);
+	sip_build_init(&b, text, sizeof(text));
+	sip_check_build_extra(check, &b);
+	struct response_extra extra = {text, b.overflow ? 0 : b.len};
+
+	transaction_reply_stateless(engine, flow, engine->message, check->code, check->reason, &extra);
+}
+
+static void receive_ack(struct engine *engine, const struct sip_flow *flow)
+{
+	enum call_side side;
+	struct call *call = call_find(engine, engine->message, false, &side);
+
+	if (!call) {
+		counter_inc(engine->counters, COUNTER_signaling_acks_stray);
+		return;
+	}
+	call_dispatch(
+	    call, &(struct call_event){.type = CALL_EVENT_ACK, .side = side, .message = engine->message, .flow = flow});
+}
+
+/* A re-INVITE is taken back: on the other side, too; what that answers is passed on. */
+static void cancel_passed(struct engine *engine, struct transaction *server)
+{
+	if (server->peer && server->state <= TRANSACTION_PROCEEDING)
+		transaction_cancel_passed(engine, server->peer);
+}
+
+static void receive_cancel(struct engine *engine, const struct sip_flow *flow, struct transaction *invite)
+{
+	if (!invite || invite->kind != SERVER_INVITE) {
+		transaction_reply_stateless(engine, flow, engine->message, 481, NULL, NULL);
+		return;
+	}
+	transaction_reply_stateless(engine, flow, engine->message, 200, NULL, NULL);
+	if (invite->user == &call_caller_user)
+		call_dispatch(invite->owner, &(struct call_event){.type = CALL_EVENT_CANCEL,
+								  .side = CALLER,
+								  .transaction = invite,
+								  .message = engine->message});
+	else
+		cancel_passed(engine, invite);
+}
+
+static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flow, struct call *call,
+			       enum call_side side, struct transaction *t)
+{
+	struct sip_message *request = engine->message;
+	struct call_dialog *dialog = &call->record->dialog[side];
+	uint32_t cseq = sip_message_cseq(request)->number;
+
+	if (dialog->remote_cseq && cseq < dialog->remote_cseq) {
+		counter_inc(engine->counters, COUNTER_signaling_requests_out_of_order);
+		transaction_respond(engine, t, request, 500, NULL, NULL);
+		return;
+	}
+	dialog->remote_cseq = cseq;
+	call_dispatch(call, &(struct call_event){
+				.type = request->method == SIP_BYE ? CALL_EVENT_BYE : CALL_EVENT_REQUEST,
+				.side = side,
+				.transaction = t,
+				.message = request,
+				.flow = flow,
+			    });
+}
+
+static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow)
+{
+	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
+	enum call_side side;
+	struct call *call = call_find(engine, engine->message, false, &side);
+
+	if (!call) {
+		counter_inc(engine->counters, COUNTER_signaling_requests_unknown_dialog);
+		transaction_reply_stateless(engine, flow, engine->message, 481, NULL, NULL);
+		return;
+	}
+	struct transaction *t = transaction_server_new(engine, flow, engine->message);
+
+	if (!t) {
+		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &later);
+		return;
+	}
+	dispatch_in_dialog(engine, flow, call, side, t);
+	/* A state that ignores the request would leave it without an answer. */
+	if (t->state == TRANSACTION_TRYING && !t->request)
+		transaction_respond(engine, t, engine->message, 481, NULL, NULL);
+}
+
+static void receive_invite(struct engine *engine, const struct sip_flow *flow)
+{
+	const struct sip_name_addr *from = sip_message_from(engine->message);
+	struct identifier_tag id;
+
+	if (transaction_is_merged(engine, engine->message)) {
+		counter_inc(engine->counters, COUNTER_signaling_requests_merged);
+		transaction_reply_stateless(engine, flow, engine->message, 482, NULL, NULL);
+	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
+		/* Every INVITE of ours has our tag in From. */
+		counter_inc(engine->counters, COUNTER_signaling_loops);
+		transaction_reply_stateless(engine, flow, engine->message, 482, NULL, NULL);
+	} else {
+		call_invite(engine, flow, engine->message);
+	}
+}
+
+static void receive_options(struct engine *engine, const struct sip_flow *flow)
+{
+	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO\r\n"
+				      "Accept: application/sdp\r\n"
+				      "Supported: \r\n";
+	struct response_extra extra = {headers, sizeof(headers) - 1};
+
+	transaction_reply_stateless(engine, flow, engine->message, engine->draining ? 503 : 200, NULL, &extra);
+}
+
+static void receive_register(struct engine *engine, const struct sip_flow *flow)
+{
+	static const struct response_extra later = {"Retry-After: 5\r\n", 16};
+	struct transaction *t = transaction_server_new(engine, flow, engine->message);
+
+	if (t)
+		registrar_request(engine, t, engine->message, flow);
+	else
+		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &later);
+}
+
+static void receive_request(struct engine *engine, const struct sip_flow *flow)
+{
+	struct sip_message *request = engine->message;
+	struct transaction *found;
+	struct sip_check check;
+
+	sip_check_request(&check, request, &abilities);
+	if (check.verdict == SIP_DROP) {
+		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);
+		return;
+	}
+	if (check.verdict == SIP_RESPOND) {
+		refuse(engine, flow, &check);
+		return;
+	}
+	if (transaction_receive_request(engine, flow, request, &found))
+		return;
+	if (request->method == SIP_ACK)
+		receive_ack(engine, flow);
+	else if (request->method == SIP_CANCEL)
+		receive_cancel(engine, flow, found);
+	else if (request->method == SIP_REGISTER)
+		receive_register(engine, flow);
+	else if (sip_message_to(request)->tag.len)
+		receive_in_dialog(engine, flow);
+	else if (request->method == SIP_INVITE)
+		receive_invite(engine, flow);
+	else if (request->method == SIP_OPTIONS)
+		receive_options(engine, flow);
+	else
+		transaction_reply_stateless(engine, flow, request, 481, NULL, NULL);
+}
+
+/* ---- responses ---- */
+
+/* A 2xx to an INVITE whose transaction is gone: its ACK was lost, or nobody wants the call any more. */
+static void receive_stray_answer(struct engine *engine, const struct sip_flow *flow)
+{
+	struct sip_message *response = engine->message;
+	const struct sip_name_addr *from = sip_message_from(response), *to = sip_message_to(response);
+	struct identifier_tag id;
+	enum call_side side;
+	struct call *call = call_find(engine, response, true, &side);
+
+	if (call && to->tag.len && call_state(call) != CALL_SETUP &&
+	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag)))
+		call_ack_callee(call, side, NULL, sip_message_cseq(response)->number, SIP_TEXT(""));
+	else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0)
+		transaction_end_stranger(engine, NULL, flow, response);
+	else
+		counter_inc(engine->counters, COUNTER_signaling_responses_stray);
+}
+
+static void receive_response(struct engine *engine, const struct sip_flow *flow)
+{
+	struct sip_message *response = engine->message;
+	struct sip_check check;
+
+	sip_check_response(&check, response);
+	if (check.verdict != SIP_ACCEPT) {
+		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);
+		return;
+	}
+	if (transaction_receive_response(engine, response))
+		return;
+	if (response->status >= 200 && response->status < 300 && sip_message_cseq(response)->method == SIP_INVITE)
+		receive_stray_answer(engine, flow);
+	else
+		counter_inc(engine->counters, COUNTER_signaling_responses_stray);
+}
+
+void engine_receive(struct engine *engine, const struct sip_flow *flow, const uint8_t *data, uint32_t len)
+{
+	enum sip_parse_error error = sip_message_parse(engine->message, data, len);
+
+	counter_inc(engine->counters, COUNTER_signaling_datagrams);
+	if (error == SIP_PARSE_KEEPALIVE)
+		counter_inc(engine->counters, COUNTER_signaling_keepalives);
+	else if (error == SIP_PARSE_NOT_SIP || error == SIP_PARSE_TOO_LONG)
+		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);
+	else if (engine->message->is_request)
+		receive_request(engine, flow);
+	else
+		receive_response(engine, flow);
+}
+
+/* ---- time, other processes, the operator ---- */
+
+#define SWEEP_LIMIT 512u /* timers in one poll: what is left waits for the next one */
+
+void engine_tick(struct engine *engine, uint64_t now_us)
+{
+	engine->now_us = now_us;
+	calls_recover_step(engine);
+	call_media_resync_step(engine);
+	timer_wheel_sweep(&engine->wheel, now_us, SWEEP_LIMIT);
+}
+
+uint64_t engine_next_us(const struct engine *engine)
+{
+	if (engine->calls->recover_count)
+		return engine->now_us;
+	return timer_wheel_next_us(&engine->wheel);
+}
+
+void engine_media_message(struct engine *engine, unsigned int media_worker, const struct ring_message *message)
+{
+	call_media_message(engine, media_worker, message);
+}
+
+void engine_keepalive_message(struct engine *engine, const struct ring_message *message)
+{
+	registrar_keepalive_message(engine, message);
+}
+
+int engine_hangup(struct engine *engine, const uint8_t call_id[static 16])
+{
+	uint32_t slot;
+
+	memcpy(&slot, call_id, sizeof(slot));
+	if (slot >= engine->calls->count)
+		return -ENOENT;
+	struct call *call = &engine->calls->call[slot];
+
+	if (!call->record || memcmp(call->record->id, call_id, 16) != 0 || call_state(call) >= CALL_CLOSING)
+		return -ENOENT;
+	call_dispatch(call, &(struct call_event){.type = CALL_EVENT_HANGUP});
+	return 0;
+}
+
+void engine_stop(struct engine *engine)
+{
+	engine->draining = true;
+}

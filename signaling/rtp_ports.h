@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The RTP ports this signaling worker may hand out (common/layout/rtp_ranges.h): for each address of the media
+ * process and each media worker a queue of free pairs; what is given back is used again last. One thread's.
+ */
+#ifndef TANDEM_SIGNALING_RTP_PORTS_H
+#define TANDEM_SIGNALING_RTP_PORTS_H
+
+#include "common/config.h"
+
+struct rtp_ports;
+
+/* NULL: out of memory. */
+struct rtp_ports *rtp_ports_new(const struct config *config, unsigned int worker, unsigned int workers,
+				unsigned int media_workers);
+void rtp_ports_free(struct rtp_ports *ports);
+
+/*
+ * A pair on an address of this family: on the network named (NULL = any; another one where that has none).
+ * Returns 0, -EADDRNOTAVAIL (no address of this family) or -ENOBUFS (all in use).
+ */
+int rtp_ports_take(struct rtp_ports *ports, unsigned int media_worker, const char *network, enum net_family family,
+		   struct net_addr *local);
+/* A pair taken before; one that is not ours is ignored. */
+void rtp_ports_give(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local);
+/* At start, before any rtp_ports_take(): this pair is in use by a call that stands. */
+void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local);
+bool rtp_ports_has_family(const struct rtp_ports *ports, enum net_family family);
+
+#endif

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Client transactions: RFC 3261 section 17.1, RFC 6026 section 7.2; CANCEL: section 9.1. */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/dialog.h"
+#include "signaling/keyed_hash.h"
+#include "signaling/transaction.h"
+
+struct transaction *transaction_client_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
+					   const struct transaction_user *user, void *owner)
+{
+	struct transactions *ts = engine->transactions;
+	struct transaction *t = transaction_take(engine);
+
+	if (!t)
+		return NULL;
+	t->kind = method == SIP_INVITE ? CLIENT_INVITE : CLIENT_OTHER;
+	t->method = (uint8_t)method;
+	t->flow = *flow;
+	t->user = user;
+	t->owner = owner;
+	t->serial = ++ts->serial;
+	return t;
+}
+
+static void on_orphan_end(struct timer *timer, void *context)
+{
+	transaction_free(context, (struct transaction *)((char *)timer - offsetof(struct transaction, end)));
+}
+
+/* Unlink an unused transaction from the free list, or take those up to it from the untouched part of the pool. */
+static struct transaction *claim(struct transactions *ts, uint32_t index)
+{
+	if (index >= ts->count)
+		return NULL;
+	for (; ts->used <= index; ts->used++) {
+		struct transaction *t = &ts->pool[ts->used];
+
+		t->by_key.next = ts->free;
+		ts->free = t;
+	}
+	for (struct transaction **at = &ts->free; *at; at = &(*at)->by_key.next) {
+		if (*at != &ts->pool[index])
+			continue;
+		*at = ts->pool[index].by_key.next;
+		return &ts->pool[index];
+	}
+	return NULL;
+}
+
+struct transaction *transaction_client_restore(struct engine *engine, uint32_t index, uint64_t serial,
+					       const struct sip_flow *flow, const void *message, uint32_t len)
+{
+	struct transaction *t = claim(engine->transactions, index);
+
+	if (!t)
+		return NULL;
+	memset(t, 0, sizeof(*t));
+	t->index = index;
+	t->state = TRANSACTION_PROCEEDING;
+	t->kind = CLIENT_INVITE;
+	t->method = SIP_INVITE;
+	t->serial = serial;
+	t->flow = *flow;
+	engine->transactions->standing++;
+	t->user = &transaction_orphan_user;
+	if (transaction_keep(engine, t, message, len) < 0) {
+		transaction_free(engine, t);
+		return NULL;
+	}
+	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
+	return t;
+}
+
+void transaction_branch(const struct engine *engine, const struct transaction *t, char out[static IDENTIFIER_BRANCH])
+{
+	identifier_branch_print(
+	    &(struct identifier_branch){.worker = engine->worker, .index = t->index, .serial = t->serial}, out);
+}
+
+int transaction_send_request(struct engine *engine, struct transaction *t, const void *data, uint32_t len)
+{
+	int error = transaction_keep(engine, t, data, len);
+
+	if (error < 0) {
+		transaction_free(engine, t);
+		return error;
+	}
+	engine->io.send(engine->io.context, &t->flow, data, len);
+	transaction_schedule_start(engine, t);
+	return 0;
+}
+
+/* ACK (to a non-2xx) and CANCEL repeat what the INVITE said (sections 17.1.1.3 and 9.1). */
+static int build_from_invite(struct engine *engine, struct transaction *t, const char *method, struct sip_text to,
+			     struct sip_text reason)
+{
+	struct sip_message *invite = engine->transactions->kept;
+	struct sip_builder b;
+
+	if (!t->message || sip_message_parse(invite, t->message->data, t->message->len) != SIP_PARSE_OK)
+		return -EINVAL;
+	const struct sip_cseq *cseq = sip_message_cseq(invite);
+
+	if (!cseq)
+		return -EINVAL;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_request(&b, sip_text_of(method), invite->uri_text);
+	sip_build_header(&b, SIP_H_VIA, sip_message_value(invite, SIP_H_VIA));
+	sip_build_number(&b, SIP_H_MAX_FORWARDS, 70);
+	sip_build_copy(&b, invite, SIP_H_ROUTE);
+	sip_build_copy(&b, invite, SIP_H_FROM);
+	sip_build_header(&b, SIP_H_TO, to.len ? to : sip_message_value(invite, SIP_H_TO));
+	sip_build_copy(&b, invite, SIP_H_CALL_ID);
+	sip_build_cseq(&b, cseq->number, sip_text_of(method));
+	if (reason.len)
+		sip_build_header(&b, SIP_H_REASON, reason);
+	sip_build_no_body(&b);
+	return sip_build_finish(&b);
+}
+
+static void send_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
+{
+	struct transaction *cancel = transaction_client_new(engine, SIP_CANCEL, &t->flow, NULL, NULL);
+	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""), reason);
+
+	if (len < 0 || !cancel) {
+		if (cancel)
+			transaction_free(engine, cancel);
+		return;
+	}
+	cancel->serial = t->serial;
+	if (transaction_send_request(engine, cancel, engine->scratch, (uint32_t)len) < 0)
+		return;
+	cancel->invite = t;
+	t->cancel = cancel;
+}
+
+void transaction_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
+{
+	t->user = &transaction_orphan_user;
+	t->owner = NULL;
+	t->cancelled = true;
+	if (t->state > TRANSACTION_PROCEEDING)
+		return;
+	/* Section 9.1: not before a provisional response. Whoever is silent is not asked again, either. */
+	timer_stop(&engine->wheel, &t->resend);
+	if (t->state == TRANSACTION_PROCEEDING)
+		send_cancel(engine, t, reason);
+	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
+}
+
+void transaction_cancel_passed(struct engine *engine, struct transaction *t)
+{
+	if (t->cancel || t->state > TRANSACTION_PROCEEDING)
+		return;
+	t->cancelled = true;
+	if (t->state == TRANSACTION_PROCEEDING)
+		send_cancel(engine, t, SIP_TEXT(""));
+}
+
+static uint64_t hash_tag(const struct engine *engine, struct sip_text tag)
+{
+	return keyed_hash(engine->hash_key, 2, tag.at, tag.len);
+}
+
+void transaction_send_ack(struct engine *engine, struct transaction *t, struct sip_text to_tag, const void *data,
+			  uint32_t len)
+{
+	t->tag_hash = hash_tag(engine, to_tag);
+	if (transaction_keep(engine, t, data, len) < 0) {
+		message_pool_free(&engine->transactions->messages, t->message);
+		t->message = NULL;
+	}
+	engine->io.send(engine->io.context, &t->flow, data, len);
+}
+
+static void receive_provisional(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	if (t->state > TRANSACTION_PROCEEDING)
+		return;
+	t->state = TRANSACTION_PROCEEDING;
+	if (t->kind == CLIENT_INVITE) {
+		timer_stop(&engine->wheel, &t->resend);
+		if (t->cancelled && !t->cancel) {
+			send_cancel(engine, t, SIP_TEXT(""));
+			if (t->user != &transaction_orphan_user)
+				return;
+			timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
+				    on_orphan_end);
+			return;
+		}
+	}
+	if (t->user && t->user->response)
+		t->user->response(engine, t, response);
+}
+
+static void receive_failure(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	if (t->state == TRANSACTION_ACCEPTED)
+		return;
+	if (t->state == TRANSACTION_COMPLETED) {
+		transaction_send_kept(engine, t); /* our ACK was lost */
+		return;
+	}
+	t->state = TRANSACTION_COMPLETED;
+	timer_stop(&engine->wheel, &t->resend);
+	int len = build_from_invite(engine, t, "ACK", sip_message_value(response, SIP_H_TO), SIP_TEXT(""));
+
+	if (len > 0 && transaction_keep(engine, t, engine->scratch, (uint32_t)len) == 0)
+		transaction_send_kept(engine, t);
+	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+	const struct transaction_user *user = t->user;
+
+	if (user && user->response)
+		user->response(engine, t, response);
+	transaction_detach(t);
+}
+
+static void receive_success(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	const struct sip_name_addr *to = sip_message_to(response);
+
+	if (t->state == TRANSACTION_COMPLETED)
+		return;
+	if (t->state == TRANSACTION_ACCEPTED && t->tag_hash == hash_tag(engine, to->tag)) {
+		transaction_send_kept(engine, t);
+		return;
+	}
+	if (t->state == TRANSACTION_ACCEPTED) {
+		transaction_end_stranger(engine, NULL, &t->flow, response);
+		return;
+	}
+	t->state = TRANSACTION_ACCEPTED;
+	t->tag_hash = hash_tag(engine, to->tag);
+	timer_stop(&engine->wheel, &t->resend);
+	message_pool_free(&engine->transactions->messages, t->message);
+	t->message = NULL;
+	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+	if (t->user && t->user->response)
+		t->user->response(engine, t, response);
+}
+
+static void receive_final_other(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	const struct transaction_user *user = t->user;
+
+	if (user && user->response)
+		user->response(engine, t, response);
+	transaction_free(engine, t);
+}
+
+static struct transaction *find(struct engine *engine, struct sip_message *response)
+{
+	struct transactions *ts = engine->transactions;
+	const struct sip_cseq *cseq = sip_message_cseq(response);
+	struct identifier_branch branch;
+
+	if (identifier_branch_parse(&branch, sip_message_via(response)->branch) < 0 || branch.index >= ts->used)
+		return NULL;
+	struct transaction *t = &ts->pool[branch.index];
+
+	if (t->state == TRANSACTION_FREE || t->serial != branch.serial || t->kind < CLIENT_INVITE)
+		return NULL;
+	if (t->method == SIP_INVITE && cseq->method == SIP_CANCEL)
+		return t->cancel;
+	return t->method == cseq->method ? t : NULL;
+}
+
+bool transaction_receive_response(struct engine *engine, struct sip_message *response)
+{
+	struct transaction *t = find(engine, response);
+
+	if (!t)
+		return false;
+	if (response->status < 200)
+		receive_provisional(engine, t, response);
+	else if (t->kind == CLIENT_OTHER)
+		receive_final_other(engine, t, response);
+	else if (response->status < 300)
+		receive_success(engine, t, response);
+	else
+		receive_failure(engine, t, response);
+	return true;
+}
+
+/* ---- answers nobody waits for ---- */
+
+static void send_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow, uint32_t cseq)
+{
+	struct transaction *t = transaction_client_new(engine, SIP_BYE, flow, NULL, NULL);
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+
+	if (!t)
+		return;
+	transaction_branch(engine, t, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, dialog, SIP_TEXT("BYE"), cseq, &flow->local, sip_text(branch, sizeof(branch)));
+	sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		transaction_free(engine, t);
+	else
+		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
+}
+
+void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,
+			      struct sip_message *response)
+{
+	const struct sip_name_addr *to = sip_message_to(response);
+	const struct sip_cseq *cseq = sip_message_cseq(response);
+	char route[DIALOG_ROUTE_MAX], branch[IDENTIFIER_BRANCH];
+	int route_len = dialog_route_set(response, true, route, sizeof(route));
+	struct dialog dialog = {
+	    .call_id = sip_message_call_id(response),
+	    .local = sip_message_value(response, SIP_H_FROM),
+	    .remote = sip_message_value(response, SIP_H_TO),
+	    .target = dialog_contact(response),
+	    .route = sip_text(route, route_len > 0 ? (size_t)route_len : 0),
+	    .flow = *from,
+	};
+	struct sip_builder b;
+	struct sip_flow flow;
+
+	counter_inc(engine->counters, COUNTER_signaling_late_answers);
+	if (!dialog.target.at)
+		return;
+	dialog_next_hop(engine, &dialog, &flow);
+	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, engine_random(engine)};
+
+	identifier_branch_print(&id, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, &dialog, SIP_TEXT("ACK"), cseq->number, &flow.local, sip_text(branch, sizeof(branch)));
+	sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		return;
+	if (t) {
+		t->flow = flow;
+		transaction_send_ack(engine, t, to->tag, engine->scratch, (uint32_t)len);
+	} else {
+		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
+	}
+	send_bye(engine, &dialog, &flow, cseq->number + 1);
+}
+
+static void orphan_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	if (response->status >= 200 && response->status < 300)
+		transaction_end_stranger(engine, t, &t->flow, response);
+}
+
+const struct transaction_user transaction_orphan_user = {.response = orphan_response};

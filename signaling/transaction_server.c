@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Server transactions: RFC 3261 section 17.2, RFC 6026 section 7.1. */
+#include <errno.h>
+#include <string.h>
+
+#include "signaling/call.h"
+#include "signaling/keyed_hash.h"
+#include "signaling/transaction.h"
+
+#define TIMER_I_US (5 * US_PER_S) /* T4: how long a network may hold a message */
+
+/* RFC 3261 section 17.2.3: what makes a request belong to a transaction, as 128 bits of keyed hash. */
+static void key_of_via(const struct engine *engine, const struct sip_via *via, enum sip_method method, uint64_t key[2])
+{
+	const uint8_t *secret = engine->hash_key;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t h = keyed_hash(secret, method + 0x100u * i, via->branch.at, via->branch.len);
+
+		h = keyed_hash(secret, h, via->host.at, via->host.len);
+		key[i] = keyed_hash(secret, h, &via->port, sizeof(via->port));
+	}
+}
+
+/* Peers of RFC 2543 make no unique branches: the dialog's identifiers and the whole Via stand in. */
+static void key_of_rfc2543(const struct engine *engine, struct sip_message *request, enum sip_method method,
+			   uint64_t key[2])
+{
+	const struct sip_via *via = sip_message_via(request);
+	const struct sip_cseq *cseq = sip_message_cseq(request);
+	const struct sip_name_addr *from = sip_message_from(request);
+	struct sip_text call_id = sip_message_call_id(request);
+
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t h = keyed_hash(engine->hash_key, method + 0x10000u + 0x100u * i, via->text.at, via->text.len);
+
+		h = keyed_hash(engine->hash_key, h, call_id.at, call_id.len);
+		h = keyed_hash(engine->hash_key, h, from->tag.at, from->tag.len);
+		key[i] = keyed_hash(engine->hash_key, h, &cseq->number, sizeof(cseq->number));
+	}
+}
+
+static void key_of(const struct engine *engine, struct sip_message *request, enum sip_method method, uint64_t key[2])
+{
+	const struct sip_via *via = sip_message_via(request);
+
+	if (via->branch_is_rfc3261)
+		key_of_via(engine, via, method, key);
+	else
+		key_of_rfc2543(engine, request, method, key);
+}
+
+static struct transaction *find(struct engine *engine, const uint64_t key[2])
+{
+	struct transaction *t = engine->transactions->by_key[key[0] & engine->transactions->mask];
+
+	while (t && (t->key[0] != key[0] || t->key[1] != key[1]))
+		t = t->by_key.next;
+	return t;
+}
+
+/* The ACK to a final response other than 2xx; the transaction then absorbs what is still under way. */
+static void receive_ack(struct engine *engine, struct transaction *t)
+{
+	if (t->state != TRANSACTION_COMPLETED)
+		return;
+	t->state = TRANSACTION_CONFIRMED;
+	timer_stop(&engine->wheel, &t->resend);
+	message_pool_free(&engine->transactions->messages, t->message);
+	t->message = NULL;
+	transaction_linger(engine, t, engine->now_us + TIMER_I_US);
+}
+
+static void receive_again(struct engine *engine, struct transaction *t)
+{
+	counter_inc(engine->counters, COUNTER_signaling_requests_again);
+	if (t->state == TRANSACTION_PROCEEDING || t->state == TRANSACTION_COMPLETED)
+		transaction_send_kept(engine, t);
+}
+
+bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+				 struct transaction **found)
+{
+	enum sip_method method = (enum sip_method)request->method;
+	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
+	uint64_t key[2];
+
+	key_of(engine, request, of_invite ? SIP_INVITE : method, key);
+	*found = find(engine, key);
+	if (!*found)
+		return false;
+	if (method == SIP_CANCEL)
+		return false;
+	if (method == SIP_ACK) {
+		/* An ACK to a 2xx has a branch of its own; one that has not is the call's all the same. */
+		if ((*found)->state == TRANSACTION_ACCEPTED)
+			return false;
+		receive_ack(engine, *found);
+		return true;
+	}
+	receive_again(engine, *found);
+	return true;
+}
+
+static uint64_t merge_key(const struct engine *engine, struct sip_message *request)
+{
+	const struct sip_cseq *cseq = sip_message_cseq(request);
+	const struct sip_name_addr *from = sip_message_from(request);
+	struct sip_text call_id = sip_message_call_id(request);
+	uint64_t h = keyed_hash(engine->hash_key, 0x6d65726765, call_id.at, call_id.len);
+
+	h = keyed_hash(engine->hash_key, h, from->tag.at, from->tag.len);
+	return keyed_hash(engine->hash_key, h, &cseq->number, sizeof(cseq->number));
+}
+
+bool transaction_is_merged(struct engine *engine, struct sip_message *request)
+{
+	uint64_t key = merge_key(engine, request);
+	const struct transaction *t = engine->transactions->by_merge[key & engine->transactions->mask];
+
+	while (t && t->merge_key != key)
+		t = t->by_merge.next;
+	return t;
+}
+
+struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
+					   struct sip_message *request)
+{
+	struct transactions *ts = engine->transactions;
+	struct transaction *t = transaction_take(engine);
+	const struct sip_name_addr *to = sip_message_to(request);
+
+	if (!t)
+		return NULL;
+	t->method = request->method;
+	t->kind = request->method == SIP_INVITE ? SERVER_INVITE : SERVER_OTHER;
+	t->flow = *flow;
+	sip_response_target(&t->flow.remote, request, &flow->remote);
+	key_of(engine, request, (enum sip_method)request->method, t->key);
+	transaction_chain(&ts->by_key[t->key[0] & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
+	if (t->kind == SERVER_INVITE && to && to->tag.at == NULL) {
+		t->merge_key = merge_key(engine, request);
+		transaction_chain(&ts->by_merge[t->merge_key & ts->mask], &t->by_merge, t,
+				  offsetof(struct transaction, by_merge));
+	}
+	return t;
+}
+
+struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow,
+					       struct sip_text via_text)
+{
+	struct transactions *ts = engine->transactions;
+	struct sip_text list = via_text, first;
+	struct sip_via via;
+
+	if (sip_list_next(&list, &first) != 1 || sip_via_parse(&via, first) < 0)
+		return NULL;
+	struct transaction *t = transaction_take(engine);
+
+	if (!t)
+		return NULL;
+	t->method = SIP_INVITE;
+	t->kind = SERVER_INVITE;
+	t->flow = *flow;
+	if (via.has_rport && via.rport)
+		t->flow.remote.port = via.rport;
+	else
+		t->flow.remote.port = via.port ? via.port : 5060;
+	key_of_via(engine, &via, SIP_INVITE, t->key);
+	transaction_chain(&ts->by_key[t->key[0] & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
+	return t;
+}
+
+int transaction_keep_request(struct engine *engine, struct transaction *t, const struct sip_message *request)
+{
+	struct message_pool *pool = &engine->transactions->messages;
+	struct message_buffer *buffer = message_pool_keep(pool, request->data, request->len);
+
+	if (!buffer) {
+		counter_inc(engine->counters, COUNTER_signaling_messages_exhausted);
+		return -ENOBUFS;
+	}
+	message_pool_free(pool, t->request);
+	t->request = buffer;
+	return 0;
+}
+
+struct sip_message *transaction_request(struct engine *engine, struct transaction *t)
+{
+	struct sip_message *kept = engine->transactions->kept;
+
+	if (!t->request || sip_message_parse(kept, t->request->data, t->request->len) != SIP_PARSE_OK)
+		return NULL;
+	return kept;
+}
+
+/* Without room to keep a response it is sent all the same; the peer's resend is then answered by nobody. */
+static void keep_or_forget(struct engine *engine, struct transaction *t, const void *data, uint32_t len)
+{
+	if (transaction_keep(engine, t, data, len) == 0)
+		return;
+	message_pool_free(&engine->transactions->messages, t->message);
+	t->message = NULL;
+}
+
+static void finish_other(struct engine *engine, struct transaction *t)
+{
+	t->state = TRANSACTION_COMPLETED;
+	transaction_detach(t);
+	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+}
+
+static void finish_invite(struct engine *engine, struct transaction *t, unsigned int code)
+{
+	t->state = code < 300 ? TRANSACTION_ACCEPTED : TRANSACTION_COMPLETED;
+	message_pool_free(&engine->transactions->messages, t->request);
+	t->request = NULL;
+	if (code >= 300)
+		transaction_detach(t);
+	transaction_schedule_start(engine, t);
+}
+
+int transaction_send_response(struct engine *engine, struct transaction *t, unsigned int code, const void *data,
+			      uint32_t len)
+{
+	if (t->state >= TRANSACTION_COMPLETED)
+		return -EALREADY;
+	keep_or_forget(engine, t, data, len);
+	engine->io.send(engine->io.context, &t->flow, data, len);
+	if (code < 200)
+		t->state = TRANSACTION_PROCEEDING;
+	else if (t->kind == SERVER_INVITE)
+		finish_invite(engine, t, code);
+	else
+		finish_other(engine, t);
+	return 0;
+}
+
+void transaction_acked(struct engine *engine, struct transaction *t)
+{
+	timer_stop(&engine->wheel, &t->resend);
+	transaction_detach(t);
+	message_pool_free(&engine->transactions->messages, t->message);
+	t->message = NULL;
+	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+}
+
+/* A tag that is the same each time the same request is answered. */
+static struct sip_text stateless_tag(const struct engine *engine, struct sip_message *request, char tag[IDENTIFIER_TAG])
+{
+	struct sip_text call_id = sip_message_call_id(request);
+	struct sip_text via = sip_message_value(request, SIP_H_VIA);
+	uint64_t h = keyed_hash(engine->hash_key, 1, call_id.at, call_id.len);
+	struct identifier_tag id = {.worker = engine->worker, .slot = IDENTIFIER_NO_SLOT};
+
+	id.nonce = (uint32_t)keyed_hash(engine->hash_key, h, via.at, via.len);
+	identifier_tag_print(&id, engine->hash_key, tag);
+	return sip_text(tag, IDENTIFIER_TAG);
+}
+
+static int build_response(struct engine *engine, struct sip_message *request, const struct net_addr *source,
+			  unsigned int code, const char *reason, const struct response_extra *extra)
+{
+	struct sip_builder b;
+	char tag[IDENTIFIER_TAG];
+
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_response(&b, request, code, reason, code > 100 ? stateless_tag(engine, request, tag) : SIP_TEXT(""),
+			   source);
+	if (extra && extra->headers_len && b.len + extra->headers_len < b.size) {
+		memcpy(b.data + b.len, extra->headers, extra->headers_len);
+		b.len += extra->headers_len;
+	}
+	sip_build_no_body(&b);
+	return sip_build_finish(&b);
+}
+
+int transaction_respond(struct engine *engine, struct transaction *t, const struct sip_message *request,
+			unsigned int code, const char *reason, const struct response_extra *extra)
+{
+	/* The accessors cache what they parse in the message; the request itself stays as it is. */
+	struct sip_message *message = (struct sip_message *)(uintptr_t)request;
+	int len = build_response(engine, message, &t->flow.remote, code, reason, extra);
+
+	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		return len;
+	}
+	return transaction_send_response(engine, t, code, engine->scratch, (uint32_t)len);
+}
+
+void transaction_ignore(struct engine *engine, struct transaction *t)
+{
+	transaction_free(engine, t);
+}
+
+void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+				 unsigned int code, const char *reason, const struct response_extra *extra)
+{
+	struct sip_flow to = *flow;
+	int len = build_response(engine, request, &flow->remote, code, reason, extra);
+
+	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		return;
+	}
+	sip_response_target(&to.remote, request, &flow->remote);
+	engine->io.send(engine->io.context, &to, engine->scratch, (uint32_t)len);
+}
