@@ -264,6 +264,15 @@ uint8_t binding_store_flags(const struct binding_store *store, uint32_t slot)
 
 /* ---- look-up ---- */
 
+static bool slot_seen(const uint32_t *slots, unsigned int count, uint32_t slot)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (slots[i] == slot)
+			return true;
+	return false;
+}
+
+/* An entry on its way into a hole stands in both places for a moment: it counts once. */
 static unsigned int index_find(const struct binding_store *store, const struct binding_index *index, uint64_t hash,
 			       const char *user, size_t len, uint64_t now_us, struct binding_record *out,
 			       uint32_t *slots, unsigned int max)
@@ -277,18 +286,16 @@ static unsigned int index_find(const struct binding_store *store, const struct b
 
 		if (entry == 0)
 			break;
-		if ((entry ^ hash) >> 32 != 0 || !binding_record_read(&store->record[slot], &out[count]) ||
-		    out[count].user_len != len || memcmp(out[count].user, user, len) != 0 ||
-		    out[count].expires_us <= now_us)
+		if ((entry ^ hash) >> 32 != 0 || slot_seen(slots, count, slot) ||
+		    !binding_record_read(&store->record[slot], &out[count]) || out[count].user_len != len ||
+		    memcmp(out[count].user, user, len) != 0 || out[count].expires_us <= now_us)
 			continue;
-		if (slots != NULL)
-			slots[count] = slot;
-		count++;
+		slots[count++] = slot;
 	}
 	return count;
 }
 
-/* While its owner keeps removing, a reader may miss an entry: it looks again, but not for ever. */
+/* While its owner keeps removing, a reader may miss an entry that moved behind it: it looks again, but not for ever. */
 #define FIND_ATTEMPTS 8
 
 unsigned int binding_store_find(const struct binding_store *store, const char *user, size_t len, uint64_t now_us,
@@ -296,8 +303,13 @@ unsigned int binding_store_find(const struct binding_store *store, const char *u
 {
 	uint64_t hash = user_hash(store, user, len);
 	const struct binding_index *index = &store->index[hash_owner(store, hash)];
+	uint32_t own[BINDINGS_PER_USER];
 	unsigned int count = 0;
 
+	if (max > BINDINGS_PER_USER)
+		max = BINDINGS_PER_USER;
+	if (slots == NULL)
+		slots = own;
 	for (int attempt = 0; attempt < FIND_ATTEMPTS; attempt++) {
 		uint32_t moves = atomic_load_explicit(&index->moves, memory_order_acquire);
 

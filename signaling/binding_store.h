@@ -45,7 +45,7 @@ unsigned int binding_store_owner(const struct binding_store *store, const char *
 
 /*
  * The user's standing bindings, copied, unsorted, expired ones left out; slots[] may be NULL. Any thread, lock-free.
- * Returns how many (at most max).
+ * Returns how many (at most max and BINDINGS_PER_USER).
  */
 unsigned int binding_store_find(const struct binding_store *store, const char *user, size_t len, uint64_t now_us,
 				struct binding_record *out, uint32_t *slots, unsigned int max);

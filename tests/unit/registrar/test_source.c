@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "../check.h"
+#include "fixture.h"
+
+static struct fixture f;
+static struct source source;
+
+/* An INVITE of `user` from this address. */
+static enum source_verdict invite(const char *from, const char *user, const char *credentials)
+{
+	struct sip_flow flow = home;
+
+	address(&flow.remote, from);
+	fixture_request(&f, &(struct request){.method = "INVITE", .user = user, .cseq = 1, .credentials = credentials});
+	return source_identify(&f.engine, &flow, &f.message, &source);
+}
+
+static void check_gateway(const char *from, const char *expected)
+{
+	CHECK_INT(invite(from, "whoever", NULL), SOURCE_ADMIT);
+	CHECK_INT(source.kind, SOURCE_GATEWAY);
+	CHECK_TEXT(source.name, source.name_len, expected);
+	CHECK_TEXT(source.config->name, strlen(source.config->name), expected);
+}
+
+static void test_by_address(void)
+{
+	fixture_init(&f);
+	check_gateway("198.51.100.10:5060", "acme");
+	check_gateway("198.51.100.10:9", "acme");
+	check_gateway("198.51.100.10:5080", "acme-5080"); /* a port is more specific than none */
+	check_gateway("198.51.100.79:1", "acme");
+	check_gateway("[2001:db8:7:1::5]:5060", "acme-5080");
+	CHECK_INT(invite("198.51.100.80:1", "whoever", NULL), SOURCE_REFUSE);
+	CHECK_INT(invite("[2001:db8:8::5]:5060", "whoever", NULL), SOURCE_REFUSE);
+	CHECK_INT(source.code, 403);
+	CHECK_INT(source.reason, END_FORBIDDEN_SOURCE);
+	f.config.parameters.reply_unauthorized = false;
+	CHECK_INT(invite("198.51.100.80:1", "whoever", NULL), SOURCE_IGNORE);
+	fixture_fini(&f);
+}
+
+static void test_by_digest(void)
+{
+	const char *credentials;
+
+	fixture_init(&f);
+	CHECK_INT(invite("203.0.113.5:5060", "alice", NULL), SOURCE_CHALLENGE);
+	CHECK(strncmp(source.challenge, "Proxy-Authenticate: Digest realm=\"sip.example.net\"", 50) == 0);
+	CHECK(strcmp(source.challenge + strlen(source.challenge) - 2, "\r\n") == 0);
+	credentials = fixture_credentials(&f, source.challenge, "SHA-256", "alice", "wonderland", "INVITE", 1);
+	CHECK_INT(invite("203.0.113.5:5060", "alice", credentials), SOURCE_ADMIT);
+	CHECK_INT(source.kind, SOURCE_PHONE);
+	CHECK_TEXT(source.name, source.name_len, "alice");
+	CHECK(source.config == NULL);
+	CHECK(source.behind_nat);                                                      /* the Via says 192.0.2.77 */
+	CHECK_INT(invite("203.0.113.5:5060", "alice", credentials), SOURCE_CHALLENGE); /* replayed */
+	CHECK(strstr(source.challenge, "stale=true") != NULL);
+	/* A customer, whatever From says. */
+	CHECK_INT(invite("203.0.113.6:5060", "roam", NULL), SOURCE_CHALLENGE);
+	credentials = fixture_credentials(&f, source.challenge, "MD5", "roam", "secret", "INVITE", 1);
+	CHECK_INT(invite("203.0.113.6:5060", "+4930123", credentials), SOURCE_ADMIT);
+	CHECK_INT(source.kind, SOURCE_GATEWAY);
+	CHECK_TEXT(source.name, source.name_len, "roaming");
+	/* A wrong password. */
+	CHECK_INT(invite("203.0.113.6:5060", "roam", NULL), SOURCE_CHALLENGE);
+	credentials = fixture_credentials(&f, source.challenge, "MD5", "roam", "Secret", "INVITE", 1);
+	CHECK_INT(invite("203.0.113.6:5060", "roam", credentials), SOURCE_REFUSE);
+	CHECK_INT(source.reason, END_AUTHENTICATION_FAILED);
+	fixture_fini(&f);
+}
+
+static void test_address_and_digest(void)
+{
+	const char *credentials;
+
+	fixture_init(&f);
+	/* From elsewhere its user is a stranger; from its address the digest is asked for. */
+	CHECK_INT(invite("203.0.113.5:5060", "bound", NULL), SOURCE_REFUSE);
+	CHECK_INT(invite("198.51.100.200:5060", "whoever", NULL), SOURCE_CHALLENGE);
+	credentials = fixture_credentials(&f, source.challenge, "SHA-256", "alice", "wonderland", "INVITE", 1);
+	CHECK_INT(invite("198.51.100.200:5060", "whoever", credentials), SOURCE_REFUSE);
+	CHECK_INT(invite("198.51.100.200:5060", "whoever", NULL), SOURCE_CHALLENGE);
+	credentials = fixture_credentials(&f, source.challenge, "SHA-256", "bound", "secret", "INVITE", 1);
+	CHECK_INT(invite("198.51.100.200:5060", "whoever", credentials), SOURCE_ADMIT);
+	CHECK_TEXT(source.name, source.name_len, "both");
+	fixture_fini(&f);
+}
+
+static void test_suspended(void)
+{
+	const char *credentials;
+
+	fixture_init(&f);
+	for (int i = 0; i < 6; i++) {
+		CHECK_INT(invite("203.0.113.5:5060", "alice", NULL), SOURCE_CHALLENGE);
+		credentials = fixture_credentials(&f, source.challenge, "MD5", "alice", "guess", "INVITE", 1);
+		CHECK_INT(invite("203.0.113.5:5060", "alice", credentials), SOURCE_REFUSE);
+		CHECK_INT(source.reason, END_AUTHENTICATION_FAILED);
+	}
+	CHECK_INT(invite("203.0.113.5:5060", "alice", credentials), SOURCE_REFUSE);
+	CHECK_INT(source.reason, END_SUSPENDED);
+	CHECK_INT(source.code, 403);
+	fixture_fini(&f);
+}
+
+static const struct check_case cases[] = {
+    {"by address", test_by_address},
+    {"by digest", test_by_digest},
+    {"by address and digest", test_address_and_digest},
+    {"suspended", test_suspended},
+};
+CHECK_MAIN(cases)
