@@ -13,6 +13,7 @@
 static int address_add(struct port_map *map, const struct net_addr *addr, const struct config_range *range,
 		       unsigned int port)
 {
+	struct rtp_slice slice = rtp_range_of_media(range, map->workers, 0);
 	struct port_map_address *to;
 
 	if (map->addresses == PORT_MAP_ADDRESSES) {
@@ -26,7 +27,9 @@ static int address_add(struct port_map *map, const struct net_addr *addr, const 
 	memset(to->entry, 0xff, ENTRIES * sizeof(*to->entry));
 	to->addr = *addr;
 	to->addr.port = 0;
-	to->range = *range;
+	to->first = slice.first;
+	to->span = slice.pairs * 2;
+	to->owned = to->span * map->workers;
 	to->port = port;
 	map->addresses++;
 	return 0;
@@ -37,7 +40,7 @@ int port_map_init(struct port_map *map, const struct config *config)
 	unsigned int port = 0;
 
 	*map = (struct port_map){.workers = config->process[ROLE_MEDIA].workers_count};
-	for (unsigned int i = 0; i < config->ports_count; i++) {
+	for (unsigned int i = 0; map->workers > 0 && i < config->ports_count; i++) {
 		const struct config_port *from = &config->ports[i];
 
 		if (from->process != ROLE_MEDIA)
@@ -64,9 +67,4 @@ void port_map_fini(struct port_map *map)
 	for (unsigned int i = 0; i < map->addresses; i++)
 		free(map->address[i].entry);
 	map->addresses = 0;
-}
-
-int port_map_owner(const struct port_map *map, unsigned int address, uint16_t port)
-{
-	return rtp_range_owner(&map->address[address].range, map->workers, port);
 }

@@ -20,9 +20,11 @@
 
 struct port_map_address {
 	struct net_addr addr; /* port 0 */
-	struct config_range range;
-	unsigned int port; /* which of the role's ports it is on, in configuration order */
-	uint32_t *entry;   /* by RTP port / 2: slot * 2 + leg, or PORT_MAP_NONE */
+	unsigned int first;   /* its RTP ports, in slices of equal size for the workers (rtp_ranges.h) */
+	unsigned int span;    /* port numbers in one slice */
+	unsigned int owned;   /* in all of them */
+	unsigned int port;    /* which of the role's ports it is on, in configuration order */
+	uint32_t *entry;      /* by RTP port / 2: slot * 2 + leg, or PORT_MAP_NONE */
 };
 
 struct port_map {
@@ -45,8 +47,13 @@ static inline int port_map_address(const struct port_map *map, const struct net_
 	return -1;
 }
 
-/* The worker that owns a local port of one of our addresses, or -1. */
-int port_map_owner(const struct port_map *map, unsigned int address, uint16_t port);
+/* The worker that owns a local port of one of our addresses, or -1; rtp_range_owner() without its divisions. */
+static inline int port_map_owner(const struct port_map *map, unsigned int address, uint16_t port)
+{
+	const struct port_map_address *of = &map->address[address];
+
+	return port >= of->first && port - of->first < of->owned ? (int)((port - of->first) / of->span) : -1;
+}
 
 static inline uint32_t *port_map_entry(const struct port_map *map, unsigned int address, uint16_t port)
 {

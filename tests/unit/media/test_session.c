@@ -3,6 +3,7 @@
 
 #include "../check.h"
 #include "bench.h"
+#include "common/layout/rtp_ranges.h"
 #include "media/watch.h"
 
 static struct media_core *const core = &bench.core[0];
@@ -126,6 +127,15 @@ static void refuses(void)
 	CHECK_INT(bench_count(COUNTER_media_sessions), 0);
 }
 
+static void owners(void)
+{
+	bench_begin();
+	for (unsigned int port = 0; port <= UINT16_MAX; port++)
+		CHECK_INT(port_map_owner(&bench.map, 0, (uint16_t)port),
+			  rtp_range_owner(&bench.port.rtp_ports, BENCH_WORKERS, (uint16_t)port));
+	CHECK_INT(port_map_owner(&bench.map, 0, 20000), 0);
+}
+
 static void slot_moves_between_workers(void)
 {
 	struct media_request request;
@@ -247,6 +257,7 @@ static const struct check_case cases[] = {
     {"another id in the slot replaces", another_id_replaces},
     {"ports change hands", ports_change_hands},
     {"what is not ours is refused", refuses},
+    {"the map's owners are those of the ranges", owners},
     {"a slot moves to another worker", slot_moves_between_workers},
     {"another worker's packet is handed over", hands_over},
     {"IPv4 on one side, IPv6 on the other", between_families},
