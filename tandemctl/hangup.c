@@ -35,21 +35,34 @@ static unsigned int find_calls(const struct segment *segment, uint32_t calls, co
 	return count;
 }
 
+/* Hexadecimal digits in small letters; hyphens, which the database writes, are left out. */
+static bool read_beginning(const char *given, char beginning[static ID_DIGITS + 1])
+{
+	size_t len = 0;
+
+	for (; *given != '\0'; given++) {
+		if (*given == '-')
+			continue;
+		if (!isxdigit((unsigned char)*given) || len == ID_DIGITS)
+			return false;
+		beginning[len++] = (char)tolower((unsigned char)*given);
+	}
+	beginning[len] = '\0';
+	return len >= ID_LEAST;
+}
+
 static int resolve(struct ctl *ctl, const char *given, char id[static ID_DIGITS + 1])
 {
-	char beginning[ID_DIGITS + 1] = "";
-	size_t len = strlen(given);
+	char beginning[ID_DIGITS + 1];
 	struct segment_spec spec;
 	struct segment segment;
 	unsigned int count;
 
-	if (len < ID_LEAST || len > ID_DIGITS || strspn(given, "0123456789abcdefABCDEF") != len) {
+	if (!read_beginning(given, beginning)) {
 		ctl_error("hangup: '%s': expected %d to %d hexadecimal digits, as `tandemctl calls` shows them", given,
 			  ID_LEAST, ID_DIGITS);
 		return CTL_USAGE;
 	}
-	for (size_t i = 0; i < len; i++)
-		beginning[i] = (char)tolower((unsigned char)given[i]);
 	calls_spec(&spec, ctl->config);
 	if (ctl_attach(ctl, &segment, &spec) != CTL_OK)
 		return CTL_NOT_THERE;

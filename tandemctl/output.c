@@ -26,7 +26,7 @@ static size_t utf8_len(const char *text, size_t left)
 /* What is no UTF-8 comes from a peer and goes out byte by byte. */
 static void json_string(FILE *file, const char *text, size_t len)
 {
-	putc('"', file);
+	putc_unlocked('"', file);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 		size_t character = utf8_len(text + i, len - i);
@@ -40,14 +40,14 @@ static void json_string(FILE *file, const char *text, size_t len)
 			i += character - 1;
 		}
 	}
-	putc('"', file);
+	putc_unlocked('"', file);
 }
 
 void output_begin(struct output *output, FILE *file, bool json)
 {
 	*output = (struct output){.file = file, .json = json};
 	if (json)
-		putc('{', file);
+		putc_unlocked('{', file);
 }
 
 void output_end(struct output *output)
@@ -65,7 +65,7 @@ static bool member(struct output *output, const char *key)
 		fputs(",\n", output->file);
 	output->any_member = true;
 	json_string(output->file, key, strlen(key));
-	putc(':', output->file);
+	putc_unlocked(':', output->file);
 	return true;
 }
 
@@ -96,7 +96,7 @@ void output_say(struct output *output, const char *format, ...)
 	va_start(arguments, format);
 	vfprintf(output->file, format, arguments);
 	va_end(arguments);
-	putc('\n', output->file);
+	putc_unlocked('\n', output->file);
 }
 
 void output_list(struct output *output, const char *key, const struct column *columns, unsigned int count)
@@ -106,14 +106,14 @@ void output_list(struct output *output, const char *key, const struct column *co
 	output->at = 0;
 	output->rows = 0;
 	if (member(output, key)) {
-		putc('[', output->file);
+		putc_unlocked('[', output->file);
 		return;
 	}
 	for (unsigned int i = 0, shown = 0; i < count; i++) {
 		if (columns[i].width != 0)
 			fprintf(output->file, "%s%*s", shown++ > 0 ? "  " : "", columns[i].width, columns[i].title);
 	}
-	putc('\n', output->file);
+	putc_unlocked('\n', output->file);
 }
 
 void output_list_end(struct output *output)
@@ -130,7 +130,7 @@ static const struct column *cell(struct output *output)
 	if (output->json) {
 		fputs(output->at > 0 ? "," : output->rows > 0 ? ",\n{" : "\n{", output->file);
 		json_string(output->file, column->key, strlen(column->key));
-		putc(':', output->file);
+		putc_unlocked(':', output->file);
 	} else if (column->width != 0 && output->at > 0) {
 		fputs("  ", output->file);
 	}
@@ -158,7 +158,7 @@ static void put_cell(struct output *output, const struct column *column, const c
 	if (column->width > 0)
 		fprintf(output->file, "%*s", pad, "");
 	for (size_t i = 0; i < len; i++)
-		putc((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i], output->file);
+		putc_unlocked((unsigned char)text[i] < ' ' || text[i] == 0x7f ? '?' : text[i], output->file);
 	if (column->width < 0 && !last)
 		fprintf(output->file, "%*s", pad, "");
 }

@@ -330,7 +330,9 @@ static void test_hangup(void)
 	check_played(child);
 	CHECK_INT(ctl("hangup 00010203"), 4);
 	CHECK_INT(ctl("hangup ffffffff"), 1);
+	CHECK_INT(ctl("hangup 00010203-0405-0607"), 4);
 	CHECK_INT(ctl("hangup 00"), 2);
+	CHECK_INT(ctl("hangup 0001020x"), 2);
 	CHECK_INT(ctl("hangup"), 2);
 }
 
