@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sdp/lines.h"
+#include "signaling/sip/scan.h"
 
 static bool only_line_ends(const char *at, const char *end)
 {
+	if (*at != '\r' && *at != '\n')
+		return false;
 	while (at < end && (*at == '\r' || *at == '\n'))
 		at++;
 	return at == end;
@@ -10,23 +13,23 @@ static bool only_line_ends(const char *at, const char *end)
 
 int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
 {
-	const char *start = *at, *lf, *stop;
+	const char *start = *at, *stop;
 
 	if (start >= end || only_line_ends(start, end))
 		return 0;
-	lf = memchr(start, '\n', (size_t)(end - start));
-	stop = lf ? lf : end;
-	line->next = lf ? lf + 1 : end;
-	if (stop > start && stop[-1] == '\r')
-		stop--;
+	stop = sip_find_any(start, end, '\r', '\n', '\0');
+	line->next = stop;
+	if (stop < end && *stop == '\r')
+		line->next++;
+	if (line->next < end && *line->next == '\n')
+		line->next++;
+	else if (line->next < end)
+		return -EINVAL; /* a NUL, or a CR that ends no line */
 	if (stop - start < 2 || start[0] < 'a' || start[0] > 'z' || start[1] != '=')
 		return -EINVAL;
 	line->start = start;
 	line->type = start[0];
 	line->value = sip_text_span(start + 2, stop);
-	if (line->value.len &&
-	    (memchr(line->value.at, '\r', line->value.len) || memchr(line->value.at, 0, line->value.len)))
-		return -EINVAL;
 	*at = line->next;
 	return 1;
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Character classes of the SIP grammar (RFC 3261 section 25.1) and the scans built on them. Private to the codec. */
+/* Character classes of the SIP grammar (RFC 3261 section 25.1) and scans built on them. Private to the codec. */
 #ifndef TANDEM_SIGNALING_SIP_CHARS_H
 #define TANDEM_SIGNALING_SIP_CHARS_H
 
+#include "signaling/sip/scan.h"
 #include "signaling/sip/text.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 enum {
 	SIP_C_TOKEN = 1, /* token */
@@ -30,25 +27,6 @@ static inline bool sip_char_is(char c, unsigned int classes)
 static inline const char *sip_skip_class(const char *at, const char *end, unsigned int classes)
 {
 	while (at < end && sip_char_is(*at, classes))
-		at++;
-	return at;
-}
-
-/* The first CR or LF in [at, end), or end. */
-static inline const char *sip_find_eol(const char *at, const char *end)
-{
-#ifdef __SSE2__
-	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n');
-
-	for (; end - at >= 16; at += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
-		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)));
-
-		if (hits)
-			return at + __builtin_ctz((unsigned int)hits);
-	}
-#endif
-	while (at < end && *at != '\r' && *at != '\n')
 		at++;
 	return at;
 }

@@ -357,7 +357,6 @@ int sip_reason_parse(struct sip_reason *out, struct sip_text value)
 int sip_list_next(struct sip_text *list, struct sip_text *value)
 {
 	const char *at = list->at, *end = sip_text_end(*list), *start;
-	bool in_brackets = false;
 
 	while (at < end && (sip_is_lws(*at) || *at == ','))
 		at++;
@@ -365,20 +364,11 @@ int sip_list_next(struct sip_text *list, struct sip_text *value)
 		*list = sip_text(end, 0);
 		return 0;
 	}
-	for (start = at; at < end && (in_brackets || *at != ','); at++) {
-		if (*at == '"' && !in_brackets) {
-			at = sip_skip_quoted(at, end);
-			if (!at)
-				return -EINVAL;
-			at--;
-		} else if (*at == '<') {
-			in_brackets = true;
-		} else if (*at == '>') {
-			in_brackets = false;
-		}
+	for (start = at; (at = sip_find_any(at, end, ',', '"', '<')) < end && *at != ',';) {
+		at = *at == '"' ? sip_skip_quoted(at, end) : memchr(at, '>', (size_t)(end - at));
+		if (!at)
+			return -EINVAL;
 	}
-	if (in_brackets)
-		return -EINVAL;
 	*value = sip_text_trim(sip_text_span(start, at));
 	*list = sip_text_span(at, end);
 	return 1;

@@ -118,12 +118,11 @@ static enum sip_parse_error parse_request_line(struct sip_message *msg, const ch
 	return SIP_PARSE_OK;
 }
 
-static void add_header(struct sip_message *msg, struct sip_text name, const char *at, const char *end, bool folded)
+static void add_header(struct sip_message *msg, enum sip_header_id id, struct sip_text name, struct sip_text value,
+		       bool folded)
 {
-	struct sip_text value = sip_text_trim(sip_text_span(at, end));
 	uint8_t index = msg->header_count++;
 	struct sip_header *header = &msg->headers[index];
-	enum sip_header_id id = sip_header_find(name);
 
 	*header = (struct sip_header){
 	    .name_at = (uint16_t)(name.at - msg->data),
@@ -141,15 +140,41 @@ static void add_header(struct sip_message *msg, struct sip_text name, const char
 	msg->last[id] = index;
 }
 
+/*
+ * The name of the header line at the place: its colon, or NULL where there is no name and colon. A name that is
+ * known needs no look at its characters.
+ */
+static const char *parse_name(const char *at, const char *end, enum sip_header_id *id, struct sip_text *name)
+{
+	const char *colon = sip_find_any(at, end, ':', '\n', '\r'), *name_end;
+
+	if (colon == end || *colon != ':')
+		return NULL;
+	*name = sip_text_span(at, colon);
+	*id = sip_header_find_in(at, name->len, end);
+	if (*id != SIP_H_OTHER)
+		return colon;
+	/* Unknown, or white space before the colon, which is legal. */
+	name_end = sip_skip_class(at, colon, SIP_C_TOKEN);
+	*name = sip_text_span(at, name_end);
+	while (*name_end == ' ' || *name_end == '\t')
+		name_end++;
+	if (name_end != colon || name->len == 0)
+		return NULL;
+	*id = sip_header_find_in(at, name->len, end);
+	return colon;
+}
+
 /* One header line with its continuations, at a place that is no line end. Returns behind it; NULL: no end. */
 static const char *parse_header(struct sip_message *msg, const char *at, const char *end)
 {
-	const char *name_end = sip_skip_class(at, end, SIP_C_TOKEN), *colon = name_end, *eol, *next;
+	const char *colon, *eol, *next;
+	enum sip_header_id id = SIP_H_OTHER;
+	struct sip_text name, value;
 	bool folded = false;
 
-	while (colon < end && (*colon == ' ' || *colon == '\t'))
-		colon++;
-	if (colon == end || *colon != ':' || name_end == at) {
+	colon = parse_name(at, end, &id, &name);
+	if (!colon) {
 		note(msg, SIP_PARSE_HEADER_LINE);
 		eol = sip_find_eol(at, end);
 		next = after_eol(eol, end);
@@ -168,10 +193,11 @@ static const char *parse_header(struct sip_message *msg, const char *at, const c
 		folded = true;
 		eol = sip_find_eol(next, end);
 	}
+	value = sip_text_trim(sip_text_span(colon + 1, eol));
 	if (msg->header_count == SIP_MESSAGE_HEADERS)
 		note(msg, SIP_PARSE_TOO_MANY);
 	else
-		add_header(msg, sip_text_span(at, name_end), colon + 1, eol, folded);
+		add_header(msg, id, name, value, folded);
 	return next;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/names.h"
+#include "signaling/sip/scan.h"
 
 static const struct sip_text method_texts[SIP_METHOD_COUNT] = {
     [SIP_METHOD_OTHER] = {"", 0},
@@ -34,6 +35,7 @@ static const struct sip_text header_names[SIP_H_COUNT] = {
  * for the compact forms only place 0 is claimed more than once, and nobody asks for it.
  */
 #define NAME_LEN_MAX 24
+#define BLOCK        16
 #pragma GCC diagnostic push
 #ifdef __clang__
 #pragma GCC diagnostic ignored "-Winitializer-overrides"
@@ -60,17 +62,69 @@ static enum sip_header_id find_compact(char c)
 	return (enum sip_header_id)(by_compact[c & 31] - 1);
 }
 
-enum sip_header_id sip_header_find(struct sip_text name)
+/* The names once more in rows of one size, filled up with zeros, so that they can be compared block by block. */
+static const char name_rows[SIP_H_OTHER][2 * BLOCK] = {
+#define HEADER(id, name, compact) [SIP_H_##id] = name,
+#include "signaling/sip/header.def"
+#undef HEADER
+};
+
+#ifdef __SSE2__
+/* Letters A to Z to lower case, all else as it is. */
+static inline __m128i lower_block(__m128i block)
 {
-	if (name.len == 1)
-		return find_compact(name.at[0]);
-	if (name.len == 0 || name.len > NAME_LEN_MAX)
+	__m128i upper =
+	    _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(block, _mm_set1_epi8('Z' + 1)));
+
+	return _mm_or_si128(block, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+}
+
+static inline bool block_equal(const char *a, const char *b, uint32_t len)
+{
+	__m128i block_a = lower_block(_mm_loadu_si128((const __m128i *)(const void *)a));
+	__m128i block_b = lower_block(_mm_loadu_si128((const __m128i *)(const void *)b));
+	uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block_a, block_b));
+
+	return (~equal & ((1u << len) - 1)) == 0;
+}
+
+/* The name is followed by bytes enough to fill its last block. */
+static inline bool row_equal(const char *row, const char *name, uint32_t len)
+{
+	if (len <= BLOCK)
+		return block_equal(row, name, len);
+	return block_equal(row, name, BLOCK) && block_equal(row + BLOCK, name + BLOCK, len - BLOCK);
+}
+#else
+static inline bool row_equal(const char *row, const char *name, uint32_t len)
+{
+	return sip_text_equal_nocase(sip_text(row, len), sip_text(name, len));
+}
+#endif
+
+enum sip_header_id sip_header_find_in(const char *at, uint32_t len, const char *end)
+{
+	char copy[2 * BLOCK];
+	char first;
+
+	if (len <= 1)
+		return len == 1 ? find_compact(*at) : SIP_H_OTHER;
+	if (len > NAME_LEN_MAX)
 		return SIP_H_OTHER;
-	for (int i = last_of_length[name.len] - 1; i >= 0 && header_names[i].len == name.len; i--)
-		if (sip_lower(header_names[i].at[0]) == sip_lower(name.at[0]) &&
-		    sip_text_equal_nocase(header_names[i], name))
+	if (end - at < 2 * BLOCK) {
+		memset(copy, 0, sizeof(copy));
+		at = memcpy(copy, at, len);
+	}
+	first = sip_lower(*at);
+	for (int i = last_of_length[len] - 1; i >= 0 && header_names[i].len == len; i--)
+		if (sip_lower(name_rows[i][0]) == first && row_equal(name_rows[i], at, len))
 			return (enum sip_header_id)i;
 	return SIP_H_OTHER;
+}
+
+enum sip_header_id sip_header_find(struct sip_text name)
+{
+	return sip_header_find_in(name.at, name.len, sip_text_end(name));
 }
 
 struct sip_text sip_header_name(enum sip_header_id id)
