@@ -42,7 +42,12 @@ static bool udp_checksum_good(struct port_queue *q, const struct packet *p, cons
 
 static void addr_set(struct net_addr *addr, const uint8_t *ip, rte_be16_t port, uint8_t family)
 {
-	memcpy(addr->ip, ip, 16);
+	if (family == NET_IP4) {
+		memcpy(addr->ip, ip, 4);
+		memset(addr->ip + 4, 0, 12);
+	} else {
+		memcpy(addr->ip, ip, 16);
+	}
 	addr->port = rte_be_to_cpu_16(port);
 	addr->family = family;
 	addr->pad = 0;

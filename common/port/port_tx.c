@@ -105,6 +105,8 @@ void ip_write(const struct outgoing *o, uint8_t *at, uint32_t len, uint32_t id, 
 {
 	struct rte_ipv4_hdr *ip4 = (struct rte_ipv4_hdr *)at;
 	struct rte_ipv6_hdr *ip6 = (struct rte_ipv6_hdr *)at;
+	uint32_t source, destination;
+	uint64_t sum;
 
 	if (o->family == NET_IP6) {
 		ip6->vtc_flow = rte_cpu_to_be_32(6u << 28 | (uint32_t)o->tos << 20);
@@ -115,6 +117,8 @@ void ip_write(const struct outgoing *o, uint8_t *at, uint32_t len, uint32_t id, 
 		memcpy(ip6->dst_addr, o->destination, 16);
 		return;
 	}
+	memcpy(&source, o->source, 4);
+	memcpy(&destination, o->destination, 4);
 	ip4->version_ihl = RTE_IPV4_VHL_DEF;
 	ip4->type_of_service = o->tos;
 	ip4->total_length = rte_cpu_to_be_16((uint16_t)(IP4_LEN + len));
@@ -122,20 +126,24 @@ void ip_write(const struct outgoing *o, uint8_t *at, uint32_t len, uint32_t id, 
 	ip4->fragment_offset = rte_cpu_to_be_16(fragment);
 	ip4->time_to_live = o->hop_limit;
 	ip4->next_proto_id = o->protocol;
-	ip4->hdr_checksum = 0;
-	memcpy(&ip4->src_addr, o->source, 4);
-	memcpy(&ip4->dst_addr, o->destination, 4);
-	ip4->hdr_checksum = (uint16_t)~checksum_fold(checksum_add(0, ip4, IP4_LEN));
+	ip4->src_addr = source;
+	ip4->dst_addr = destination;
+	/* Summed from the values: reading wide what has just been written narrow would stall. */
+	sum = rte_cpu_to_be_16((uint16_t)(RTE_IPV4_VHL_DEF << 8 | o->tos)) +
+	      rte_cpu_to_be_16((uint16_t)(o->hop_limit << 8 | o->protocol));
+	sum += ip4->total_length + ip4->packet_id + ip4->fragment_offset + (uint64_t)source + destination;
+	ip4->hdr_checksum = (uint16_t)~checksum_fold(sum);
 }
 
 void udp_checksum_fill(const struct outgoing *o)
 {
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)o->l4;
+	uint64_t header = (uint64_t)udp->src_port + udp->dst_port + udp->dgram_len;
 	uint16_t sum;
 
-	udp->dgram_cksum = 0;
 	sum = checksum_fold(
-	    checksum_add(checksum_pseudo(o->source, o->destination, o->family, o->protocol, o->len), o->l4, o->len));
+	    checksum_add(header + checksum_pseudo(o->source, o->destination, o->family, o->protocol, o->len),
+			 o->l4 + UDP_LEN, o->len - UDP_LEN));
 	/* Zero would mean "none" (RFC 768). */
 	udp->dgram_cksum = sum == UINT16_MAX ? UINT16_MAX : (uint16_t)~sum;
 }
