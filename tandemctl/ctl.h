@@ -22,8 +22,9 @@ enum ctl_status {
 
 struct ctl {
 	const char *config_path;
+	const char *node; /* --node: what runs, whatever the file says; NULL = as the file says */
 	bool json;
-	struct config *config; /* NULL for commands that don't need it */
+	struct config *config; /* NULL for commands that don't need it; with --node only the node and its limits */
 	struct output output;  /* to stdout */
 };
 
@@ -34,11 +35,17 @@ struct ctl_option {
 	const char **value;
 };
 
+enum ctl_needs {
+	NEEDS_NOTHING, /* or loads the configuration itself */
+	NEEDS_FILE,    /* the configuration as the file has it */
+	NEEDS_NODE,    /* and the limits as the node's shared memory has them: the file may have been edited since */
+};
+
 struct ctl_command {
 	const char *name;
 	const char *arguments; /* for help */
 	const char *help;
-	bool needs_config;
+	enum ctl_needs needs;
 	int (*run)(struct ctl *ctl, int argc, char **argv); /* argv[0] is the command; returns enum ctl_status */
 };
 
@@ -64,8 +71,10 @@ bool ctl_number(const char *option, const char *text, uint32_t *value, uint32_t 
 /* "tandemctl: ..." on stderr. */
 void ctl_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* For commands that can do without: load ctl->config. CTL_OK, or CTL_CONFIG with the faults on stderr. */
+/* Load ctl->config; for commands that don't always need it. CTL_OK, or CTL_CONFIG with the faults on stderr. */
 int ctl_load_config(struct ctl *ctl);
+/* The first cache line of the node's segment, whatever it is. 0 or a negative errno. */
+int ctl_read_header(const struct ctl *ctl, const char *name, struct segment_header *header);
 
 /* The node's segment, read-only. CTL_OK, or CTL_NOT_THERE after a message that says what to do. */
 int ctl_attach(struct ctl *ctl, struct segment *segment, const struct segment_spec *spec);

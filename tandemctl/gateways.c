@@ -18,6 +18,7 @@ struct gateway {
 	const char *name;
 	enum gateway_kind kind;
 	bool configured, enabled;
+	bool unknown; /* without a configuration nobody can tell */
 	unsigned int capacity, calls_per_second, priority;
 	char address[NET_ADDR_TEXT];
 };
@@ -37,10 +38,11 @@ static void put_gateway(struct output *output, const struct gateway *gateway, co
 
 	output_text(output, gateway->name);
 	output_text(output, gateway->kind == GATEWAY_MAPPING ? "mapping" : "routing");
-	output_text(output, !gateway->configured ? "removed"
-			    : !gateway->enabled  ? "disabled"
-			    : banned             ? "banned"
-						 : "enabled");
+	output_text(output, gateway->unknown       ? ""
+			    : !gateway->configured ? "removed"
+			    : !gateway->enabled    ? "disabled"
+			    : banned               ? "banned"
+						   : "enabled");
 	output_uint(output, sum->calls);
 	if (gateway->capacity > 0)
 		output_uint(output, gateway->capacity);
@@ -165,7 +167,8 @@ static unsigned int put_removed(struct ctl *ctl, const struct table *table, cons
 	for (unsigned int i = 0; i < table->used; i++) {
 		const struct gateway_slot *slot = &table->slots[i];
 		char name[sizeof(slot->name) + 1] = "";
-		struct gateway gateway = {.name = name, .kind = atomic_load(&slot->kind)};
+		struct gateway gateway = {
+		    .name = name, .kind = atomic_load(&slot->kind), .unknown = ctl->config->path == NULL};
 		struct gateway_sum sum;
 
 		memcpy(name, slot->name, sizeof(slot->name));

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Look at a node and steer it. All but hangup and reload reads shared memory and asks nobody. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/layout/call_record.h"
 #include "common/log.h"
 #include "tandemctl/ctl.h"
 
@@ -12,29 +15,30 @@
 #define MANY_CORES     4096 /* what the file says of cores is for the processes to judge */
 
 static const struct ctl_command commands[] = {
-    {"status", "", "processes and workers: alive, ready, busy; calls and registrations in all", true, ctl_status},
-    {"calls", "[--limit N] [--gateway NAME] [--number TEXT] [--state STATE] [--min-duration S]", "standing calls", true,
-     ctl_calls},
-    {"registrations", "[--limit N] [--user TEXT]", "registered contacts", true, ctl_registrations},
-    {"gateways", "[NAME]", "what each gateway carries: calls, attempts, ASR, ACD, bans", true, ctl_gateways},
-    {"counters", "[--nonzero] [--threads] [--watch S] [GROUP] | --markdown", "counters of all processes", false,
+    {"status", "", "processes and workers: alive, ready, busy; calls and registrations in all", NEEDS_NODE, ctl_status},
+    {"calls", "[--limit N] [--gateway NAME] [--number TEXT] [--state STATE] [--min-duration S]", "standing calls",
+     NEEDS_NODE, ctl_calls},
+    {"registrations", "[--limit N] [--user TEXT]", "registered contacts", NEEDS_NODE, ctl_registrations},
+    {"gateways", "[NAME]", "what each gateway carries: calls, attempts, ASR, ACD, bans", NEEDS_NODE, ctl_gateways},
+    {"counters", "[--nonzero] [--threads] [--watch S] [GROUP] | --markdown", "counters of all processes", NEEDS_NOTHING,
      ctl_counters},
-    {"hangup", "ID", "end a call; the beginning of its id will do where only one call has it", true, ctl_hangup},
-    {"reload", "[ROLE]", "take over a changed configuration, in all processes or in one", true, ctl_reload},
-    {"parameters", "[--changed] [NAME] | --markdown", "parameters: value in the file, default, range, meaning", false,
-     ctl_parameters},
-    {"check", "[--cores N]", "look for faults in the configuration file, for this machine or one with N cores", false,
-     ctl_check},
-    {"segments", "create [--replace] | list | remove", "the node's shared memory", true, ctl_segments},
-    {NULL, NULL, NULL, false, NULL},
+    {"hangup", "ID", "end a call; the beginning of its id will do where only one call has it", NEEDS_NODE, ctl_hangup},
+    {"reload", "[ROLE]", "take over a changed configuration, in all processes or in one", NEEDS_NODE, ctl_reload},
+    {"parameters", "[--changed] [NAME] | --markdown", "parameters: value in the file, default, range, meaning",
+     NEEDS_NOTHING, ctl_parameters},
+    {"check", "[--cores N]", "look for faults in the configuration file, for this machine or one with N cores",
+     NEEDS_NOTHING, ctl_check},
+    {"segments", "create [--replace] | list | remove", "the node's shared memory", NEEDS_FILE, ctl_segments},
+    {NULL, NULL, NULL, NEEDS_NOTHING, NULL},
 };
 
 static void print_help(FILE *out)
 {
-	fprintf(out, "usage: tandemctl [--config FILE] [--json] COMMAND ...\n\n");
+	fprintf(out, "usage: tandemctl [--config FILE | --node NAME] [--json] COMMAND ...\n\n");
 	for (const struct ctl_command *command = commands; command->name != NULL; command++)
 		fprintf(out, "  %s %s\n      %s\n", command->name, command->arguments, command->help);
 	fprintf(out, "\n--config FILE  the node's configuration; default $TANDEM_CONFIG, else " DEFAULT_CONFIG "\n"
+		     "--node NAME    look at that node without a configuration: when the file is away or faulty\n"
 		     "--json         for programs\n"
 		     "--version, --help\n\n"
 		     "Exit status: 0 done, 1 refused or not found, 2 wrong command line, 3 faulty configuration,\n"
@@ -97,6 +101,21 @@ bool ctl_number(const char *option, const char *text, uint32_t *value, uint32_t 
 	return false;
 }
 
+int ctl_read_header(const struct ctl *ctl, const char *name, struct segment_header *header)
+{
+	char path[256];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/shm/tandem.%s.%s", ctl->config->node, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, header, sizeof(*header), 0);
+	close(fd);
+	return got == (ssize_t)sizeof(*header) && header->magic == SEGMENT_MAGIC ? 0 : -EPROTO;
+}
+
 int ctl_attach(struct ctl *ctl, struct segment *segment, const struct segment_spec *spec)
 {
 	char path[256];
@@ -117,14 +136,28 @@ int ctl_attach(struct ctl *ctl, struct segment *segment, const struct segment_sp
 	return CTL_OK;
 }
 
+/* A faulty file must not keep anybody from looking at what runs. */
+static struct config *config_of_node(const char *node)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config != NULL && (config->node = strdup(node)) == NULL) {
+		free(config);
+		config = NULL;
+	}
+	return config;
+}
+
 /* Warnings are for `check`; here only what keeps the file from loading is shown. */
 int ctl_load_config(struct ctl *ctl)
 {
 	char *text = NULL;
 	size_t len = 0;
-	FILE *report = open_memstream(&text, &len);
+	FILE *report = ctl->node == NULL ? open_memstream(&text, &len) : NULL;
 
-	if (ctl->config == NULL && report != NULL)
+	if (ctl->node != NULL)
+		ctl->config = config_of_node(ctl->node);
+	else if (report != NULL)
 		ctl->config = config_load_for(ctl->config_path, MANY_CORES, report);
 	if (report != NULL)
 		fclose(report);
@@ -143,12 +176,29 @@ static const struct ctl_command *find_command(const char *name)
 	return NULL;
 }
 
+/* What is there counts, not what the file asks of the next start. */
+static void adopt_limits(struct ctl *ctl)
+{
+	struct segment_header header;
+
+	if (ctl_read_header(ctl, CALLS_SEGMENT, &header) == 0 && header.layout == SEGMENT_CALLS)
+		ctl->config->limits.calls = header.item_count;
+	if (ctl_read_header(ctl, "bindings", &header) == 0 && header.layout == SEGMENT_BINDINGS)
+		ctl->config->limits.registrations = header.item_count;
+}
+
 static int run(struct ctl *ctl, const struct ctl_command *command, int argc, char **argv)
 {
 	int status;
 
-	if (command->needs_config && ctl_load_config(ctl) != CTL_OK)
+	if (command->needs == NEEDS_FILE && ctl->node != NULL) {
+		ctl_error("%s: --node is not enough, it needs the configuration", command->name);
+		return CTL_USAGE;
+	}
+	if (command->needs != NEEDS_NOTHING && ctl_load_config(ctl) != CTL_OK)
 		return CTL_CONFIG;
+	if (command->needs == NEEDS_NODE)
+		adopt_limits(ctl);
 	status = command->run(ctl, argc, argv);
 	config_free(ctl->config);
 	if (fflush(stdout) != 0 || ferror(stdout))
@@ -184,6 +234,8 @@ int main(int argc, char **argv)
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (strcmp(argv[at], "--config") == 0 && at + 1 < argc) {
 			ctl.config_path = argv[++at];
+		} else if (strcmp(argv[at], "--node") == 0 && at + 1 < argc) {
+			ctl.node = argv[++at];
 		} else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
 			print_help(stdout);
 			return CTL_OK;

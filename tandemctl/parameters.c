@@ -126,6 +126,10 @@ int ctl_parameters(struct ctl *ctl, int argc, char **argv)
 		ctl_error("parameters: there is none named %s", argv[1]);
 		return CTL_FAILED;
 	}
+	if (ctl->node != NULL) {
+		ctl_error("parameters: --node is not enough, it needs the configuration");
+		return CTL_USAGE;
+	}
 	if (ctl_load_config(ctl) != CTL_OK)
 		return CTL_CONFIG;
 	warn_if_newer(ctl);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/layout/segments.h"
 #include "common/status.h"
@@ -66,25 +63,17 @@ static int each_file(struct ctl *ctl, const struct list *list,
 }
 
 /* The header of a segment that may be there. "missing", "good", "differs" or why it can't be read. */
-static const char *look(const struct list *list, const char *name, const struct segment_spec *spec,
+static const char *look(const struct ctl *ctl, const char *name, const struct segment_spec *spec,
 			struct segment_header *header)
 {
-	char path[256];
-	struct stat file;
-	int fd;
-	ssize_t got;
+	int error = ctl_read_header(ctl, name, header);
 
-	memset(header, 0, sizeof(*header));
-	snprintf(path, sizeof(path), DIRECTORY "/%s%s", list->prefix, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return errno == ENOENT ? "missing" : "unreadable";
-	got = pread(fd, header, sizeof(*header), 0);
-	if (fstat(fd, &file) != 0)
-		file.st_size = -1;
-	close(fd);
-	if (got != (ssize_t)sizeof(*header) || header->magic != SEGMENT_MAGIC || (uint64_t)file.st_size != header->size)
-		return "damaged";
+	if (error != 0)
+		memset(header, 0, sizeof(*header));
+	if (error == -ENOENT)
+		return "missing";
+	if (error != 0)
+		return error == -EPROTO ? "damaged" : "unreadable";
 	if (spec == NULL)
 		return "left over";
 	return header->layout == spec->layout && header->version == spec->version && header->size == spec->size &&
@@ -109,7 +98,7 @@ static int put_left_over(struct ctl *ctl, const struct list *list, const char *n
 	struct segment_header header;
 
 	if (find_spec(list, name) == NULL)
-		put_segment(&ctl->output, name, look(list, name, NULL, &header), &header);
+		put_segment(&ctl->output, name, look(ctl, name, NULL, &header), &header);
 	return 0;
 }
 
@@ -122,7 +111,7 @@ static int list_segments(struct ctl *ctl, const struct list *list)
 	output_list(&ctl->output, "segments", columns, sizeof(columns) / sizeof(columns[0]));
 	for (unsigned int i = 0; i < list->count; i++) {
 		const struct segment_spec *spec = &list->specs[i];
-		const char *state = look(list, spec->name, spec, &header);
+		const char *state = look(ctl, spec->name, spec, &header);
 
 		if (strcmp(state, "good") != 0)
 			status = CTL_NOT_THERE;
@@ -144,7 +133,7 @@ static const char *running_role(struct ctl *ctl, const struct list *list)
 	struct segment segment;
 
 	status_spec(&spec);
-	if (strcmp(look(list, spec.name, &spec, &header), "good") != 0 ||
+	if (strcmp(look(ctl, spec.name, &spec, &header), "good") != 0 ||
 	    segment_attach(&segment, ctl->config->node, &spec, false) != 0)
 		return NULL;
 	const struct status *status = segment.content;
@@ -180,7 +169,7 @@ static int create_segments(struct ctl *ctl, const struct list *list, bool replac
 	struct segment_header header;
 
 	for (unsigned int i = 0; replace && i < list->count; i++) {
-		const char *state = look(list, list->specs[i].name, &list->specs[i], &header);
+		const char *state = look(ctl, list->specs[i].name, &list->specs[i], &header);
 		const char *running = strcmp(state, "differs") == 0 ? running_role(ctl, list) : NULL;
 
 		if (running != NULL) {

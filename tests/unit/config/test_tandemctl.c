@@ -167,13 +167,18 @@ static void test_segments(void)
 	CHECK(says("0 segments created"));
 	CHECK_INT(ctl("segments list"), 0);
 	check_json("segments list", "all(s[\"state\"] == \"good\" for s in d[\"segments\"])");
-	/* One that the configuration no longer wants as it is. */
+	/* One that the configuration no longer wants as it is; another make of it. */
+	config->limits.calls = 65;
 	calls_spec(&spec, config);
-	spec.item_count++;
-	spec.size += 64;
 	CHECK_INT(segment_create(config->node, &spec, 0600, true), 0);
 	CHECK_INT(ctl("segments list"), 4);
 	CHECK(says("differs"));
+	CHECK_INT(ctl("status"), 0);
+	CHECK(says("at most 65"));
+	config->limits.calls = 64;
+	calls_spec(&spec, config);
+	spec.version++;
+	CHECK_INT(segment_create(config->node, &spec, 0600, true), 0);
 	CHECK_INT(ctl("calls"), 4);
 	CHECK_INT(ctl("segments create"), 1);
 	CHECK_INT(ctl("segments create --replace"), 0);
@@ -317,6 +322,20 @@ static void check_played(pid_t child)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void test_without_configuration(void)
+{
+	char arguments[128];
+
+	snprintf(arguments, sizeof(arguments), "--config /nonexistent --node %s status", config->node);
+	CHECK_INT(ctl(arguments), 0);
+	CHECK(says("3 calls (at most 64)"));
+	snprintf(arguments, sizeof(arguments), "--node %s gateways", config->node);
+	check_json(arguments, "[g[\"gateway\"] for g in d[\"gateways\"]] == [\"vendor\", \"gone\"]");
+	snprintf(arguments, sizeof(arguments), "--node %s segments create", config->node);
+	CHECK_INT(ctl(arguments), 2);
+	CHECK_INT(ctl("--node nowhere status"), 4);
+}
+
 static void test_hangup(void)
 {
 	pid_t child = play_process("hangup " CALL_ID "\n", "ok\n");
@@ -388,6 +407,7 @@ static const struct check_case cases[] = {
     {"gateways", test_gateways},
     {"counters", test_counters},
     {"parameters", test_parameters},
+    {"without a configuration", test_without_configuration},
     {"hangup", test_hangup},
     {"reload", test_reload},
     {"status", test_status},
