@@ -118,6 +118,7 @@ int spool_cursor_open(struct spool_cursor *cursor, int directory_fd, uint64_t nu
 	}
 	cursor->seed = spool_seed(cursor->segment.spool_id, number);
 	cursor->offset = sizeof(cursor->segment);
+	cursor->buffer_len = 0; /* it may hold what a writer has not written yet */
 	return 0;
 out:
 	spool_cursor_close(cursor);
