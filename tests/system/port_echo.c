@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A UDP echo server on the ports of the signaling process, one thread for each worker: what the port tests talk to.
- *   port_echo CONFIG [send ADDRESS:PORT]
- * With "send", it answers nothing but sends a datagram to that address every 100 ms. SIGTERM ends it and prints the
- * counters that are not zero.
+ *   port_echo CONFIG [send ADDRESS:PORT [INTERVAL_US]]
+ * With "send", it answers nothing but sends a datagram to that address every 100 ms (or INTERVAL_US). SIGTERM ends it
+ * and prints the counters that are not zero.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +25,7 @@ static struct port *ports[CONFIG_MAX_PORTS];
 static int ports_count;
 static struct counter_row rows[CONFIG_MAX_WORKERS];
 static struct net_addr send_to;
+static uint64_t send_interval_us = 100 * US_PER_MS;
 
 static void stop(int number)
 {
@@ -76,7 +77,7 @@ static int worker(void *context)
 			port_flush(queues[i], now_us);
 		}
 		if (sends)
-			next_send_us = now_us + 100 * US_PER_MS;
+			next_send_us = now_us + send_interval_us;
 		nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
 	}
 	return 0;
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (argc >= 4 && net_addr_parse(&send_to, argv[3], strlen(argv[3])) != 0)
 		return 2;
+	if (argc >= 5)
+		send_interval_us = strtoull(argv[4], NULL, 10);
 	log_init("port-echo", config->log_level);
 	signal(SIGTERM, stop);
 	signal(SIGINT, stop);

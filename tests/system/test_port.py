@@ -142,7 +142,7 @@ class Echo:
                  addresses=(OURS4 + "/24", OURS6 + "/64"), gateways=(), send=None):
         self.path = os.path.join(folder, f"{node}.yaml")
         self.command = ["ip", "netns", "exec", link.host, os.path.join(build, "tests/unit/port/port_echo"), self.path]
-        self.command += ["send", send] if send else []
+        self.command += ["send", *send.split()] if send else []
         port = [f"name: {node}", "process: signaling", f"driver: {driver}", f"device: {device}",
                 "addresses: [" + ", ".join(f'"{a}"' for a in addresses) + "]"]
         port += ["gateways: [" + ", ".join(f'"{g}"' for g in gateways) + "]"] if gateways else []
@@ -348,6 +348,21 @@ def test_restart_after_kill(echo, link, driver):
         assert one.start_s < 0.8
     one.stop()
     assert not [name for name in os.listdir("/dev/shm") if "port-echo" in name]
+
+
+@pytest.mark.parametrize("end", ["host", "peer"])
+def test_link_down_does_not_hold_a_worker(echo, link, end):
+    one = echo("af_packet", link.interface, send=f"{PEER4}:9 100")
+    time.sleep(0.3)
+    namespace, interface = (link.host, link.interface) if end == "host" else (link.peer, link.far)
+    sh(f"ip -n {namespace} link set {interface} down")
+    time.sleep(2)
+    sh(f"ip -n {namespace} link set {interface} up; ip -n {link.peer} addr replace {PEER6}/64 dev {link.far} nodad")
+    time.sleep(1.5)
+    link.ping(OURS4)
+    counters = one.stop()
+    assert counters["icmp_echo_answered"] == 2
+    assert counters["tx_datagrams"] > 5000
 
 
 def test_wrong_device_is_an_error(echo):
