@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole engine with shared memory, rings and a clock of the test's: customers and vendors are texts, time moves
+ * when the test says so, and "kill -9" is a new engine on the same memory.
+ */
+#ifndef TANDEM_TESTS_SIGNALING_LAB_H
+#define TANDEM_TESTS_SIGNALING_LAB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/layout/call_record.h"
+#include "proto/messages.pb-c.h"
+#include "signaling/engine.h"
+#include "signaling/registrar.h"
+#include "signaling/sip/message.h"
+#include "signaling/snapshot_signaling.h"
+
+#define LAB_CALLS    32
+#define LAB_SENT     4096
+#define LAB_CDRS     256
+#define LAB_GATEWAYS 4
+#define LAB_RING     65536u
+#define LAB_CDR_RING 262144u
+
+#define CUSTOMER "10.1.0.5:5060"
+
+struct lab_sent {
+	struct sip_flow flow;
+	uint32_t len;
+	bool taken;
+	char *data;
+};
+
+struct lab_cdr {
+	uint8_t id[16];
+	uint32_t attempt, code, cause, reason, direction;
+	bool final;
+	int64_t setup_us, answer_us, end_us;
+	uint64_t duration_us, packets;
+	char gateway[64], callee_out[64];
+};
+
+struct lab {
+	struct config config;
+	struct config_port ports[2];
+	struct net_prefix addresses[4];
+	struct config_mapping_gateway mapping;
+	struct net_prefix mapping_address;
+	struct config_routing_gateway routing[LAB_GATEWAYS];
+	char *any_prefix[1];
+	struct status *status;
+	struct counter_row *counters;
+	void *calls; /* the segment's content */
+	size_t calls_size;
+	struct ring *media_ring, *cdr_ring;
+	struct ring_producer to_media, to_cdr;
+	struct ring_consumer media, cdr;
+	struct signaling_state state;
+	struct signaling_snapshot *snapshot;
+	struct binding_record *bindings;
+	struct binding_store *store;
+	struct timer *binding_timers;
+	struct registrar *registrar;
+	struct engine *engine;
+	uint64_t now_us;
+	bool media_dead;    /* MediaClose is never answered */
+	bool cdrs_stay;     /* nobody empties the CDR ring */
+	uint32_t media_opens, media_updates, media_closes;
+	uint32_t last_session; /* of the latest MediaOpen */
+	uint64_t last_id;
+	uint16_t caller_port, callee_port; /* ours, of the latest */
+	struct lab_sent sent[LAB_SENT];
+	unsigned int sent_count;
+	struct lab_cdr cdrs[LAB_CDRS];
+	unsigned int cdr_count;
+	struct sip_message parsed[8]; /* what lab_take() returned, round and round */
+	unsigned int parsed_next;
+	/* called at every datagram sent and every record published: the moments another process can see */
+	void (*moment)(struct lab *lab);
+};
+
+struct lab *lab_new(void);
+void lab_free(struct lab *lab);
+void lab_reload(struct lab *lab);  /* what the test changed in config is in force */
+void lab_restart(struct lab *lab); /* as after a kill -9 */
+void lab_sleep(struct lab *lab, uint64_t ms);
+void lab_drain(struct lab *lab); /* media and the CDR writer do their work */
+void lab_receive(struct lab *lab, const char *from, const char *data, size_t len);
+void lab_text(struct lab *lab, const char *from, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * The next message to this address that has not been taken, parsed; its start line must begin with `start`
+ * ("INVITE ", "SIP/2.0 180"). NULL and a failed check otherwise. Valid till eight more were taken.
+ */
+struct sip_message *lab_take(struct lab *lab, const char *to, const char *start);
+unsigned int lab_waiting(const struct lab *lab, const char *to); /* messages not taken; to NULL = to anybody */
+void lab_skip(struct lab *lab, const char *to);
+uint64_t lab_count(const struct lab *lab, enum counter_id id);
+unsigned int lab_standing(const struct lab *lab); /* records that are not free */
+const struct lab_cdr *lab_final(const struct lab *lab); /* the only final record so far; NULL and a failed check */
+
+/* ---- scripts ---- */
+
+extern const char lab_sdp[];
+/* An INVITE of the customer's, Call-ID call<n>; sdp NULL = none; extra: header lines or "". */
+void lab_invite(struct lab *lab, unsigned int n, const char *number, const char *sdp, const char *extra);
+void lab_cancel(struct lab *lab, unsigned int n, const char *number);
+/* The vendor answers a request of ours. tag "" = none. */
+void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor, unsigned int code, const char *tag,
+               const char *sdp, const char *extra);
+/* The customer's request in the dialog of `answer` (a 200 it got). */
+void lab_caller_request(struct lab *lab, struct sip_message *answer, const char *method, unsigned int cseq,
+                        const char *sdp);
+/* The vendor's, in the dialog of `invite` (which it got) under its own tag. */
+void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
+                        const char *method, unsigned int cseq, const char *sdp);
+/* An established call over the first vendor; *answer: the 200 the customer got, *invite: what the vendor got. */
+bool lab_call(struct lab *lab, unsigned int n, struct sip_message *answer, struct sip_message *invite);
+#define VENDOR(n) ((const char *const[]){"10.2.0.1:5060", "10.2.0.2:5060", "10.2.0.3:5060", "10.2.0.4:5060"}[n])
+
+#endif
