@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <endian.h>
+#include <stdlib.h>
+
+#include "cdrwriter/row.h"
+#include "common/end_reason.h"
+#include "tests/unit/check.h"
+
+static Tandem__CdrRecord record;
+static uint8_t call_id[16] = {0xab, [15] = 0x01};
+
+static void fresh(void)
+{
+	tandem__cdr_record__init(&record);
+	record.call_id = (ProtobufCBinaryData){.len = 16, .data = call_id};
+	record.end_reason = END_NORMAL;
+}
+
+static const char *json(void)
+{
+	static char text[8192];
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	row_print_json(out, &record);
+	fclose(out);
+	return text;
+}
+
+static bool says(const char *part)
+{
+	return strstr(json(), part) != NULL;
+}
+
+static void an_empty_record(void)
+{
+	fresh();
+	CHECK(row_fault(&record) == NULL);
+	CHECK(says("\"call_id\":\"ab000000-0000-0000-0000-000000000001\""));
+	CHECK(says("\"caller_ip\":null"));
+	CHECK(says("\"answer_time\":null"));
+	CHECK(says("\"pdd_ms\":null"));
+	CHECK(says("\"sip_code\":null"));
+	CHECK(says("\"duration\":0.000000"));
+	CHECK(says("\"end_reason\":\"Normal\""));
+	CHECK(says("\"end_direction\":null"));
+	CHECK(says("\"from_caller_packets\":null"));
+	CHECK(says("\"setup_time\":\"1970-01-01T00:00:00.000000Z\""));
+	record.call_id.len = 15;
+	CHECK(row_fault(&record) != NULL);
+}
+
+static void words_and_numbers(void)
+{
+	fresh();
+	record.setup_us = 1767225600123456;
+	record.end_reason = 9999;
+	record.end_direction = END_BY_SERVER;
+	record.media_mode = 1;
+	record.sip_code = UINT32_MAX;
+	record.duration_us = 61500000;
+	record.answer_us = 1;
+	record.pdd_ms = 0;
+	CHECK(says("\"setup_time\":\"2026-01-01T00:00:00.123456Z\""));
+	CHECK(says("\"end_reason\":\"Unknown(9999)\""));
+	CHECK(says("\"end_direction\":\"server\""));
+	CHECK(says("\"media_mode\":\"direct\""));
+	CHECK(says("\"sip_code\":2147483647"));
+	CHECK(says("\"duration\":61.500000"));
+	CHECK(says("\"pdd_ms\":0"));
+}
+
+static void text_is_always_utf8(void)
+{
+	static const struct {
+		const char *in, *out;
+	} texts[] = {
+	    {"plain", "plain"},
+	    {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
+	    {"a\xff z", "a\\\\xFF z"},
+	    {"\xc3", "\\\\xC3"}, /* cut short */
+	    {"\xe2\x82", "\\\\xE2\\\\x82"},
+	    {"\xc0\xaf", "\\\\xC0\\\\xAF"}, /* overlong */
+	    {"\xe0\x80\x80", "\\\\xE0\\\\x80\\\\x80"},
+	    {"\xed\xa0\x80", "\\\\xED\\\\xA0\\\\x80"}, /* surrogate */
+	    {"\xf5\x80\x80\x80", "\\\\xF5\\\\x80\\\\x80\\\\x80"},
+	    {"\xf4\x90\x80\x80", "\\\\xF4\\\\x90\\\\x80\\\\x80"},
+	    {"quote\" back\\ line\n", "quote\\\" back\\\\ line\\u000a"},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		char expected[128];
+
+		fresh();
+		record.codec = (char *)texts[i].in;
+		snprintf(expected, sizeof(expected), "\"codec\":\"%s\"", texts[i].out);
+		CHECK(says(expected));
+	}
+}
+
+/* The layout of binary COPY: header, rows of a field count and (length, bytes), trailer. */
+static void binary_copy(void)
+{
+	struct buffer buffer = {0};
+	uint16_t count;
+	size_t at = 19, fields = 0;
+
+	fresh();
+	record.node = (char *)"n1";
+	CHECK_INT(row_begin_copy(&buffer), 0);
+	CHECK_INT(buffer.len, 19);
+	CHECK(memcmp(buffer.bytes, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19) == 0);
+	CHECK_INT(row_append(&buffer, &record), 0);
+	CHECK_INT(row_end_copy(&buffer), 0);
+	memcpy(&count, buffer.bytes + at, 2);
+	for (at += 2; at + 4 <= buffer.len - 2; fields++) {
+		uint32_t len;
+
+		memcpy(&len, buffer.bytes + at, 4);
+		len = be32toh(len);
+		at += 4 + (len == UINT32_MAX ? 0 : len);
+	}
+	CHECK_INT(at, buffer.len - 2);
+	CHECK_INT(fields, be16toh(count));
+	CHECK(memcmp(buffer.bytes + at, "\xff\xff", 2) == 0);
+
+	size_t columns = 1;
+
+	for (const char *p = row_columns(); *p; p++)
+		columns += *p == ',';
+	CHECK_INT(columns, fields);
+	buffer_fini(&buffer);
+}
+
+static void days(void)
+{
+	CHECK_INT(row_day(0), 0);
+	CHECK_INT(row_day(86400000000ll - 1), 0);
+	CHECK_INT(row_day(86400000000ll), 1);
+	CHECK_INT(row_day(-1), -1);
+	CHECK_INT(row_day(-86400000000ll), -1);
+	CHECK_INT(row_day(INT64_MIN) < 0, 1);
+}
+
+static const struct check_case cases[] = {
+    {"an empty record", an_empty_record},
+    {"words and numbers", words_and_numbers},
+    {"text is always UTF-8", text_is_always_utf8},
+    {"binary copy", binary_copy},
+    {"days", days},
+};
+
+CHECK_MAIN(cases)
