@@ -338,6 +338,42 @@ static void check_ports(const struct config *config, struct report *report)
 
 /* ---- cores ------------------------------------------------------------------------------------------------------ */
 
+/* Does a worker of any process spin on this core? `but` is left out: a process's workers are checked among themselves.
+ */
+static bool core_spins(const struct config *config, unsigned int core, unsigned int but)
+{
+	for (unsigned int role = 0; role < ROLE_COUNT; role++) {
+		const struct config_process *process = &config->process[role];
+
+		for (unsigned int i = 0; i < process->workers_count && role != but; i++) {
+			if (process->idle == IDLE_SPIN && process->workers[i] == core)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void check_cores_free(const struct config *config, struct report *report)
+{
+	const struct place *processes = PLACE(NULL, "processes");
+
+	for (unsigned int role = 0; role < ROLE_COUNT; role++) {
+		const struct config_process *process = &config->process[role];
+		const struct place *place = PLACE(processes, process_role_name[role]);
+		const struct place *workers = PLACE(place, "workers");
+
+		for (unsigned int i = 0; i < process->workers_count; i++) {
+			if (core_spins(config, process->workers[i], role))
+				report_warning(
+				    report, ENTRY(workers, i),
+				    "is the core of another process's worker that spins and leaves it no time");
+		}
+		if (process->core >= 0 && core_spins(config, (unsigned int)process->core, ROLE_COUNT))
+			report_warning(report, PLACE(place, "core"),
+				       "is the core of a worker that spins and leaves it no time");
+	}
+}
+
 static void check_cores(const struct config *config, struct report *report, unsigned int cores)
 {
 	const struct place *processes = PLACE(NULL, "processes");
@@ -358,9 +394,6 @@ static void check_cores(const struct config *config, struct report *report, unsi
 					report_error(report, ENTRY(workers, i),
 						     "expected another core for each worker");
 			}
-			if (process->core == (int)core && process->idle == IDLE_SPIN)
-				report_warning(report, PLACE(place, "core"),
-					       "is the core of a worker that spins and would leave it no time");
 		}
 		if (process->core >= (int)cores)
 			report_error(report, PLACE(place, "core"), "expected a core of this machine, 0 to %u",
@@ -415,6 +448,7 @@ int config_check(const struct config *config, struct report *report, unsigned in
 	check_networks(config, report);
 	check_ports(config, report);
 	check_cores(config, report, cores);
+	check_cores_free(config, report);
 	check_parameters(config, report);
 	return 0;
 }

@@ -216,6 +216,10 @@ static void test_cores(void)
 	CHECK_REFUSED("node: t\nprocesses:\n  cdrwriter: {core: -1}\n", 3, "processes.cdrwriter.core: '-1'");
 	CHECK_ACCEPTED("node: t\nprocesses:\n  media: {workers: [0, 7], core: any}\n  signaling: {workers: [0, 7]}\n");
 	CHECK_WARNED("node: t\nprocesses:\n  media: {workers: [0], core: 0, idle: spin}\n", 3, "a worker that spins");
+	CHECK_WARNED("node: t\nprocesses:\n  media: {workers: [0], idle: spin}\n  keepalive: {core: 0}\n", 4,
+		     "processes.keepalive.core: '0': is the core of a worker that spins");
+	CHECK_WARNED("node: t\nprocesses:\n  media: {workers: [0, 1], idle: spin}\n  signaling: {workers: [2, 1]}\n", 4,
+		     "processes.signaling.workers[1]: '1': is the core of another process's worker");
 }
 
 static void test_gateway_values(void)
