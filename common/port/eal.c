@@ -61,13 +61,37 @@ static ssize_t log_line(void *cookie, const char *text, size_t size)
 		len--;
 	if (len == 0)
 		return (ssize_t)size;
-	if (level <= (int)RTE_LOG_ERR)
+	/* It looks at every page size there is, and misses those that nobody set up. */
+	if (memmem(text, len, "hugepages reported", strlen("hugepages reported")))
+		log_debug("dpdk", "%.*s", (int)len, text);
+	else if (level <= (int)RTE_LOG_ERR)
 		log_error("dpdk", "%.*s", (int)len, text);
 	else if (level == (int)RTE_LOG_WARNING)
 		log_warn("dpdk", "%.*s", (int)len, text);
 	else
 		log_debug("dpdk", "%.*s", (int)len, text);
 	return (ssize_t)size;
+}
+
+/* The libraries under af_xdp; absent when the build has no af_xdp. Level 0 = warning, 1 = information, 2 = debug. */
+typedef int xdp_print(int level, const char *format, va_list ap);
+extern xdp_print *libbpf_set_print(xdp_print *print) __attribute__((weak));
+extern xdp_print *libxdp_set_print(xdp_print *print) __attribute__((weak));
+
+static __attribute__((format(printf, 2, 0))) int log_xdp(int level, const char *format, va_list ap)
+{
+	char text[256];
+	int len;
+
+	if (level > 1)
+		return 0;
+	len = vsnprintf(text, sizeof(text), format, ap);
+	text[strcspn(text, "\n")] = 0;
+	if (level == 0)
+		log_warn("xdp", "%s", text);
+	else
+		log_debug("xdp", "%s", text);
+	return len;
 }
 
 static void log_redirect(void)
@@ -78,6 +102,10 @@ static void log_redirect(void)
 		stream = fopencookie(NULL, "w", (cookie_io_functions_t){.write = log_line});
 	if (stream)
 		rte_openlog_stream(stream);
+	if (libbpf_set_print)
+		libbpf_set_print(log_xdp);
+	if (libxdp_set_print)
+		libxdp_set_print(log_xdp);
 }
 
 /* ---- time ------------------------------------------------------------------------------------------------------- */
@@ -368,6 +396,8 @@ int port_eal_init(const struct config *config, enum process_role role)
 			rc = rte_errno ? -rte_errno : -EIO;
 			log_error("port", "DPDK can't be started: %s", rte_strerror(-rc));
 		} else {
+			/* EAL makes the directory even when it keeps nothing in it. */
+			rmdir(rte_eal_get_runtime_dir());
 			log_info("port", "DPDK started in %llu ms",
 				 (unsigned long long)((clock_now_us() - start_us) / US_PER_MS));
 		}
