@@ -34,15 +34,25 @@ static int parse_port(struct sip_text text, uint16_t *port)
 }
 
 /* "IN IP4 192.0.2.1": what c=, o= and a=rtcp have in common. */
+static int parse_net_words(struct sip_text *rest, struct sip_text *host, bool *is_ip6)
+{
+	struct sip_text net_type = sdp_word(rest), addr_type = sdp_word(rest);
+
+	*is_ip6 = sip_text_is_nocase(addr_type, "IP6");
+	*host = sdp_word(rest);
+	return sip_text_is_nocase(net_type, "IN") && (*is_ip6 || sip_text_is_nocase(addr_type, "IP4")) && host->len
+		   ? 0
+		   : -EINVAL;
+}
+
 static int parse_net(struct sip_text *rest, struct sip_text *host, struct net_addr *addr)
 {
-	struct sip_text net_type = sdp_word(rest), addr_type = sdp_word(rest), ip;
+	struct sip_text ip;
 	const char *slash;
-	bool is_ip6 = sip_text_is_nocase(addr_type, "IP6");
+	bool is_ip6;
 
-	*host = sdp_word(rest);
 	memset(addr, 0, sizeof(*addr));
-	if (!sip_text_is_nocase(net_type, "IN") || (!is_ip6 && !sip_text_is_nocase(addr_type, "IP4")) || !host->len)
+	if (parse_net_words(rest, host, &is_ip6) != 0)
 		return -EINVAL;
 	/* Multicast addresses carry "/ttl" and "/count"; the address is what stands before them. */
 	slash = memchr(host->at, '/', host->len);
@@ -61,12 +71,12 @@ static int parse_connection(struct sdp_connection *connection, struct sip_text v
 
 static int parse_origin(struct sdp_origin *origin, struct sip_text value)
 {
-	struct net_addr addr;
+	bool is_ip6;
 
 	origin->username = sdp_word(&value);
 	origin->session_id = sdp_word(&value);
 	origin->version = sdp_word(&value);
-	return origin->version.len ? parse_net(&value, &origin->host, &addr) : -EINVAL;
+	return origin->version.len ? parse_net_words(&value, &origin->host, &is_ip6) : -EINVAL;
 }
 
 static int parse_media(struct sdp_media *media, struct sip_text value)
@@ -97,10 +107,12 @@ static int parse_media(struct sdp_media *media, struct sip_text value)
 
 static bool parse_direction(struct sip_text attribute, uint8_t *direction)
 {
-	static const char *const names[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
+	static const char names[][9] = {"sendrecv", "sendonly", "recvonly", "inactive"};
 
+	if (attribute.len != 8)
+		return false;
 	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (sip_text_is(attribute, names[i])) {
+		if (memcmp(attribute.at, names[i], 8) == 0) {
 			*direction = i;
 			return true;
 		}

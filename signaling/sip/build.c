@@ -283,10 +283,10 @@ static void put_top_via(struct sip_builder *b, const struct sip_via *via, const 
 {
 	struct sip_text rest = via->params, name, value;
 	char ip[NET_ADDR_TEXT];
-	struct net_addr sent_by;
-	bool same;
+	struct sip_text from = sip_text(ip, net_addr_print_ip(source, ip));
+	/* Another spelling of the same IPv6 address gets a received= it would not need, which harms nobody. */
+	bool same = sip_text_equal_nocase(via->host, from);
 
-	same = net_addr_parse(&sent_by, via->host.at, via->host.len) == 0 && net_addr_equal_ip(&sent_by, source);
 	put_safe(b, sip_text_span(via->text.at, via->params.at));
 	while (sip_param_next(&rest, &name, &value) == 1) {
 		if (sip_text_is_nocase(name, "received") || sip_text_is_nocase(name, "rport"))
@@ -296,7 +296,7 @@ static void put_top_via(struct sip_builder *b, const struct sip_via *via, const 
 	}
 	if (!same || via->has_rport) {
 		PUT(b, ";received=");
-		put(b, ip, (uint32_t)net_addr_print_ip(source, ip));
+		put(b, from.at, from.len);
 	}
 	if (via->has_rport) {
 		PUT(b, ";rport=");
