@@ -96,16 +96,21 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 
 static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response);
 
-static void passed_failed(struct engine *engine, struct transaction *t)
+/* The asker gets an answer of ours, since the other side's will not come. */
+static void fail_server(struct engine *engine, struct transaction *server, unsigned int code)
 {
-	struct transaction *server = t->peer;
 	struct sip_message *request = server ? transaction_request(engine, server) : NULL;
 
 	if (!request)
 		return;
 	if (server->user == &reinvite_user)
 		((struct call *)server->owner)->reinvite[server->owner_side] = NULL;
-	transaction_respond(engine, server, request, 408, NULL, NULL);
+	transaction_respond(engine, server, request, code, NULL, NULL);
+}
+
+static void passed_failed(struct engine *engine, struct transaction *t)
+{
+	fail_server(engine, t->peer, 408);
 }
 
 static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
@@ -246,6 +251,7 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 	if (!call || call_state(call) > CALL_ESTABLISHED) {
 		if (t->kind == CLIENT_INVITE && response->status < 300)
 			transaction_end_stranger(engine, t, &t->flow, response);
+		fail_server(engine, t->peer, 481);
 		return;
 	}
 	bool begun = call_write_begin(call);

@@ -95,9 +95,10 @@ static void configure(struct lab *lab)
 	parse(&lab->addresses[0].addr, "10.0.0.1");
 	parse(&lab->addresses[1].addr, "10.0.0.2");
 	lab->addresses[0].len = lab->addresses[1].len = 8;
-	lab->ports[0] = (struct config_port){.name = (char *)(uintptr_t) "sip0", .process = ROLE_SIGNALING, .sip_port = 5060};
+	lab->ports[0] =
+	    (struct config_port){.name = (char *)(uintptr_t) "sip0", .process = ROLE_SIGNALING, .sip_port = 5060};
 	lab->ports[1] = (struct config_port){
-		.name = (char *)(uintptr_t) "rtp0", .process = ROLE_MEDIA, .rtp_ports = {20000, 20099}};
+	    .name = (char *)(uintptr_t) "rtp0", .process = ROLE_MEDIA, .rtp_ports = {20000, 20199}};
 	lab->ports[0].addresses = &lab->addresses[0];
 	lab->ports[1].addresses = &lab->addresses[1];
 	lab->ports[0].addresses_count = lab->ports[1].addresses_count = 1;
@@ -137,16 +138,16 @@ static void start(struct lab *lab)
 	struct binding_store_options store = {lab->bindings, LAB_CALLS, 0x1122334455667788, 1, lab->now_us};
 	struct registrar_options registrar = {.counters = lab->counters};
 	struct engine_options options = {
-		.workers = 1,
-		.config = &lab->config,
-		.counters = lab->counters,
-		.io = {io_send, io_flow_to, lab},
-		.to_media = &lab->to_media,
-		.media_workers = 1,
-		.to_cdrwriter = &lab->to_cdr,
-		.calls_segment = lab->calls,
-		.status = lab->status,
-		.now_us = lab->now_us,
+	    .workers = 1,
+	    .config = &lab->config,
+	    .counters = lab->counters,
+	    .io = {io_send, io_flow_to, lab},
+	    .to_media = &lab->to_media,
+	    .media_workers = 1,
+	    .to_cdrwriter = &lab->to_cdr,
+	    .calls_segment = lab->calls,
+	    .status = lab->status,
+	    .now_us = lab->now_us,
 	};
 
 	must(signaling_state_init(&lab->state, NULL) == 0, "state");
@@ -291,16 +292,16 @@ static void cdr_message(struct lab *lab, const struct ring_message *m)
 
 	must(cdr && lab->cdr_count < LAB_CDRS, "CDR");
 	*to = (struct lab_cdr){.attempt = cdr->attempt,
-	                       .code = cdr->sip_code,
-	                       .cause = cdr->q850_cause,
-	                       .reason = cdr->end_reason,
-	                       .direction = cdr->end_direction,
-	                       .final = cdr->final,
-	                       .setup_us = cdr->setup_us,
-	                       .answer_us = cdr->answer_us,
-	                       .end_us = cdr->end_us,
-	                       .duration_us = cdr->duration_us,
-	                       .packets = cdr->media->caller_to_callee->packets};
+			       .code = cdr->sip_code,
+			       .cause = cdr->q850_cause,
+			       .reason = cdr->end_reason,
+			       .direction = cdr->end_direction,
+			       .final = cdr->final,
+			       .setup_us = cdr->setup_us,
+			       .answer_us = cdr->answer_us,
+			       .end_us = cdr->end_us,
+			       .duration_us = cdr->duration_us,
+			       .packets = cdr->media->caller_to_callee->packets};
 	memcpy(to->id, cdr->call_id.data, 16);
 	snprintf(to->gateway, sizeof(to->gateway), "%s", cdr->routing_gateway);
 	snprintf(to->callee_out, sizeof(to->callee_out), "%s", cdr->callee_number_out);
@@ -451,25 +452,25 @@ const struct lab_cdr *lab_final(const struct lab *lab)
 void lab_invite(struct lab *lab, unsigned int n, const char *number, const char *sdp, const char *extra)
 {
 	lab_text(lab, CUSTOMER,
-	         "INVITE sip:%s@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKi%u\r\n"
-	         "Max-Forwards: 70\r\nFrom: \"Ann\" <sip:4911@10.1.0.5>;tag=c%u\r\nTo: <sip:%s@10.0.0.1>\r\n"
-	         "Call-ID: call%u\r\nCSeq: 1 INVITE\r\nContact: <sip:ann@10.1.0.5:5060>\r\n%s%s"
-	         "Content-Length: %zu\r\n\r\n%s",
-	         number, n, n, number, n, extra, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-	         sdp ? sdp : "");
+		 "INVITE sip:%s@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKi%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: \"Ann\" <sip:4911@10.1.0.5>;tag=c%u\r\nTo: <sip:%s@10.0.0.1>\r\n"
+		 "Call-ID: call%u\r\nCSeq: 1 INVITE\r\nContact: <sip:ann@10.1.0.5:5060>\r\n%s%s"
+		 "Content-Length: %zu\r\n\r\n%s",
+		 number, n, n, number, n, extra, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
+		 sdp ? sdp : "");
 }
 
 void lab_cancel(struct lab *lab, unsigned int n, const char *number)
 {
 	lab_text(lab, CUSTOMER,
-	         "CANCEL sip:%s@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKi%u\r\n"
-	         "Max-Forwards: 70\r\nFrom: \"Ann\" <sip:4911@10.1.0.5>;tag=c%u\r\nTo: <sip:%s@10.0.0.1>\r\n"
-	         "Call-ID: call%u\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
-	         number, n, n, number, n);
+		 "CANCEL sip:%s@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKi%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: \"Ann\" <sip:4911@10.1.0.5>;tag=c%u\r\nTo: <sip:%s@10.0.0.1>\r\n"
+		 "Call-ID: call%u\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
+		 number, n, n, number, n);
 }
 
 void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor, unsigned int code, const char *tag,
-               const char *sdp, const char *extra)
+	       const char *sdp, const char *extra)
 {
 	char text[8192], contact[64];
 	struct sip_builder b;
@@ -493,16 +494,17 @@ void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor,
 
 static unsigned int branches;
 
-static void request(struct lab *lab, const char *from_addr, const char *method, struct sip_text uri, struct sip_text from,
-                    struct sip_text to, struct sip_text call_id, unsigned int cseq, const char *sdp)
+static void request(struct lab *lab, const char *from_addr, const char *method, struct sip_text uri,
+		    struct sip_text from, struct sip_text to, struct sip_text call_id, unsigned int cseq,
+		    const char *sdp)
 {
 	lab_text(lab, from_addr,
-	         "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
-	         "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s"
-	         "Content-Length: %zu\r\n\r\n%s",
-	         method, (int)uri.len, uri.at, from_addr, ++branches, (int)from.len, from.at, (int)to.len, to.at,
-	         (int)call_id.len, call_id.at, cseq, method, from_addr, sdp ? "Content-Type: application/sdp\r\n" : "",
-	         sdp ? strlen(sdp) : 0, sdp ? sdp : "");
+		 "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
+		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s"
+		 "Content-Length: %zu\r\n\r\n%s",
+		 method, (int)uri.len, uri.at, from_addr, ++branches, (int)from.len, from.at, (int)to.len, to.at,
+		 (int)call_id.len, call_id.at, cseq, method, from_addr, sdp ? "Content-Type: application/sdp\r\n" : "",
+		 sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
 static struct sip_text contact_uri(struct sip_message *message)
@@ -514,22 +516,36 @@ static struct sip_text contact_uri(struct sip_message *message)
 }
 
 void lab_caller_request(struct lab *lab, struct sip_message *answer, const char *method, unsigned int cseq,
-                        const char *sdp)
+			const char *sdp)
 {
 	must(answer, "no answer");
 	request(lab, CUSTOMER, method, contact_uri(answer), sip_message_value(answer, SIP_H_FROM),
-	        sip_message_value(answer, SIP_H_TO), sip_message_call_id(answer), cseq, sdp);
+		sip_message_value(answer, SIP_H_TO), sip_message_call_id(answer), cseq, sdp);
 }
 
 void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
-                        const char *method, unsigned int cseq, const char *sdp)
+			const char *method, unsigned int cseq, const char *sdp)
 {
 	char from[512];
 	struct sip_text to = sip_message_value(invite, SIP_H_TO);
 
 	snprintf(from, sizeof(from), "%.*s;tag=%s", (int)to.len, to.at, tag);
 	request(lab, vendor, method, contact_uri(invite), sip_text_of(from), sip_message_value(invite, SIP_H_FROM),
-	        sip_message_call_id(invite), cseq, sdp);
+		sip_message_call_id(invite), cseq, sdp);
+}
+
+void lab_ack_failure(struct lab *lab, const char *from, struct sip_message *response)
+{
+	must(response, "no response to acknowledge");
+	struct sip_text via = sip_message_value(response, SIP_H_VIA), peer = sip_message_value(response, SIP_H_FROM);
+	struct sip_text to = sip_message_value(response, SIP_H_TO), call_id = sip_message_call_id(response);
+
+	lab_text(
+	    lab, from,
+	    "ACK sip:10.0.0.1 SIP/2.0\r\nVia: %.*s\r\nMax-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\n"
+	    "CSeq: %u ACK\r\nContent-Length: 0\r\n\r\n",
+	    (int)via.len, via.at, (int)peer.len, peer.at, (int)to.len, to.at, (int)call_id.len, call_id.at,
+	    sip_message_cseq(response)->number);
 }
 
 bool lab_call(struct lab *lab, unsigned int n, struct sip_message *answer, struct sip_message *invite)

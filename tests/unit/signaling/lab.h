@@ -64,8 +64,8 @@ struct lab {
 	struct registrar *registrar;
 	struct engine *engine;
 	uint64_t now_us;
-	bool media_dead;    /* MediaClose is never answered */
-	bool cdrs_stay;     /* nobody empties the CDR ring */
+	bool media_dead; /* MediaClose is never answered */
+	bool cdrs_stay;  /* nobody empties the CDR ring */
 	uint32_t media_opens, media_updates, media_closes;
 	uint32_t last_session; /* of the latest MediaOpen */
 	uint64_t last_id;
@@ -96,7 +96,7 @@ struct sip_message *lab_take(struct lab *lab, const char *to, const char *start)
 unsigned int lab_waiting(const struct lab *lab, const char *to); /* messages not taken; to NULL = to anybody */
 void lab_skip(struct lab *lab, const char *to);
 uint64_t lab_count(const struct lab *lab, enum counter_id id);
-unsigned int lab_standing(const struct lab *lab); /* records that are not free */
+unsigned int lab_standing(const struct lab *lab);       /* records that are not free */
 const struct lab_cdr *lab_final(const struct lab *lab); /* the only final record so far; NULL and a failed check */
 
 /* ---- scripts ---- */
@@ -107,13 +107,15 @@ void lab_invite(struct lab *lab, unsigned int n, const char *number, const char 
 void lab_cancel(struct lab *lab, unsigned int n, const char *number);
 /* The vendor answers a request of ours. tag "" = none. */
 void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor, unsigned int code, const char *tag,
-               const char *sdp, const char *extra);
+	       const char *sdp, const char *extra);
 /* The customer's request in the dialog of `answer` (a 200 it got). */
 void lab_caller_request(struct lab *lab, struct sip_message *answer, const char *method, unsigned int cseq,
-                        const char *sdp);
+			const char *sdp);
 /* The vendor's, in the dialog of `invite` (which it got) under its own tag. */
 void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
-                        const char *method, unsigned int cseq, const char *sdp);
+			const char *method, unsigned int cseq, const char *sdp);
+/* The ACK to a failure, within its transaction. */
+void lab_ack_failure(struct lab *lab, const char *from, struct sip_message *response);
 /* An established call over the first vendor; *answer: the 200 the customer got, *invite: what the vendor got. */
 bool lab_call(struct lab *lab, unsigned int n, struct sip_message *answer, struct sip_message *invite);
 #define VENDOR(n) ((const char *const[]){"10.2.0.1:5060", "10.2.0.2:5060", "10.2.0.3:5060", "10.2.0.4:5060"}[n])
