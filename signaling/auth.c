@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "common/log.h"
 #include "signaling/auth.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/digest.h"
@@ -80,6 +81,20 @@ static bool is_suspended(const struct engine *engine, const struct user *user, c
 	       engine->now_us;
 }
 
+/* Once in many wrong digests, and the log limits its own rate: no packet pays for it. */
+static void suspension_log(const struct engine *engine, const struct user *user, enum user_place place,
+			   const struct net_addr *remote)
+{
+	char masked[40], text[NET_ADDR_TEXT];
+
+	net_addr_print(remote, text);
+	log_warn("auth", "user=%s suspended for %u s after %u wrong digests, the last from %s%s",
+		 log_mask(masked, user->name, user->name_len),
+		 engine->snapshot->parameters->authentication_failed_suspend_s,
+		 engine->snapshot->parameters->authentication_max_retry, text,
+		 place == USER_AT_HOME ? "" : "; not where it is registered from");
+}
+
 static void count_failure(struct engine *engine, const struct user *user, const struct net_addr *remote)
 {
 	const struct parameters *parameters = engine->snapshot->parameters;
@@ -97,6 +112,7 @@ static void count_failure(struct engine *engine, const struct user *user, const 
 			      engine->now_us + parameters->authentication_failed_suspend_s * US_PER_S,
 			      memory_order_relaxed);
 	counter_inc(engine->counters, COUNTER_registrar_suspensions);
+	suspension_log(engine, user, place, remote);
 }
 
 static void forget_failures(const struct engine *engine, const struct user *user, const struct net_addr *remote)

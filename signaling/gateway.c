@@ -287,6 +287,8 @@ void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, 
 		if (cell != NULL)
 			atomic_store_explicit(&cell->ban_until_us, until_us, memory_order_relaxed);
 		counter_inc(engine->counters, COUNTER_registrar_gateway_banned);
+		log_warn("gateway", "gateway=%s passed over for %u s: it answered %u with Retry-After", party->name,
+			 ban_s, code);
 	}
 }
 

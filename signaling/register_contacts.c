@@ -312,11 +312,14 @@ static bool wishes_add(struct job *job)
 static bool wishes_apply(struct job *job)
 {
 	unsigned int adds = 0, drops = 0;
+	bool nat = false;
 
 	for (unsigned int i = 0; i < job->wishes; i++) {
 		adds += is_new(&job->wish[i]);
 		drops += !job->wish[i].superseded && job->wish[i].match >= 0 && job->wish[i].expires_s == 0;
+		nat |= job->wish[i].nat;
 	}
+	counter_add(job->engine->counters, COUNTER_registrar_behind_nat, nat);
 	displace(job, adds, drops);
 	if (!wishes_add(job))
 		return false;
@@ -330,8 +333,6 @@ static bool wishes_apply(struct job *job)
 			binding_drop(job, (unsigned int)wish->match, COUNTER_registrar_removed);
 		else
 			wish_refresh(job, wish);
-		if (wish->nat)
-			counter_inc(job->engine->counters, COUNTER_registrar_behind_nat);
 	}
 	return true;
 }
