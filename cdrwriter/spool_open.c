@@ -16,7 +16,7 @@
 
 #include "common/log.h"
 
-#define LOCK_TRIES 50 /* of 100 ms: a predecessor that was killed may still be exiting */
+#define LOCK_TRIES 20 /* of 100 ms: a predecessor that was killed may still be exiting */
 
 /* "000000000012.spool" -> 12; 0 = no segment's name. */
 static uint64_t parse_name(const char *name)
