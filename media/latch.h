@@ -26,7 +26,7 @@ enum latch_verdict {
 	LATCH_ACCEPT,
 	LATCH_ACCEPT_SIGNALLED, /* and the leg has just been locked, to the signalled address */
 	LATCH_ACCEPT_LEARNED,   /* and the leg has just been locked, to another one */
-	LATCH_LEARNING,         /* on probation: drop it */
+	LATCH_LEARNING,         /* on probation: keep it back */
 	LATCH_STRANGER,         /* drop it */
 };
 

@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include "dtmf.h"
+#include "kept.h"
 #include "latch.h"
 #include "record.h"
 #include "rtp/rtp.h"
@@ -19,16 +20,15 @@ struct relay_packet {
 static bool latch_passes(struct media_core *core, struct relay_packet *p, enum latch_verdict verdict)
 {
 	switch (verdict) {
-	case LATCH_ACCEPT:
-		return true;
 	case LATCH_ACCEPT_SIGNALLED:
 		counter_inc(core->row, COUNTER_media_latched_signalled);
 		return true;
 	case LATCH_ACCEPT_LEARNED:
 		counter_inc(core->row, COUNTER_media_latched_learned);
 		return true;
+	case LATCH_ACCEPT:
+		return true;
 	case LATCH_LEARNING:
-		DROP(core, drop_learning);
 		return false;
 	case LATCH_STRANGER:
 		break;
@@ -59,28 +59,62 @@ static bool readdress(struct media_core *core, struct relay_packet *p, struct da
 	return true;
 }
 
+/* A packet that the leg's peer has sent. */
+static void relay_heard(struct media_core *core, struct relay_packet *p, const struct rtp_header *header,
+			struct datagram *d, struct relay_verdict *verdict, uint64_t now_us)
+{
+	struct media_leg_hot *hot = &p->session->hot[p->leg];
+
+	if (stream_packet(hot, &p->session->cold[p->leg], header, d->len, now_us))
+		counter_inc(core->row, COUNTER_media_streams);
+	if (!(hot->flags & MEDIA_STARTED) && core->notify->started(core, p->slot, p->leg))
+		hot->flags |= MEDIA_STARTED;
+	if (hot->dtmf_payload_type && header->payload_type == hot->dtmf_payload_type)
+		dtmf_packet(core, p->slot, p->leg, header, d->data);
+	else if (hot->flags & MEDIA_DIGIT)
+		dtmf_audio(core, p->slot, p->leg, header);
+	if (readdress(core, p, d, false, verdict))
+		verdict->from = hot;
+}
+
+/* What was kept of the source that has just been learned goes before the packet that completed the row. */
+static void relay_kept(struct media_core *core, struct relay_packet *p, const struct net_addr *source, uint64_t now_us)
+{
+	struct datagram kept[LATCH_PACKETS - 1];
+	unsigned int count = kept_take(core, p->slot, p->leg, source, kept, now_us);
+
+	for (unsigned int i = 0; i < count; i++) {
+		struct relay_verdict verdict = {.action = RELAY_DROP};
+		struct rtp_header header;
+
+		if (rtp_parse(&header, kept[i].data, kept[i].len) == 0)
+			relay_heard(core, p, &header, &kept[i], &verdict, now_us);
+		if (verdict.action == RELAY_SEND)
+			core->notify->send_kept(core, &kept[i], &verdict);
+		else
+			core->notify->free_kept(core, &kept[i]);
+	}
+}
+
 static void relay_rtp(struct media_core *core, struct relay_packet *p, struct datagram *d,
 		      struct relay_verdict *verdict, uint64_t now_us)
 {
-	struct media_leg_hot *hot = &p->session->hot[p->leg];
 	struct rtp_header header;
+	enum latch_verdict latch;
 
 	if (rtp_parse(&header, d->data, d->len)) {
 		DROP(core, drop_bad_rtp);
 		return;
 	}
-	if (!latch_passes(core, p, latch_rtp(p->session, p->leg, &header, &d->remote)))
-		return;
-	if (stream_packet(hot, &p->session->cold[p->leg], &header, d->len, now_us))
-		counter_inc(core->row, COUNTER_media_streams);
-	if (!(hot->flags & MEDIA_STARTED) && core->notify->started(core, p->slot, p->leg))
-		hot->flags |= MEDIA_STARTED;
-	if (hot->dtmf_payload_type && header.payload_type == hot->dtmf_payload_type)
-		dtmf_packet(core, p->slot, p->leg, &header, d->data);
-	else if (hot->flags & MEDIA_DIGIT)
-		dtmf_audio(core, p->slot, p->leg, &header);
-	if (readdress(core, p, d, false, verdict))
-		verdict->from = hot;
+	latch = latch_rtp(p->session, p->leg, &header, &d->remote);
+	if (latch == LATCH_LEARNING) {
+		kept_add(core, p->slot, p->leg, d, now_us);
+		verdict->action = RELAY_KEPT;
+	} else if (latch_passes(core, p, latch)) {
+		if (latch == LATCH_ACCEPT_LEARNED)
+			relay_kept(core, p, &d->remote, now_us);
+		relay_heard(core, p, &header, d, verdict, now_us);
+	}
 }
 
 static void relay_rtcp(struct media_core *core, struct relay_packet *p, struct datagram *d,

@@ -12,6 +12,7 @@
 enum relay_action {
 	RELAY_DROP,      /* already counted */
 	RELAY_SEND,      /* local, remote and tos of the datagram have been rewritten */
+	RELAY_KEPT,      /* taken: its source is on probation */
 	RELAY_HAND_OVER, /* its port belongs to another worker; untouched */
 };
 

@@ -168,6 +168,15 @@ static void record_clear(struct media_session *session)
 	memset((uint8_t *)session + skip, 0, sizeof(*session) - skip);
 }
 
+/* A free record becomes ours to fill: another worker may have been told to use the slot at the same time. */
+static bool claim(struct media_session *session)
+{
+	uint8_t expected = MEDIA_SESSION_FREE;
+
+	return atomic_compare_exchange_strong_explicit(&session->state, &expected, MEDIA_SESSION_FILLING,
+						       memory_order_acquire, memory_order_relaxed);
+}
+
 int sessions_apply(struct media_core *core, const struct media_request *request, uint64_t now_us)
 {
 	struct media_session *session = &core->session[request->slot];
@@ -189,6 +198,8 @@ int sessions_apply(struct media_core *core, const struct media_request *request,
 	if (is_open(session) && session->id != request->id)
 		session_end(core, request->slot, COUNTER_media_sessions_replaced);
 	fresh = !is_open(session);
+	if (fresh && !claim(session))
+		return -EAGAIN;
 	if (!fresh) {
 		unplug(core, request->slot);
 		core->peer[request->signaling_worker].told_us = now_us;
@@ -257,12 +268,13 @@ void sessions_restore(struct media_core *const *cores, unsigned int count, uint6
 		struct media_session *session = &cores[0]->session[slot];
 		int owner;
 
-		if (session->state == MEDIA_SESSION_FREE) {
+		if (session->state != MEDIA_SESSION_OPEN) {
 			/* A record that was being filled: nobody has seen it yet. */
 			session->sequence &= ~1u;
+			session->state = MEDIA_SESSION_FREE;
 			continue;
 		}
-		owner = session->state == MEDIA_SESSION_OPEN ? record_owner(cores[0], session) : -1;
+		owner = record_owner(cores[0], session);
 		if (owner < 0 || (unsigned int)owner >= count) {
 			session->state = MEDIA_SESSION_FREE;
 			session->sequence &= ~1u;

@@ -15,11 +15,13 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/layout/media_session.h"
+#include "common/port.h"
 #include "common/status.h"
 #include "common/timer_wheel.h"
 #include "port_map.h"
 
 struct media_core;
+struct relay_verdict;
 
 /* How a worker tells others. False: it could not be said now (ring full), so it is tried again. */
 struct media_notify {
@@ -30,6 +32,9 @@ struct media_notify {
 	bool (*resync)(struct media_core *core, unsigned int signaling_worker);
 	/* Another media worker still holds this slot for a call that is gone: ask it to let go. */
 	void (*let_go)(struct media_core *core, unsigned int media_worker, uint32_t slot);
+	/* A datagram that was kept back (kept.h): send it as the verdict says, or be rid of it. */
+	void (*send_kept)(struct media_core *core, struct datagram *d, const struct relay_verdict *verdict);
+	void (*free_kept)(struct media_core *core, struct datagram *d);
 };
 
 /* What is known of a signaling worker's memory of our sessions. */
@@ -37,6 +42,18 @@ struct media_peer {
 	uint64_t resync_us; /* when we last asked it to say everything again; 0 = never */
 	uint64_t told_us;   /* when it last told of a session that stood already */
 	bool resync_due;    /* ask as soon as there is room */
+};
+
+#define MEDIA_KEPT         128
+#define MEDIA_KEPT_PACKETS 2
+
+/* The packets of one leg's source on probation. */
+struct media_kept {
+	uint32_t slot;
+	uint8_t leg;
+	uint8_t count;
+	uint64_t last_us;
+	struct datagram datagram[MEDIA_KEPT_PACKETS];
 };
 
 struct media_core {
@@ -54,6 +71,7 @@ struct media_core {
 	uint32_t signaling_life;                /* its `starts` when we last asked */
 	unsigned int peers;                     /* signaling workers */
 	struct media_peer peer[CONFIG_MAX_WORKERS];
+	struct media_kept kept[MEDIA_KEPT]; /* by slot and leg */
 };
 
 struct media_leg_request {

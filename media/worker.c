@@ -11,6 +11,7 @@
 #undef US_PER_S /* rte_cycles.h has one that is an int */
 #include "common/clock.h"
 #include "common/log.h"
+#include "kept.h"
 #include "relay.h"
 #include "watch.h"
 #include "worker.h"
@@ -25,10 +26,15 @@ static_assert(sizeof(struct datagram) % 4 == 0, "element of an rte_ring");
 /* ---- between workers ----------------------------------------------------------------------------------------------
  */
 
+static struct media_worker *worker_of(struct media_core *core)
+{
+	return (struct media_worker *)((char *)core - offsetof(struct media_worker, core));
+}
+
 /* A datagram without mbuf asks for a slot instead: its number is in len. It is asked again until it is done. */
 static void let_go(struct media_core *core, unsigned int media_worker, uint32_t slot)
 {
-	struct media_worker *w = (struct media_worker *)((char *)core - offsetof(struct media_worker, core));
+	struct media_worker *w = worker_of(core);
 	struct datagram ask = {.len = slot};
 
 	if (media_worker < w->workers_count && media_worker != core->worker)
@@ -48,6 +54,26 @@ static void hand_over(struct media_worker *w, struct datagram *d, unsigned int t
 /* ---- the loop -----------------------------------------------------------------------------------------------------
  */
 
+static void send(struct media_worker *w, struct datagram *d, const struct relay_verdict *verdict, uint64_t now_us)
+{
+	if (port_send(w->queue[verdict->target], d, now_us) == 0)
+		relay_sent(&w->core, verdict);
+	else
+		counter_inc(w->core.row, COUNTER_media_drop_send);
+}
+
+static void send_kept(struct media_core *core, struct datagram *d, const struct relay_verdict *verdict)
+{
+	struct media_worker *w = worker_of(core);
+
+	send(w, d, verdict, w->now_us);
+}
+
+static void free_kept(struct media_core *core, struct datagram *d)
+{
+	datagram_free(d);
+}
+
 static void relay(struct media_worker *w, struct datagram *datagrams, unsigned int count, uint64_t now_us)
 {
 	struct relay_verdict verdicts[PORT_BURST];
@@ -56,10 +82,9 @@ static void relay(struct media_worker *w, struct datagram *datagrams, unsigned i
 	for (unsigned int i = 0; i < count; i++) {
 		switch (verdicts[i].action) {
 		case RELAY_SEND:
-			if (port_send(w->queue[verdicts[i].target], &datagrams[i], now_us) == 0)
-				relay_sent(&w->core, &verdicts[i]);
-			else
-				counter_inc(w->core.row, COUNTER_media_drop_send);
+			send(w, &datagrams[i], &verdicts[i], now_us);
+			break;
+		case RELAY_KEPT:
 			break;
 		case RELAY_HAND_OVER:
 			hand_over(w, &datagrams[i], verdicts[i].target);
@@ -114,7 +139,10 @@ static unsigned int take_over(struct media_worker *w, uint64_t now_us)
 
 static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
 {
-	unsigned int work = links_poll(&w->links, now_us);
+	unsigned int work;
+
+	w->now_us = now_us;
+	work = links_poll(&w->links, now_us);
 
 	work += receive(w, now_us);
 	work += take_over(w, now_us);
@@ -173,6 +201,8 @@ static const struct media_notify notify = {
     .dtmf = links_dtmf,
     .resync = links_resync,
     .let_go = let_go,
+    .send_kept = send_kept,
+    .free_kept = free_kept,
 };
 
 static int inboxes_open(struct media_worker *w)
@@ -229,6 +259,8 @@ void media_worker_fini(struct media_worker *w)
 {
 	struct datagram d;
 
+	if (w->core.notify)
+		kept_flush(&w->core);
 	for (unsigned int from = 0; from < w->workers_count; from++) {
 		while (w->inbox[from] && rte_ring_sc_dequeue_elem(w->inbox[from], &d, sizeof(d)) == 0)
 			if (d.mbuf)

@@ -28,7 +28,7 @@
 
 enum media_leg_index { LEG_CALLER, LEG_CALLEE, LEG_COUNT };
 
-enum media_session_state { MEDIA_SESSION_FREE, MEDIA_SESSION_OPEN };
+enum media_session_state { MEDIA_SESSION_FREE, MEDIA_SESSION_OPEN, MEDIA_SESSION_FILLING };
 
 /* Where a leg's packets go to and may come from. */
 enum media_latch {

@@ -5,6 +5,7 @@ import os
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
 import threading
@@ -177,6 +178,20 @@ def test_rtcp_goes_port_to_port(relay, hosts):
     relay.close_session(1, 110)
 
 
+def test_packets_carry_the_tos_of_the_call(relay, hosts):
+    caller, callee = pair(hosts, 4, 6)
+    caller.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    callee.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    relay.open(1, 120, (RTP4, 20000, caller), (RTP6, 20002, callee))
+    callee.sendto(rtp(1, 2), (RTP6, 20002))
+    caller.sendto(rtp(1, 1), (RTP4, 20000))
+    for sock in caller, callee:
+        assert select.select([sock], [], [], 5)[0]
+        _, ancillary, _, _ = sock.recvmsg(4096, 128)
+        assert [data[0] for _, _, data in ancillary] == [0xb8]
+    relay.close_session(1, 120)
+
+
 def test_strangers_neither_hear_nor_are_heard(relay, hosts):
     caller, callee = pair(hosts, 4, 4)
     stranger = udp_socket(hosts["stranger"], hosts["stranger"].ip4)
@@ -197,10 +212,11 @@ def test_strangers_neither_hear_nor_are_heard(relay, hosts):
 def test_a_peer_behind_nat_is_learned_and_kept(relay, hosts):
     caller, callee = pair(hosts, 4, 4)
     relay.open(3, 300, (RTP4, 20020, caller), (RTP4, 20022, ("192.168.1.2", 4444)), nat=True)
-    for seq in range(10):
-        callee.sendto(rtp(seq, 2), (RTP4, 20022))
+    sent = [rtp(seq, 2) for seq in range(10)]
+    for packet in sent:
+        callee.sendto(packet, (RTP4, 20022))
         time.sleep(0.005)
-    assert len(receive_all(caller)) == 8  # two were on probation
+    assert [data for data, _ in receive_all(caller)] == sent  # probation delays the first two, no more
     caller.sendto(rtp(1, 1), (RTP4, 20020))
     assert len(receive_all(callee)) == 1
     relay.close_session(3, 300)

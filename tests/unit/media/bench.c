@@ -45,7 +45,20 @@ static void on_let_go(struct media_core *core, unsigned int worker, uint32_t slo
 	sessions_let_go(&bench.core[worker], slot);
 }
 
-static const struct media_notify notify = {on_started, on_silent, on_dtmf, on_resync, on_let_go};
+static void on_send_kept(struct media_core *core, struct datagram *d, const struct relay_verdict *verdict)
+{
+	bench.kept_sent[bench.kept++ % 8] = (uint16_t)(d->data[2] << 8 | d->data[3]);
+	bench.kept_to = d->remote;
+	relay_sent(core, verdict);
+}
+
+static void on_free_kept(struct media_core *core, struct datagram *d)
+{
+	bench.kept_freed++;
+}
+
+static const struct media_notify notify = {on_started, on_silent,    on_dtmf,     on_resync,
+					   on_let_go,  on_send_kept, on_free_kept};
 
 struct net_addr bench_addr(const char *text)
 {
@@ -131,10 +144,12 @@ struct media_request bench_request(uint32_t slot, uint64_t id)
 
 struct datagram bench_rtp(const struct net_addr *from, const struct net_addr *to, uint16_t seq, uint32_t ssrc)
 {
-	static uint8_t data[32];
+	static uint8_t buffers[8][32]; /* some packets are kept back for a while */
+	static unsigned int next;
+	uint8_t *data = buffers[next++ % 8];
 	uint32_t timestamp = seq * 160u;
 
-	memset(data, 0, sizeof(data));
+	memset(data, 0, sizeof(buffers[0]));
 	data[0] = 0x80;
 	data[2] = (uint8_t)(seq >> 8);
 	data[3] = (uint8_t)seq;
@@ -142,7 +157,7 @@ struct datagram bench_rtp(const struct net_addr *from, const struct net_addr *to
 		data[4 + i] = (uint8_t)(timestamp >> (24 - 8 * i));
 		data[8 + i] = (uint8_t)(ssrc >> (24 - 8 * i));
 	}
-	return (struct datagram){.local = *to, .remote = *from, .data = data, .len = sizeof(data)};
+	return (struct datagram){.local = *to, .remote = *from, .data = data, .len = sizeof(buffers[0])};
 }
 
 enum relay_action bench_relay(struct datagram *d)

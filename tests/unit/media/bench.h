@@ -23,6 +23,9 @@ struct bench {
 	uint64_t now_us;
 	bool full; /* the rings to signaling are */
 	unsigned int started[LEG_COUNT], silent, resync, let_go;
+	unsigned int kept, kept_freed; /* kept packets sent on, and dropped */
+	uint16_t kept_sent[8];         /* their sequence numbers */
+	struct net_addr kept_to;
 	uint32_t silent_ms, dtmf_ms;
 	char dtmf[32];
 };

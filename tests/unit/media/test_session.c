@@ -218,6 +218,9 @@ static void attach_after_kill(void)
 	session_end(core, 1, COUNTER_media_sessions_closed);
 	bench.session[2].sequence++; /* killed in the middle of a change */
 	bench.session[3].hot[LEG_CALLER].local.port = 7;
+	bench.session[4].state = MEDIA_SESSION_FILLING;
+	request = bench_request(4, 104);
+	CHECK_INT(sessions_apply(core, &request, bench.now_us), -EAGAIN);
 	bench_kill();
 	CHECK_INT(caller_says(0, 2, &d), RELAY_SEND);
 	CHECK_INT(bench.session[0].hot[LEG_CALLER].packets, 2);
@@ -230,6 +233,7 @@ static void attach_after_kill(void)
 	CHECK_INT(bench.resync, 0);
 	bench_sleep(200000);
 	CHECK_INT(bench.resync, BENCH_WORKERS * BENCH_PEERS);
+	CHECK_INT(bench.session[4].state, MEDIA_SESSION_FREE);
 	request = bench_request(2, 102); /* and signaling says it all again */
 	CHECK_INT(sessions_apply(core, &request, bench.now_us), 0);
 	CHECK_INT(caller_says(2, 3, &d), RELAY_SEND);
