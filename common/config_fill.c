@@ -147,8 +147,9 @@ static char *take_password(struct report *report, const struct place *place, cha
 
 static bool number_is_good(const char *text)
 {
-	return strlen(text) <= NUMBER_MAX && text_has_only(text, "+*#") &&
-	       strpbrk(text, "eEfFgGhHiIjJkKlLmMnNoOpPqQrRsStTuUvVwWxXyYzZ") == NULL;
+	size_t len = strlen(text);
+
+	return len <= NUMBER_MAX && strspn(text, "0123456789+*#") == len;
 }
 
 /* Room for `count` items, zeroed; NULL for none. */
@@ -605,7 +606,7 @@ static void fill_records(struct report *report, struct raw_config *raw, struct c
 		}                                                                                                      \
 	} while (0)
 
-int config_fill(struct config *config, struct raw_config *raw, struct report *report)
+void config_fill(struct config *config, struct raw_config *raw, struct report *report)
 {
 	fill_node(report, raw, config);
 	fill_parameters(report, PLACE(NULL, "parameters"), &raw->parameters, &config->parameters);
@@ -617,5 +618,4 @@ int config_fill(struct config *config, struct raw_config *raw, struct report *re
 	FILL_LIST(report, raw, config, mapping_gateways, fill_mapping_gateway);
 	FILL_LIST(report, raw, config, routing_gateways, fill_routing_gateway);
 	FILL_LIST(report, raw, config, phones, fill_phone);
-	return 0;
 }

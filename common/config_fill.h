@@ -11,9 +11,9 @@
 
 /*
  * Turn text into values, one key at a time; texts move over to `config`. Every fault is reported, and what is
- * wrong is left at its default, so that the whole file is judged. -ENOMEM is the only error.
+ * wrong is left at its default, so that the whole file is judged.
  */
-int config_fill(struct config *config, struct raw_config *raw, struct report *report);
+void config_fill(struct config *config, struct raw_config *raw, struct report *report);
 
 /* What only shows when all is read: names used twice, references, overlaps, sizes. `cores`: how many this machine has.
  */
