@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kill -9 at every moment. A script is run once; at each datagram sent and each record published the shared
+ * memory is copied as a killed process would leave it. Then every copy is given to a new engine, whose peers
+ * answer as peers do, and in the end nothing may stand, and each call has exactly one final record.
+ */
+#include <stdlib.h>
+
+#include "lab.h"
+#include "tests/unit/check.h"
+
+#define MOMENTS 256
+
+struct moment {
+	void *calls;
+	unsigned int sent_count;
+	uint8_t *cdr_ring, *media_ring;
+	uint64_t now_us;
+};
+
+static struct moment moments[MOMENTS];
+static unsigned int moment_count;
+
+static void *copy_of(const void *from, size_t size)
+{
+	void *to = aligned_alloc(64, (size + 63) & ~(size_t)63);
+
+	memcpy(to, from, size);
+	return to;
+}
+
+static void record_moment(struct lab *lab)
+{
+	if (moment_count == MOMENTS)
+		return;
+	moments[moment_count++] = (struct moment){
+		.calls = copy_of(lab->calls, lab->calls_size),
+		.sent_count = lab->sent_count,
+		.cdr_ring = copy_of(lab->cdr_ring, ring_bytes(LAB_CDR_RING)),
+		.media_ring = copy_of(lab->media_ring, ring_bytes(LAB_RING)),
+		.now_us = lab->now_us,
+	};
+}
+
+/* The peers: whatever request they get they answer, whatever 200 the customer gets it acknowledges. */
+static void peers_answer(struct lab *lab, unsigned int *from)
+{
+	for (; *from < lab->sent_count; (*from)++) {
+		struct lab_sent *sent = &lab->sent[*from];
+		static struct sip_message m;
+		char peer[NET_ADDR_TEXT];
+
+		net_addr_print(&sent->flow.remote, peer);
+		if (sip_message_parse(&m, sent->data, sent->len) != SIP_PARSE_OK)
+			continue;
+		if (m.is_request && m.method != SIP_ACK && m.method != SIP_INVITE)
+			lab_reply(lab, &m, peer, 200, "", NULL, "");
+		else if (!m.is_request && m.status == 200 && sip_message_cseq(&m)->method == SIP_INVITE)
+			lab_caller_request(lab, &m, "ACK", sip_message_cseq(&m)->number, NULL);
+	}
+}
+
+static unsigned int distinct_finals(const struct lab *lab, bool *differ)
+{
+	unsigned int count = 0;
+
+	*differ = false;
+	for (unsigned int i = 0; i < lab->cdr_count; i++) {
+		bool again = false;
+
+		for (unsigned int j = 0; j < i; j++) {
+			if (memcmp(lab->cdrs[i].id, lab->cdrs[j].id, 16) != 0)
+				continue;
+			if (lab->cdrs[i].attempt == lab->cdrs[j].attempt) {
+				again = true;
+				*differ |= memcmp(&lab->cdrs[i], &lab->cdrs[j], sizeof(lab->cdrs[i])) != 0;
+			} else {
+				*differ |= lab->cdrs[i].final && lab->cdrs[j].final;
+			}
+		}
+		count += lab->cdrs[i].final && !again;
+	}
+	return count;
+}
+
+static unsigned int standing_in(const void *calls, enum call_state least, enum call_state most)
+{
+	unsigned int count = 0;
+
+	for (uint32_t slot = 0; slot < LAB_CALLS; slot++) {
+		uint8_t state = atomic_load(&call_table_record(calls, slot)->state);
+
+		count += state >= least && state <= most;
+	}
+	return count;
+}
+
+/* A life after the moment: conversations stand until the operator ends them. */
+static void live_on(const struct moment *m, unsigned int number)
+{
+	struct lab *lab = lab_new();
+	unsigned int from = 0;
+	bool differ;
+	int before = check_failures;
+	unsigned int talks = standing_in(m->calls, CALL_ANSWERED, CALL_ESTABLISHED);
+	unsigned int known = standing_in(m->calls, CALL_SETUP, CALL_BILLED);
+
+	memcpy(lab->calls, m->calls, lab->calls_size);
+	memcpy(lab->cdr_ring, m->cdr_ring, ring_bytes(LAB_CDR_RING));
+	memcpy(lab->media_ring, m->media_ring, ring_bytes(LAB_RING));
+	ring_consumer_attach(&lab->cdr, lab->cdr_ring);
+	ring_consumer_attach(&lab->media, lab->media_ring);
+	lab->now_us = m->now_us + US_PER_S;
+	lab_restart(lab);
+	for (unsigned int i = 0; i < 40; i++) {
+		peers_answer(lab, &from);
+		lab_sleep(lab, 1000);
+	}
+	CHECK_INT(standing_in(lab->calls, CALL_ESTABLISHED, CALL_ESTABLISHED), talks);
+	CHECK_INT(lab_standing(lab), talks);
+	for (uint32_t slot = 0; slot < LAB_CALLS; slot++)
+		engine_hangup(lab->engine, call_table_record(lab->calls, slot)->id);
+	for (unsigned int i = 0; i < 70; i++) {
+		peers_answer(lab, &from);
+		lab_sleep(lab, 1000);
+	}
+	CHECK_INT(lab_standing(lab), 0);
+	unsigned int finals = distinct_finals(lab, &differ);
+
+	CHECK(!differ);
+	/* A call whose record was still in the ring counts, too. */
+	CHECK(known == 0 || finals == 1);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	if (check_failures != before)
+		printf("  at moment %u of %u: known %u, talking %u, finals %u\n", number, moment_count, known, talks,
+		       finals);
+	lab_free(lab);
+}
+
+static void play(void (*script)(struct lab *lab))
+{
+	struct lab *lab = lab_new();
+
+	moment_count = 0;
+	lab->moment = record_moment;
+	lab->cdrs_stay = true;
+	script(lab);
+	lab->moment = NULL;
+	lab_free(lab);
+	CHECK(moment_count > 3);
+	for (unsigned int i = 0; i < moment_count; i++) {
+		live_on(&moments[i], i);
+		free(moments[i].calls);
+		free(moments[i].cdr_ring);
+		free(moments[i].media_ring);
+	}
+}
+
+static void answered_script(struct lab *lab)
+{
+	static struct sip_message answer, invite;
+
+	if (!lab_call(lab, 1, &answer, &invite))
+		return;
+	lab_sleep(lab, 5000);
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+}
+
+static void killed_in_answered_call(void)
+{
+	play(answered_script);
+}
+
+static void failover_script(struct lab *lab)
+{
+	struct sip_message *m;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL, "");
+	m = lab_take(lab, VENDOR(1), "INVITE ");
+	lab_reply(lab, m, VENDOR(1), 180, "v", NULL, "");
+	lab_reply(lab, m, VENDOR(1), 500, "v", NULL, "");
+	m = lab_take(lab, VENDOR(2), "INVITE ");
+	lab_reply(lab, m, VENDOR(2), 486, "v", NULL, "");
+	lab_sleep(lab, 2000);
+}
+
+static void killed_in_failover(void)
+{
+	play(failover_script);
+}
+
+static void cancel_script(struct lab *lab)
+{
+	struct sip_message *m;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	m = lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, m, VENDOR(0), 183, "v", lab_sdp, "");
+	lab_cancel(lab, 1, "4930123");
+	lab_reply(lab, m, VENDOR(0), 487, "v", NULL, "");
+	lab_sleep(lab, 2000);
+}
+
+static void killed_in_cancel(void)
+{
+	play(cancel_script);
+}
+
+static void hangup_script(struct lab *lab)
+{
+	static struct sip_message answer, invite;
+
+	if (!lab_call(lab, 1, &answer, &invite))
+		return;
+	lab->media_dead = true;
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+	lab_sleep(lab, 2000);
+}
+
+static void killed_in_hangup(void)
+{
+	play(hangup_script);
+}
+
+/* Conversations go on: either side can hang up, and in-dialog requests cross. */
+static void conversation_goes_on(void)
+{
+	for (int by_callee = 0; by_callee < 2; by_callee++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer, invite, passed;
+
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		lab_sleep(lab, 10000);
+		lab_restart(lab);
+		lab_sleep(lab, 10000);
+		CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+		CHECK(lab->media_updates > 0);
+		lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		passed = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		lab_caller_request(lab, &answer, "ACK", 2, NULL);
+		if (by_callee)
+			lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+		else
+			lab_caller_request(lab, &answer, "BYE", 3, NULL);
+		CHECK(lab_take(lab, by_callee ? VENDOR(0) : CUSTOMER, "SIP/2.0 200"));
+		CHECK(lab_take(lab, by_callee ? CUSTOMER : VENDOR(0), "BYE "));
+		lab_sleep(lab, 70000);
+		const struct lab_cdr *cdr = lab_final(lab);
+
+		CHECK(cdr && cdr->reason == END_NORMAL && cdr->packets == 50);
+		CHECK(cdr && cdr->duration_us == 20 * US_PER_S);
+		CHECK_INT(lab_standing(lab), 0);
+		lab_free(lab);
+	}
+}
+
+/* The vendor's 200 was on its way when we died: it gets ACK and BYE, the caller has had its 503. */
+static void answer_after_death(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
+	lab_skip(lab, NULL);
+	lab_restart(lab);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 503"));
+	struct sip_message *cancel = lab_take(lab, VENDOR(0), "CANCEL ");
+
+	CHECK(cancel);
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	const struct lab_cdr *cdr = lab_final(lab);
+
+	CHECK(cdr && cdr->reason == END_NODE_RESTART);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_free(lab);
+}
+
+/* Damage in the segment must not lead anywhere. */
+static void rubbish_in_records(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+	unsigned int seed = 1;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	for (unsigned int round = 0; round < 200; round++) {
+		for (uint32_t slot = 0; slot < LAB_CALLS; slot++) {
+			struct call_record *record = call_table_record(lab->calls, slot);
+			uint8_t *bytes = (uint8_t *)record;
+
+			for (unsigned int i = 0; i < 20; i++) {
+				seed = seed * 1103515245 + 12345;
+				bytes[(seed >> 8) % sizeof(*record)] = (uint8_t)(seed >> 3);
+			}
+		}
+		lab_restart(lab);
+		lab_sleep(lab, 2000);
+		lab->cdr_count = 0;
+		for (unsigned int i = 0; i < lab->sent_count; i++)
+			free(lab->sent[i].data);
+		lab->sent_count = 0;
+	}
+	lab_free(lab);
+}
+
+static const struct check_case cases[] = {
+	{"killed at each moment of an answered call", killed_in_answered_call},
+	{"killed at each moment of a failover", killed_in_failover},
+	{"killed at each moment of a CANCEL", killed_in_cancel},
+	{"killed at each moment of a hangup, media dead", killed_in_hangup},
+	{"a conversation goes on", conversation_goes_on},
+	{"an answer after our death", answer_after_death},
+	{"rubbish in the records", rubbish_in_records},
+};
+CHECK_MAIN(cases)
