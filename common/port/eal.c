@@ -142,7 +142,7 @@ void port_pool_sizes(const struct config *config, enum process_role role, unsign
 	 * batch. */
 	each = 4 * PORT_DESCRIPTORS + 1024 + PORT_TX_BATCH;
 	/* What a worker can hold besides: its pool cache, and what others have handed to it. */
-	*small_count = rte_align32pow2(ports * workers * each + workers * 2048 + 1024) - 1;
+	*small_count = ports * workers * each + workers * 2048 + 1024;
 	*small_bytes = RTE_PKTMBUF_HEADROOM + RTE_ALIGN(RTE_MAX(2048u, mtu + ETHER_LEN + 8), 64u);
 	*large_count = role == ROLE_SIGNALING ? workers * (ports * REASSEMBLIES + 64) : workers * (ports * 16 + 16);
 }
