@@ -79,7 +79,10 @@ def keepalive(build, folder):
 
     def make(name, **parameters):
         made.append(Keepalive(build, folder, name, **parameters))
-        return made[-1].start()
+        made[-1].start()
+        while made[-1].counter("rounds") == 0:  # the first finds nobody, and those who come wait for the second
+            time.sleep(0.05)
+        return made[-1]
 
     yield make
     for one in made:
@@ -89,8 +92,8 @@ def keepalive(build, folder):
 def test_each_once_per_period_also_through_a_kill(keepalive):
     """10,000 endpoints, bursts of 300 every 150 ms: a round takes half its period; killed in the middle of one."""
     k = keepalive("kill", SEND_INTERVAL=150, SEND_ONE_TIME=300)
-    driver = k.drive(10000, 3 * PERIOD_S + 3)
-    time.sleep(PERIOD_S + 3)
+    driver = k.drive(10000, 2 * PERIOD_S + 7)
+    time.sleep(PERIOD_S + 3)  # the second round is under way
     k.kill()
     time.sleep(0.3)
     k.start()
@@ -98,24 +101,23 @@ def test_each_once_per_period_also_through_a_kill(keepalive):
     assert seen["wrong"] == 0 and seen["resyncs"] >= 1
     assert seen["largest_message"] <= 256
     assert 256 < seen["largest_burst"] <= 300
-    assert 3 <= seen["least"] and seen["most"] <= 4  # 33 seconds are three or four rounds
+    assert seen["least"] == seen["most"] == 2
     assert PERIOD_S * 1000 - 1500 <= seen["min_gap_ms"] and seen["max_gap_ms"] <= PERIOD_S * 1000 + 1500
     assert k.counter("rounds_overrun") == 0 and k.counter("missed") == 0
 
 
 def test_overrun_alarms_and_a_reload_heals(keepalive):
     k = keepalive("overrun", SEND_INTERVAL=1000, SEND_ONE_TIME=100)  # 1,000 fit
-    driver = k.drive(2000, 35, ignore=23)
-    time.sleep(21)
-    assert k.counter("rounds_overrun") >= 1
+    driver = k.drive(2000, 2 * PERIOD_S + 7, ignore=2 * PERIOD_S - 1)
+    time.sleep(2 * PERIOD_S + 1)
+    assert k.counter("rounds_overrun") == 1
     assert "SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME 200" in k.log()
     k.write(SEND_ONE_TIME=500)
     k.process.send_signal(signal.SIGHUP)
     seen = result(driver)
-    assert seen["least"] >= 1 and seen["most"] <= 2
-    overruns = k.counter("rounds_overrun")
-    driver = k.drive(2000, 11)
+    assert seen["least"] >= 1 and seen["most"] <= 2  # in eight seconds: the pace changed at once
     k.write(MESSAGE="")  # off
     k.process.send_signal(signal.SIGHUP)
-    assert result(driver)["sum"] <= 500
-    assert k.counter("rounds_overrun") == overruns
+    time.sleep(0.5)
+    assert result(k.drive(2000, PERIOD_S // 2))["sum"] == 0
+    assert k.counter("rounds_overrun") == 1
