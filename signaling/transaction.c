@@ -25,6 +25,7 @@ int transactions_init(struct engine *engine, uint32_t count)
 	ts->kept = calloc(1, sizeof(*ts->kept));
 	ts->linger_last = &ts->linger_first;
 	ts->serial = engine_random(engine);
+	gauge_set(engine->counters, COUNTER_signaling_transactions, 0); /* an earlier life's are gone */
 	if (!ts->pool || !ts->by_key || !ts->by_merge || !ts->kept || message_pool_init(&ts->messages, count) < 0)
 		return -ENOMEM;
 	return 0;

@@ -33,7 +33,8 @@ static void io_send(void *context, const struct sip_flow *flow, const uint8_t *d
 	struct lab *lab = context;
 	struct lab_sent *sent = &lab->sent[lab->sent_count];
 
-	must(lab->sent_count < LAB_SENT, "too many messages sent");
+	if (lab->sent_count == LAB_SENT)
+		return; /* a fuzzer's storm; no test waits for so many */
 	*sent = (struct lab_sent){.flow = *flow, .len = len, .data = malloc(len + 1)};
 	memcpy(sent->data, data, len);
 	sent->data[len] = '\0';
@@ -290,7 +291,11 @@ static void cdr_message(struct lab *lab, const struct ring_message *m)
 	Tandem__CdrRecord *cdr = tandem__cdr_record__unpack(NULL, m->len, m->body);
 	struct lab_cdr *to = &lab->cdrs[lab->cdr_count];
 
-	must(cdr && lab->cdr_count < LAB_CDRS, "CDR");
+	must(cdr, "CDR");
+	if (lab->cdr_count == LAB_CDRS) {
+		tandem__cdr_record__free_unpacked(cdr, NULL);
+		return;
+	}
 	*to = (struct lab_cdr){.attempt = cdr->attempt,
 			       .code = cdr->sip_code,
 			       .cause = cdr->q850_cause,
