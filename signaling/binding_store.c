@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "signaling/binding_store.h"
-#include "signaling/siphash.h"
+#include "signaling/keyed_hash.h"
 
 /* An index entry: the upper half of the user's hash, and slot + 1; 0 = free. One word, so that readers never see half.
  */
@@ -31,7 +31,7 @@ struct binding_store {
 	unsigned int workers;
 	uint32_t torn;
 	uint64_t generation;
-	struct siphash_key key;
+	uint8_t key[16];
 	struct binding_index *index; /* [workers] */
 	_Atomic uint32_t *next_free; /* [slots]: the free list, a stack: next + 1, 0 = end */
 	_Alignas(
@@ -41,7 +41,7 @@ struct binding_store {
 
 static uint64_t user_hash(const struct binding_store *store, const char *user, size_t len)
 {
-	return siphash(&store->key, user, len);
+	return keyed_hash(store->key, 0, user, len);
 }
 
 static unsigned int hash_owner(const struct binding_store *store, uint64_t hash)
@@ -207,8 +207,7 @@ struct binding_store *binding_store_new(const struct binding_store_options *opti
 	store->next_free = calloc((size_t)options->slots + 1, sizeof(*store->next_free));
 	if (store->index != NULL)
 		memset(store->index, 0, options->workers * sizeof(*store->index));
-	if (store->index == NULL || store->next_free == NULL ||
-	    RAND_bytes((unsigned char *)&store->key, sizeof(store->key)) != 1)
+	if (store->index == NULL || store->next_free == NULL || RAND_bytes(store->key, sizeof(store->key)) != 1)
 		goto fail;
 	for (unsigned int i = 0; i < options->workers; i++)
 		if (!index_init(&store->index[i], options->slots, options->workers))

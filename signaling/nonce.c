@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "signaling/keyed_hash.h"
 #include "signaling/nonce.h"
 
 /* A place holds serial and count in one word, so that taking a count is one compare-and-swap. */
@@ -77,8 +78,8 @@ static void nonce_mac(const struct nonces *nonces, uint64_t serial, uint32_t tim
 
 	/* The port is left out: a NAT may give a phone another one between two messages. */
 	memcpy(fields.ip, remote->ip, sizeof(fields.ip));
-	mac[0] = siphash(&nonces->key[0], &fields, sizeof(fields));
-	mac[1] = siphash(&nonces->key[1], &fields, sizeof(fields));
+	mac[0] = keyed_hash(nonces->key[0], 0, &fields, sizeof(fields));
+	mac[1] = keyed_hash(nonces->key[1], 0, &fields, sizeof(fields));
 }
 
 void nonce_make(struct nonces *nonces, const struct net_addr *remote, uint64_t now_us, char out[static NONCE_LEN])

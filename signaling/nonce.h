@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "common/addr.h"
-#include "signaling/siphash.h"
 
 #define NONCE_LEN        56 /* characters, no terminating zero */
 #define NONCE_LIFETIME_S 300
@@ -27,7 +26,7 @@
 enum nonce_verdict { NONCE_OK, NONCE_STALE, NONCE_FOREIGN /* not made by us for this address */ };
 
 struct nonces {
-	struct siphash_key key[2];
+	uint8_t key[2][16]; /* one for each half of the MAC */
 	_Atomic uint64_t serial;
 	_Atomic uint64_t *used; /* [NONCE_PLACES]: serial << 20 | nc */
 };

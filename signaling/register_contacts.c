@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "signaling/keyed_hash.h"
 #include "signaling/register_contacts.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/message.h"
-#include "signaling/siphash.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/source.h"
 
@@ -414,7 +414,7 @@ static bool is_star(const struct sip_message *message)
 void register_contacts(struct engine *engine, struct sip_message *message, const struct sip_flow *flow,
 		       const struct user *user, struct register_outcome *outcome)
 {
-	static const struct siphash_key fixed; /* compared with itself over restarts: no secret wanted */
+	static const uint8_t fixed[16]; /* compared with itself over restarts: no secret wanted */
 	struct sip_text call_id = sip_message_call_id(message), expires = sip_message_value(message, SIP_H_EXPIRES);
 	const struct sip_cseq *cseq = sip_message_cseq(message);
 	struct job job;
@@ -435,7 +435,7 @@ void register_contacts(struct engine *engine, struct sip_message *message, const
 		return;
 	}
 	job.cseq = cseq->number;
-	job.call_id_hash = siphash(&fixed, call_id.at, call_id.len);
+	job.call_id_hash = keyed_hash(fixed, 0, call_id.at, call_id.len);
 	job.standing = binding_store_find(job.registrar->store, user->name, user->name_len, engine->now_us,
 					  job.registrar->found, job.slot, BINDINGS_PER_USER);
 	if (is_star(message) ? remove_all(&job) : wishes_read(&job) && wishes_check(&job) && wishes_apply(&job))

@@ -5,7 +5,7 @@
 
 #include "common/log.h"
 #include "signaling/sip/digest.h"
-#include "signaling/siphash.h"
+#include "signaling/keyed_hash.h"
 #include "signaling/users.h"
 
 /* ---- states: what outlives a reload ---- */
@@ -23,7 +23,7 @@ struct state_chunk {
 };
 
 struct user_states {
-	struct siphash_key key;
+	uint8_t key[16];
 	struct state_name *index;
 	uint32_t index_size, count;
 	struct state_chunk *chunks; /* the newest first: it alone has room */
@@ -37,7 +37,7 @@ struct user_states *user_states_new(void)
 		return NULL;
 	states->index_size = 1024;
 	states->index = calloc(states->index_size, sizeof(*states->index));
-	if (states->index == NULL || RAND_bytes((unsigned char *)&states->key, sizeof(states->key)) != 1) {
+	if (states->index == NULL || RAND_bytes(states->key, sizeof(states->key)) != 1) {
 		user_states_free(states);
 		return NULL;
 	}
@@ -63,7 +63,7 @@ void user_states_free(struct user_states *states)
 static struct state_name *state_place(const struct user_states *states, const char *name)
 {
 	uint32_t mask = states->index_size - 1;
-	uint32_t at = (uint32_t)siphash(&states->key, name, strlen(name)) & mask;
+	uint32_t at = (uint32_t)keyed_hash(states->key, 0, name, strlen(name)) & mask;
 
 	while (states->index[at].name != NULL && strcmp(states->index[at].name, name) != 0)
 		at = (at + 1) & mask;
@@ -114,7 +114,7 @@ static struct user_state *user_state_claim(struct user_states *states, const cha
 /* ---- the table ---- */
 
 struct users {
-	struct siphash_key key;
+	uint8_t key[16];
 	struct user *user;
 	unsigned int count, most;
 	uint32_t *index; /* place + 1 by hash */
@@ -174,7 +174,7 @@ static struct user *user_add(struct users *users, const char *name, const char *
 			  USER_NAME_MAX);
 		return NULL;
 	}
-	user->hash = siphash(&users->key, name, len);
+	user->hash = keyed_hash(users->key, 0, name, len);
 	place = user_place(users, user->hash, name, len);
 	if (*place != 0) {
 		log_error("users", "user=%s is configured twice", log_mask(masked, name, len));
@@ -285,7 +285,7 @@ struct users *users_new(const struct config *config, struct user_states *states,
 
 	if (users == NULL)
 		return NULL;
-	users->key = states->key;
+	memcpy(users->key, states->key, sizeof(users->key));
 	users->states = states;
 	users->parties = parties;
 	users->realm = config->realm;
@@ -323,7 +323,7 @@ const struct user *users_find(const struct users *users, const char *name, size_
 
 	if (len == 0 || len > USER_NAME_MAX)
 		return NULL;
-	place = *user_place(users, siphash(&users->key, name, len), name, len);
+	place = *user_place(users, keyed_hash(users->key, 0, name, len), name, len);
 	return place != 0 ? &users->user[place - 1] : NULL;
 }
 
