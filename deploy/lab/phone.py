@@ -18,7 +18,10 @@ sock.bind((sys.argv[1], 0x0800))
 payload = sys.argv[2].encode()
 print("watching", flush=True)
 while True:
-    packet, source = sock.recvfrom(65535)
+    try:
+        packet, source = sock.recvfrom(65535)
+    except OSError:  # the device went away
+        sys.exit(0)
     if source[2] == 4 or packet[9] != 17:  # our own, or not UDP
         continue
     body = packet[(packet[0] & 15) * 4 + 8:]
@@ -35,8 +38,8 @@ class Phone:
         self.log_path = os.path.join(folder, "baresip.log")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "config"), "w") as file:
-            file.write(f"sip_listen {host.ip4}:5060\nmodule_path {MODULES}\n"
-                       "module stdio.so\nmodule g711.so\nmodule ausine.so\nmodule aufile.so\nmodule account.so\nmodule menu.so\n"
+            file.write(f"sip_listen 0.0.0.0:5060\nmodule_path {MODULES}\n"
+                       "module g711.so\nmodule ausine.so\nmodule aufile.so\nmodule account.so\nmodule menu.so\n"
                        "audio_source ausine,400\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n"
                        "call_max_calls 4\nrtp_ports 30000-30100\n")
         with open(os.path.join(folder, "accounts"), "w") as file:

@@ -35,7 +35,7 @@ def say(line):
 
 
 def configure(config):
-    config["parameters"] = {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": KEEP_ALIVE_PERIOD_S, "SS_SIP_TIMEOUT_INVITE": INVITE_TIMEOUT_S}
+    config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": KEEP_ALIVE_PERIOD_S, "SS_SIP_TIMEOUT_INVITE": INVITE_TIMEOUT_S}
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"], "capacity": 200}]
     config["routing_gateways"] = [
         {"name": "vendor", "address": "10.77.0.21:5060", "prefixes": ["49", "44"], "priority": 20, "capacity": 200},

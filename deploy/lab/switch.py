@@ -22,7 +22,7 @@ def base_config(node, folder, database):
         "node": node,
         "realm": "tandem.test",
         "log": {"level": "info"},
-        "parameters": {},
+        "parameters": {"SS_MEDIAPROXYMODE": "on"},
         "processes": {
             "signaling": {"workers": [cores[0]], "idle": "nap", "hugepages": "auto"},
             "media": {"workers": [cores[-1]], "idle": "nap", "hugepages": "auto"},

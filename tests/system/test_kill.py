@@ -23,7 +23,7 @@ def lab(net, folder, postgres):
     lab.customer, lab.vendor = net.peer("customer", 10), net.peer("vendor", 20)
     _, lab.inside = net.nat("nat", 30, 20)
     config = base_config("tt-kill", folder, postgres.connection)
-    config["parameters"] = {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": HELLO_PERIOD_S}
+    config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": HELLO_PERIOD_S}
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
     config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
     config["phones"] = [{"user": "1001", "password": "secret"}]

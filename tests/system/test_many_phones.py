@@ -23,7 +23,7 @@ def lab(net, folder, postgres):
     lab.fleet, lab.customer, lab.vendor = net.peer("fleet", 40), net.peer("customer", 10), net.peer("vendor", 20)
     lab.fleet.run("ip route add local 10.80.0.0/15 dev lo")
     config = base_config("tt-many", folder, postgres.connection)
-    config["parameters"] = {"SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": 3000, "SS_SIP_NAT_KEEP_ALIVE_SEND_INTERVAL": 500}
+    config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": 3000, "SS_SIP_NAT_KEEP_ALIVE_SEND_INTERVAL": 500}
     config["ports"][0]["gateways"] = ["10.77.0.40"]
     config["limits"]["registrations"] = PHONES + 1000
     config["phones"] = [{"user": "1000000", "count": PHONES, "password": "secret"}]
