@@ -222,6 +222,7 @@ int worker_run(void *context)
 {
 	struct worker *w = context;
 
+	process_pin_thread(-1, w->name);
 	log_worker_init(w->name);
 	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
 	rcu_register_thread();
