@@ -29,7 +29,8 @@
 #include "signaling/snapshot_signaling.h"
 #include "signaling/transaction.h"
 
-#define CALL_NUMBER_MAX 128 /* bytes of a dialled number or user */
+#define CALL_NETWORK_MAX 64
+#define CALL_NUMBER_MAX  128 /* bytes of a dialled number or user */
 
 /* Set-up stages, each with its own time-out. */
 enum call_stage { STAGE_INVITE, STAGE_TRYING, STAGE_PROGRESS, STAGE_PROGRESS_SDP, STAGE_RINGING, STAGE_COUNT };
@@ -78,9 +79,9 @@ struct call {
 	uint8_t candidate_count, candidate_next;
 	uint16_t attempts;
 	uint64_t media_deadline_us;
-	const char *caller_network;
 	uint32_t candidate[ROUTE_MAX];
 	uint8_t caller_len, callee_len;
+	char caller_network[CALL_NETWORK_MAX]; /* "" = any; a copy: the configuration may be replaced */
 	char caller[CALL_NUMBER_MAX],
 	    callee[CALL_NUMBER_MAX]; /* numbers as the customer's gateway has them rewritten */
 };

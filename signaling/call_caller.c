@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The caller's side: its INVITE comes in, is let in or not, and is answered. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "signaling/call.h"
@@ -338,6 +339,18 @@ static bool overloaded(struct engine *engine)
 	return false;
 }
 
+/* An INVITE that no record could be made of: what was wrong with it. */
+static unsigned int why_not(struct sip_message *invite)
+{
+	char number[CALL_NUMBER_MAX];
+
+	if (!dialog_contact(invite).at)
+		return 400;
+	if (sip_uri_number(sip_message_uri(invite), number, sizeof(number)) <= 0)
+		return 484;
+	return 513;
+}
+
 static void make_call(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
 		      struct transaction *t, enum source_verdict verdict, const struct source *source)
 {
@@ -345,15 +358,17 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 
 	if (transaction_keep_request(engine, t, invite) < 0 || !fill_caller(call, flow, invite, source) ||
 	    !fill_numbers(call, invite, source)) {
+		unsigned int code = why_not(invite);
+
 		call_free(call);
-		transaction_respond(engine, t, invite, dialog_contact(invite).at ? 484 : 400, NULL, NULL);
+		transaction_respond(engine, t, invite, code, NULL, NULL);
 		return;
 	}
 	t->user = &call_caller_user;
 	t->owner = call;
 	call->caller_invite = t;
 	call->caller_behind_nat = source->behind_nat;
-	call->caller_network = source->network;
+	snprintf(call->caller_network, sizeof(call->caller_network), "%s", source->network ? source->network : "");
 	call->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
 	copy_parameters(call);
 	call->record->arena_mark = call->record->arena_used;

@@ -21,7 +21,7 @@ static enum call_side other(enum call_side side)
 
 static bool same_network(const char *a, const char *b)
 {
-	return !a || !b || strcmp(a, b) == 0;
+	return !a || !b || !*a || !*b || strcmp(a, b) == 0;
 }
 
 struct media_case {
@@ -117,7 +117,7 @@ static int take_relay(struct call *call, enum net_family caller_family, const ch
 		return -ENOBUFS;
 	if (!record->media[CALLER].local.port) {
 		record->media_worker = (uint8_t)(record->life % engine->options.media_workers);
-		error = take_port(call, CALLER, call->caller_network, caller_family);
+		error = take_port(call, CALLER, *call->caller_network ? call->caller_network : NULL, caller_family);
 	}
 	give_port(call, CALLEE); /* of the attempt before: it may have been on another network */
 	if (error == 0)

@@ -125,12 +125,14 @@ static void configure(struct lab *lab)
 	config->routing_gateways_count = LAB_GATEWAYS;
 }
 
+/* Whole pages, so that a test may protect them. */
 static void *zeroed(size_t size)
 {
-	void *memory = aligned_alloc(64, (size + 63) & ~(size_t)63);
+	size_t pages = (size + 4095) & ~(size_t)4095;
+	void *memory = aligned_alloc(4096, pages);
 
 	must(memory, "memory");
-	memset(memory, 0, (size + 63) & ~(size_t)63);
+	memset(memory, 0, pages);
 	return memory;
 }
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls through a whole engine: from the INVITE to the record. */
+#include <stdlib.h>
+
 #include "lab.h"
 #include "tests/unit/check.h"
 
@@ -578,6 +580,135 @@ static void rewriting(void)
 	lab_free(lab);
 }
 
+/* Every port comes back, however the call ended: many more calls than there are pairs. */
+static void ports_come_back(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	for (unsigned int i = 0; i < 150; i++) {
+		if (i % 3 == 0) {
+			lab_invite(lab, i, "4930123", lab_sdp, "");
+			lab_cancel(lab, i, "4930123");
+		} else if (i % 3 == 1) {
+			lab_invite(lab, i, "4930123", lab_sdp, "");
+			lab_skip(lab, NULL);
+			lab_sleep(lab, 41000); /* all four are silent */
+		} else {
+			CHECK(lab_call(lab, i, &answer, &invite));
+			if (i % 2)
+				lab_restart(lab);
+			lab_caller_request(lab, &answer, "BYE", 2, NULL);
+		}
+		lab_sleep(lab, 2000);
+		lab_skip(lab, NULL);
+		for (unsigned int j = 0; j < lab->sent_count; j++)
+			free(lab->sent[j].data);
+		lab->sent_count = 0;
+	}
+	CHECK_INT(lab_count(lab, COUNTER_signaling_rtp_ports_exhausted), 0);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_free(lab);
+}
+
+static void direct_media(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	lab->config.parameters.media_proxy_mode = MEDIA_PROXY_AUTO;
+	lab_reload(lab);
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	CHECK(has(&invite, "c=IN IP4 10.1.0.5"));
+	CHECK(has(&invite, "m=audio 4000 "));
+	CHECK(!has(&invite, "o=peer"));
+	CHECK_INT(lab->media_opens, 0);
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_skip(lab, NULL);
+	check_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
+}
+
+static unsigned int worker_of(const char *text)
+{
+	return engine_worker_of((const uint8_t *)text, (uint32_t)strlen(text), 4);
+}
+
+static void worker_of_datagrams(void)
+{
+	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nCall-ID: a\r\nTo: <sip:y>;tag=w020000000112345678abcdef01\r\n\r\n"),
+		  2);
+	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nt: <sip:y>\r\n ;tag=w030000000112345678abcdef01\r\n\r\n"), 3);
+	CHECK_INT(worker_of("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h;branch=z9hG4bKt01000000020000000000000003\r\n\r\n"), 1);
+	/* The same call, whatever stands around its Call-ID. */
+	CHECK_INT(worker_of("INVITE sip:x SIP/2.0\r\nCall-ID: abc\r\n\r\n"),
+		  worker_of("CANCEL sip:x SIP/2.0\r\nVia: z\r\ni :  abc \r\nTo: <sip:y>\r\n\r\n"));
+	CHECK_INT(worker_of("garbage"), 0);
+	CHECK_INT(worker_of(""), 0);
+	CHECK_INT(worker_of("x\n"), 0);
+	CHECK_INT(worker_of("x\nTo:"), 0);
+	CHECK_INT(worker_of("x\nTo: <>;tag=w0"), 0);
+}
+
+/* No room for records: calls that stand end and wait, new ones are refused, and everything is written in the end. */
+static void record_ring_full(void)
+{
+	struct lab *lab = lab_new();
+	unsigned int made = 0;
+
+	lab->cdrs_stay = true;
+	for (unsigned int i = 0; i < 3000; i++) {
+		uint64_t refused = lab_count(lab, COUNTER_signaling_calls_refused_ring);
+
+		lab_invite(lab, i, "4930123", lab_sdp, "");
+		lab_cancel(lab, i, "4930123");
+		lab_sleep(lab, 10);
+		for (unsigned int j = 0; j < lab->sent_count; j++)
+			free(lab->sent[j].data);
+		lab->sent_count = 0;
+		if (lab_count(lab, COUNTER_signaling_calls_refused_ring) != refused)
+			break;
+		made++;
+	}
+	CHECK(made > 100 && made < 3000);
+	lab->cdrs_stay = false;
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_cdrs), made);
+	lab_free(lab);
+}
+
+static void long_headers(void)
+{
+	struct lab *lab = lab_new();
+	char route[4200] = "Record-Route: <sip:10.1.0.5;lr>";
+	static struct sip_message answer, invite;
+
+	for (unsigned int i = 0; i < 50; i++)
+		strcat(route, ", <sip:a.long.name.of.a.proxy.example.net:5060;lr>");
+	strcat(route, "\r\n");
+	lab_invite(lab, 1, "4930123", lab_sdp, route); /* beyond what a record takes: refused, not cut */
+	lab_skip(lab, CUSTOMER);
+	route[1600] = '\0';
+	strcpy(strrchr(route, ','), "\r\n");
+	lab_invite(lab, 2, "4930123", lab_sdp, route);
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK(has(&answer, "Record-Route: <sip:10.1.0.5;lr>"));
+	lab_restart(lab);
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	lab_skip(lab, NULL);
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+	CHECK(has(lab_take(lab, VENDOR(0), "SIP/2.0 200"), "BYE"));
+	CHECK(has(lab_take(lab, CUSTOMER, "BYE "), "Route: <sip:10.1.0.5;lr>"));
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"basic call", basic_call},
     {"BYE from the callee", bye_from_callee},
@@ -600,5 +731,10 @@ static const struct check_case cases[] = {
     {"hangup by the operator", operator_hangs_up},
     {"a vendor's challenge", vendor_challenges},
     {"numbers and identities", rewriting},
+    {"ports come back", ports_come_back},
+    {"direct media", direct_media},
+    {"which worker", worker_of_datagrams},
+    {"no room for records", record_ring_full},
+    {"long headers", long_headers},
 };
 CHECK_MAIN(cases)

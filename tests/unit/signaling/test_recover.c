@@ -1,46 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kill -9 at every moment. A script is run once; at each datagram sent and each record published the shared
- * memory is copied as a killed process would leave it. Then every copy is given to a new engine, whose peers
- * answer as peers do, and in the end nothing may stand, and each call has exactly one final record.
+ * kill -9 at every moment. A script is run once; before every store to the call records the shared memory is copied
+ * as a killed process would leave it: the records are write-protected, and each fault lets one instruction pass.
+ * Then every copy is given to a new engine, whose peers answer as peers do, and in the end nothing may stand, and
+ * each call has exactly one final record. Where instructions can't be stepped (not x86-64), the moments are the
+ * datagrams sent.
  */
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include "lab.h"
 #include "tests/unit/check.h"
 
-#define MOMENTS 256
+#define MOMENTS   4096
+#define RECORDS   2 /* of the scripts' calls: the first slots */
+#define RING_COPY 8192u
 
 struct moment {
-	void *calls;
-	unsigned int sent_count;
-	uint8_t *cdr_ring, *media_ring;
+	uint8_t records[sizeof(struct call_table) + RECORDS * sizeof(struct call_record)];
+	uint8_t cdr_ring[sizeof(struct ring) + RING_COPY];
 	uint64_t now_us;
 };
 
-static struct moment moments[MOMENTS];
+static struct moment *moments;
 static unsigned int moment_count;
-
-static void *copy_of(const void *from, size_t size)
-{
-	void *to = aligned_alloc(64, (size + 63) & ~(size_t)63);
-
-	memcpy(to, from, size);
-	return to;
-}
+static struct lab *watched;
 
 static void record_moment(struct lab *lab)
 {
+	struct moment *m = &moments[moment_count];
+
 	if (moment_count == MOMENTS)
 		return;
-	moments[moment_count++] = (struct moment){
-		.calls = copy_of(lab->calls, lab->calls_size),
-		.sent_count = lab->sent_count,
-		.cdr_ring = copy_of(lab->cdr_ring, ring_bytes(LAB_CDR_RING)),
-		.media_ring = copy_of(lab->media_ring, ring_bytes(LAB_RING)),
-		.now_us = lab->now_us,
-	};
+	memcpy(m->records, lab->calls, sizeof(m->records));
+	memcpy(m->cdr_ring, lab->cdr_ring, sizeof(m->cdr_ring));
+	m->now_us = lab->now_us;
+	if (moment_count == 0 || memcmp(m[-1].records, m->records, sizeof(m->records)) != 0 ||
+	    memcmp(m[-1].cdr_ring, m->cdr_ring, sizeof(m->cdr_ring)) != 0)
+		moment_count++;
 }
+
+#ifdef __x86_64__
+#define TRAP_FLAG 0x100
+
+static void protect(struct lab *lab, int access)
+{
+	mprotect(lab->calls, (lab->calls_size + 4095) & ~(size_t)4095, access);
+}
+
+static void on_store(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *at = context;
+
+	if (signal == SIGTRAP) {
+		at->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+		protect(watched, PROT_READ);
+		return;
+	}
+	if ((char *)info->si_addr < (char *)watched->calls ||
+	    (char *)info->si_addr >= (char *)watched->calls + watched->calls_size + 4096)
+		abort();
+	record_moment(watched);
+	protect(watched, PROT_READ | PROT_WRITE);
+	at->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+
+static void watch(struct lab *lab)
+{
+	struct sigaction action = {.sa_sigaction = on_store, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+	watched = lab;
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
+	protect(lab, PROT_READ);
+}
+
+static void unwatch(struct lab *lab)
+{
+	protect(lab, PROT_READ | PROT_WRITE);
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGTRAP, SIG_DFL);
+}
+#else
+static void watch(struct lab *lab)
+{
+	lab->moment = record_moment;
+}
+
+static void unwatch(struct lab *lab)
+{
+	lab->moment = NULL;
+}
+#endif
 
 /* The peers: whatever request they get they answer, whatever 200 the customer gets it acknowledges. */
 static void peers_answer(struct lab *lab, unsigned int *from)
@@ -102,14 +155,12 @@ static void live_on(const struct moment *m, unsigned int number)
 	unsigned int from = 0;
 	bool differ;
 	int before = check_failures;
-	unsigned int talks = standing_in(m->calls, CALL_ANSWERED, CALL_ESTABLISHED);
-	unsigned int known = standing_in(m->calls, CALL_SETUP, CALL_BILLED);
-
-	memcpy(lab->calls, m->calls, lab->calls_size);
-	memcpy(lab->cdr_ring, m->cdr_ring, ring_bytes(LAB_CDR_RING));
-	memcpy(lab->media_ring, m->media_ring, ring_bytes(LAB_RING));
+	memcpy(lab->calls, m->records, sizeof(m->records));
+	memcpy(lab->cdr_ring, m->cdr_ring, sizeof(m->cdr_ring));
 	ring_consumer_attach(&lab->cdr, lab->cdr_ring);
-	ring_consumer_attach(&lab->media, lab->media_ring);
+	unsigned int talks = standing_in(lab->calls, CALL_ANSWERED, CALL_ESTABLISHED);
+	unsigned int known = standing_in(lab->calls, CALL_SETUP, CALL_BILLED);
+
 	lab->now_us = m->now_us + US_PER_S;
 	lab_restart(lab);
 	for (unsigned int i = 0; i < 40; i++) {
@@ -141,19 +192,19 @@ static void play(void (*script)(struct lab *lab))
 {
 	struct lab *lab = lab_new();
 
+	moments = calloc(MOMENTS, sizeof(*moments));
 	moment_count = 0;
-	lab->moment = record_moment;
 	lab->cdrs_stay = true;
+	watch(lab);
 	script(lab);
-	lab->moment = NULL;
+	unwatch(lab);
+	record_moment(lab);
 	lab_free(lab);
 	CHECK(moment_count > 3);
-	for (unsigned int i = 0; i < moment_count; i++) {
+	CHECK(moment_count < MOMENTS);
+	for (unsigned int i = 0; i < moment_count; i++)
 		live_on(&moments[i], i);
-		free(moments[i].calls);
-		free(moments[i].cdr_ring);
-		free(moments[i].media_ring);
-	}
+	free(moments);
 }
 
 static void answered_script(struct lab *lab)
@@ -317,12 +368,12 @@ static void rubbish_in_records(void)
 }
 
 static const struct check_case cases[] = {
-	{"killed at each moment of an answered call", killed_in_answered_call},
-	{"killed at each moment of a failover", killed_in_failover},
-	{"killed at each moment of a CANCEL", killed_in_cancel},
-	{"killed at each moment of a hangup, media dead", killed_in_hangup},
-	{"a conversation goes on", conversation_goes_on},
-	{"an answer after our death", answer_after_death},
-	{"rubbish in the records", rubbish_in_records},
+    {"killed at each moment of an answered call", killed_in_answered_call},
+    {"killed at each moment of a failover", killed_in_failover},
+    {"killed at each moment of a CANCEL", killed_in_cancel},
+    {"killed at each moment of a hangup, media dead", killed_in_hangup},
+    {"a conversation goes on", conversation_goes_on},
+    {"an answer after our death", answer_after_death},
+    {"rubbish in the records", rubbish_in_records},
 };
 CHECK_MAIN(cases)
