@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a call, whoever ends it. */
-#include <stdio.h>
 #include <string.h>
 
 #include "signaling/call.h"
 
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size)
 {
-	if (code)
-		snprintf(out, size, "SIP;cause=%u, Q.850;cause=%u", code, cause);
-	else
-		snprintf(out, size, "Q.850;cause=%u", cause);
+	struct sip_builder b;
+
+	sip_build_init(&b, out, size - 1);
+	if (code) {
+		sip_build_string(&b, "SIP;cause=");
+		sip_build_u32(&b, code);
+		sip_build_string(&b, ", ");
+	}
+	sip_build_string(&b, "Q.850;cause=");
+	sip_build_u32(&b, cause);
+	out[b.len] = '\0';
 }
 
 /* ---- what is due ---- */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The callee's side of an attempt: the INVITE goes out, and is answered. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "signaling/call.h"
@@ -51,18 +50,22 @@ static bool put_to(struct call *call, const struct attempt_target *target, struc
 	return true;
 }
 
+/* Our own: the call's id and the attempt. */
 static bool put_call_id(struct call *call)
 {
 	const struct call_record *record = call->record;
+	struct sip_builder b;
 	char text[48];
-	size_t len = 0;
 
+	sip_build_init(&b, text, sizeof(text));
 	for (unsigned int i = 0; i < sizeof(record->id); i++) {
-		text[len++] = "0123456789abcdef"[record->id[i] >> 4];
-		text[len++] = "0123456789abcdef"[record->id[i] & 15];
+		const char hex[] = {"0123456789abcdef"[record->id[i] >> 4], "0123456789abcdef"[record->id[i] & 15], 0};
+
+		sip_build_string(&b, hex);
 	}
-	len += (size_t)snprintf(text + len, sizeof(text) - len, "-%u", record->attempt);
-	return call_put(call, &call->record->dialog[CALLEE].call_id, sip_text(text, len));
+	sip_build_string(&b, "-");
+	sip_build_u32(&b, record->attempt);
+	return call_put(call, &call->record->dialog[CALLEE].call_id, built(&b));
 }
 
 bool call_fill_callee(struct call *call, const struct attempt_target *target)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The caller's side: its INVITE comes in, is let in or not, and is answered. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "signaling/call.h"
@@ -368,7 +367,8 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	t->owner = call;
 	call->caller_invite = t;
 	call->caller_behind_nat = source->behind_nat;
-	snprintf(call->caller_network, sizeof(call->caller_network), "%s", source->network ? source->network : "");
+	if (source->network)
+		memccpy(call->caller_network, source->network, '\0', sizeof(call->caller_network) - 1);
 	call->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
 	copy_parameters(call);
 	call->record->arena_mark = call->record->arena_used;

@@ -122,7 +122,7 @@ int cdr_publish(struct call *call)
 
 	cdr.call_id.data = record->id;
 	cdr.call_id.len = sizeof(record->id);
-	cdr.node = call->engine->options.config->node;
+	cdr.node = call->engine->snapshot->config->node;
 	fill_texts(&cdr, call, &texts);
 	fill_outcome(&cdr, record);
 	fill_address(&caller, &record->dialog[CALLER].flow.remote);

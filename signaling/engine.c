@@ -85,6 +85,7 @@ struct engine *engine_new(const struct engine_options *options)
 		engine_free(engine);
 		return NULL;
 	}
+	engine->options.config = NULL; /* a reload may free it: from now on there is the snapshot's */
 	return engine;
 }
 

@@ -10,7 +10,7 @@
 /* Our part of one media worker's slice on one address. */
 struct pool {
 	struct net_addr addr; /* port 0 */
-	const char *network;
+	char *network;        /* a copy: the configuration may be replaced */
 	unsigned int media_worker;
 	struct rtp_slice slice;
 	uint16_t *queue; /* indices of free pairs, a circle of slice.pairs */
@@ -45,7 +45,7 @@ static int add_address(struct rtp_ports *ports, const struct config_port *port, 
 
 		pool->addr = *addr;
 		pool->addr.port = 0;
-		pool->network = port->network;
+		pool->network = port->network ? strdup(port->network) : NULL;
 		pool->media_worker = m;
 		pool->slice = rtp_range_of_signaling(&port->rtp_ports, media_workers, m, workers, worker);
 		if (pool_init(pool) < 0)
@@ -98,6 +98,7 @@ void rtp_ports_free(struct rtp_ports *ports)
 	if (!ports)
 		return;
 	for (unsigned int i = 0; i < ports->count; i++) {
+		free(ports->pool[i].network);
 		free(ports->pool[i].queue);
 		free(ports->pool[i].used);
 	}
