@@ -474,6 +474,7 @@ static void turn(struct loader *l, bool flushing)
 		return;
 	}
 	if (!wait_for_batch(l, flushing)) {
+		batch_reader_seek(&l->reader, &l->reader.place); /* a deleted file that is open still takes up room */
 		if (!database_is_alive(&l->db))
 			disconnect(l, "idle");
 		return;

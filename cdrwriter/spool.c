@@ -328,7 +328,7 @@ int spool_group_commit(struct spool *spool)
 	return error;
 }
 
-int spool_check_room(struct spool *spool)
+static int measure_room(struct spool *spool)
 {
 	struct statvfs fs;
 
@@ -337,12 +337,23 @@ int spool_check_room(struct spool *spool)
 	spool->free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	/* What the segment has set aside is room for records, too. */
 	uint64_t set_aside = spool->fd >= 0 ? spool->allocated - spool->end.offset : 0;
-
 	/* An eighth more to recover, so that the answer does not flap. */
 	uint64_t needed = spool->reserve_bytes + (spool->tight ? spool->reserve_bytes / 8 : 0);
 
 	spool->tight = spool->free_bytes + set_aside < needed;
 	return spool->tight ? -ENOSPC : 0;
+}
+
+int spool_check_room(struct spool *spool)
+{
+	int error = measure_room(spool);
+
+	/* No call is taken, so no record will ever push the last segment out: once the database has it, it goes now. */
+	if (error == -ENOSPC && spool->group_len == 0 && give_up_committed(spool)) {
+		leave_segment(spool);
+		error = measure_room(spool);
+	}
+	return error;
 }
 
 void spool_finish(struct spool *spool)
