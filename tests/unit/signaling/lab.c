@@ -90,6 +90,7 @@ static void configure(struct lab *lab)
 	set_parameters(&config->parameters);
 	config->node = (char *)(uintptr_t) "lab";
 	config->realm = (char *)(uintptr_t) "lab.example.net";
+	config->digest_algorithms = DIGEST_BOTH;
 	config->path = (char *)(uintptr_t) "lab.yaml";
 	config->limits.calls = LAB_CALLS;
 	lab->any_prefix[0] = (char *)(uintptr_t) "";
