@@ -26,6 +26,8 @@ enum idle_policy { IDLE_SPIN, IDLE_NAP };
 enum hugepages { HUGEPAGES_AUTO, HUGEPAGES_ON, HUGEPAGES_OFF };
 enum port_driver { DRIVER_AF_PACKET, DRIVER_AF_XDP, DRIVER_MEMIF, DRIVER_TAP, DRIVER_PCI };
 enum media_mode { MEDIA_SYSTEM, MEDIA_AUTO, MEDIA_ON, MEDIA_OFF, MEDIA_MUST_ON };
+/* What a challenge offers, as bits; the stronger first (RFC 8760). Old phones give up on an algorithm they don't know. */
+enum digest_algorithms { DIGEST_MD5 = 1, DIGEST_SHA256 = 2, DIGEST_BOTH = 3 };
 enum silence_watch { SILENCE_BOTH, SILENCE_CALLER, SILENCE_CALLEE, SILENCE_NONE };
 
 #define CONFIG_MAX_WORKERS 32
@@ -145,6 +147,7 @@ struct config_spool {
 struct config {
 	char *node; /* [a-z0-9-]{1,32}: names the shared memory and the EAL prefix */
 	char *realm; /* digest realm; default: node */
+	enum digest_algorithms digest_algorithms;
 	enum log_level log_level;
 	struct parameters parameters;
 	struct config_process process[ROLE_COUNT];

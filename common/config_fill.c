@@ -544,6 +544,7 @@ static void fill_node(struct report *report, struct raw_config *raw, struct conf
 {
 	static const struct word levels[] = {
 	    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+	static const struct word algorithms[] = {{"both", DIGEST_BOTH}, {"MD5", DIGEST_MD5}, {"SHA-256", DIGEST_SHA256}};
 	const struct place *log = PLACE(NULL, "log");
 	size_t len = raw->node != NULL ? strlen(raw->node) : 0;
 
@@ -553,6 +554,8 @@ static void fill_node(struct report *report, struct raw_config *raw, struct conf
 	if (raw->realm != NULL && strpbrk(raw->realm, "\"\\") != NULL)
 		report_error(report, PLACE(NULL, "realm"), "expected text without quotation marks and backslashes");
 	config->realm = take_text(report, PLACE(NULL, "realm"), &raw->realm, config->node, 128);
+	FILL_WORD(report, PLACE(NULL, "digest_algorithms"), raw->digest_algorithms, config->digest_algorithms, DIGEST_BOTH,
+		  algorithms);
 	FILL_WORD(report, PLACE(log, "level"), raw->log.level, config->log_level, LOG_INFO, levels);
 }
 

@@ -184,6 +184,7 @@ static const cyaml_schema_field_t spool_fields[] = {
 static const cyaml_schema_field_t config_fields[] = {
     KEY(raw_config, node),
     KEY(raw_config, realm),
+    KEY(raw_config, digest_algorithms),
     SECTION(raw_config, log, log_fields),
     SECTION(raw_config, parameters, parameters_fields),
     SECTION(raw_config, processes, processes_fields),

@@ -116,7 +116,7 @@ struct raw_spool {
 };
 
 struct raw_config {
-	char *node, *realm;
+	char *node, *realm, *digest_algorithms;
 	struct raw_log log;
 	struct raw_parameters parameters;
 	struct raw_processes processes;

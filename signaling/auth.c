@@ -153,6 +153,14 @@ static enum auth_verdict judge(struct engine *engine, const struct sip_flow *flo
 	return AUTH_OK;
 }
 
+static bool is_offered(const struct engine *engine, enum sip_digest_algorithm algorithm)
+{
+	unsigned int offered = engine->snapshot->config->digest_algorithms;
+
+	return (algorithm == SIP_DIGEST_SHA256 && offered & DIGEST_SHA256) ||
+	       (algorithm == SIP_DIGEST_MD5 && offered & DIGEST_MD5);
+}
+
 enum auth_verdict auth_check(struct engine *engine, const struct sip_flow *flow, struct sip_message *message,
 			     enum auth_header header, const struct user **user)
 {
@@ -170,7 +178,7 @@ enum auth_verdict auth_check(struct engine *engine, const struct sip_flow *flow,
 		counter_inc(engine->counters, COUNTER_registrar_suspended);
 		return AUTH_SUSPENDED;
 	}
-	if (credentials.algorithm != SIP_DIGEST_MD5 && credentials.algorithm != SIP_DIGEST_SHA256)
+	if (!is_offered(engine, credentials.algorithm))
 		return AUTH_CHALLENGE;
 	return judge(engine, flow, message, &credentials, *user);
 }
@@ -199,7 +207,10 @@ static void put_string(struct text_out *out, const char *text)
 size_t auth_challenge(struct engine *engine, const struct sip_flow *flow, enum auth_header header, bool stale,
 		      char out[static AUTH_CHALLENGE_MAX])
 {
-	static const char *const algorithms[] = {"SHA-256", "MD5"}; /* the stronger first: RFC 8760 section 2.3 */
+	static const struct {
+		enum digest_algorithms bit;
+		const char *name;
+	} algorithms[] = {{DIGEST_SHA256, "SHA-256"}, {DIGEST_MD5, "MD5"}}; /* the stronger first: RFC 8760 section 2.3 */
 	const char *realm = engine->snapshot->config->realm;
 	struct text_out text = {out, 0, AUTH_CHALLENGE_MAX - 1};
 	size_t realm_len = strlen(realm);
@@ -208,6 +219,8 @@ size_t auth_challenge(struct engine *engine, const struct sip_flow *flow, enum a
 	counter_inc(engine->counters, COUNTER_registrar_challenged);
 	nonce_make(&engine->snapshot->state->nonces, &flow->remote, engine->now_us, nonce);
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++) {
+		if (!(engine->snapshot->config->digest_algorithms & algorithms[i].bit))
+			continue;
 		/* Never half a line: a realm that long leaves only the first challenge. */
 		if (text.room - text.len < realm_len + CHALLENGE_FIXED)
 			break;
@@ -217,7 +230,7 @@ size_t auth_challenge(struct engine *engine, const struct sip_flow *flow, enum a
 		put_string(&text, "\", nonce=\"");
 		put(&text, nonce, sizeof(nonce));
 		put_string(&text, stale ? "\", stale=true, algorithm=" : "\", algorithm=");
-		put_string(&text, algorithms[i]);
+		put_string(&text, algorithms[i].name);
 		put_string(&text, ", qop=\"auth\"\r\n");
 	}
 	out[text.len] = '\0';

@@ -358,7 +358,10 @@ void call_media_tell(struct call *call)
 {
 	struct engine *engine = call->engine;
 
-	if (call->record->media_mode != CALL_MEDIA_RELAY || !call->record->media[CALLER].local.port)
+	bool relayed = call->record->media_mode == CALL_MEDIA_RELAY && call->record->media[CALLER].local.port;
+
+	/* A session that an earlier attempt opened is closed whatever the last one did. */
+	if (!relayed && !call->media_closing)
 		return;
 	call->media_dirty = (call->media_closing ? tell_close(call) : tell_open(call)) == -ENOSPC;
 	if (call->media_dirty)

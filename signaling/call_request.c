@@ -115,6 +115,17 @@ static void passed_failed(struct engine *engine, struct transaction *t)
 
 static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
 
+/* A re-INVITE that rings for ever would keep all others out (RFC 3261 section 16.6: timer C). */
+#define PASSED_INVITE_US (180 * US_PER_S)
+
+static void on_passed_expired(struct timer *timer, void *context)
+{
+	struct transaction *t = (struct transaction *)((char *)timer - offsetof(struct transaction, end));
+
+	fail_server(context, t->peer, 408);
+	transaction_cancel(context, t, SIP_TEXT(""));
+}
+
 static int pass(struct call *call, const struct call_event *event, struct sip_text sdp)
 {
 	struct engine *engine = call->engine;
@@ -141,6 +152,8 @@ static int pass(struct call *call, const struct call_event *event, struct sip_te
 		return error;
 	client->peer = event->transaction;
 	event->transaction->peer = client;
+	if (client->kind == CLIENT_INVITE)
+		timer_start(&engine->wheel, &client->end, engine->now_us + PASSED_INVITE_US, on_passed_expired);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ def base_config(node, folder, database):
     return {
         "node": node,
         "realm": "tandem.test",
+        "digest_algorithms": "MD5",  # Debian's baresip knows no other, and gives up when it sees one
         "log": {"level": "info"},
         "parameters": {"SS_MEDIAPROXYMODE": "on"},
         "processes": {

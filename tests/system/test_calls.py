@@ -19,6 +19,7 @@ class Lab:
 
 
 def configure(config):
+    config["digest_algorithms"] = "both"
     config["parameters"] |= {"SS_SIP_TIMEOUT_INVITE": 1, "SS_SIP_TIMEOUT_TRYING": 2, "SS_SIP_TIMEOUT_RINGING": 3}
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10", "fd77::a"]}]
     config["routing_gateways"] = [

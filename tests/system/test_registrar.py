@@ -26,6 +26,7 @@ def lab(net, folder, postgres):
     lab.home, lab.vendor, lab.stranger = net.peer("home", 30), net.peer("vendor", 20), net.peer("stranger", 66)
     lab.customer = net.peer("customer", 10)
     config = base_config("tt-reg", folder, postgres.connection)
+    config["digest_algorithms"] = "both"
     config["processes"]["signaling"]["workers"] = sorted(os.sched_getaffinity(0))[:2]  # users and calls fall to different ones
     config["phones"] = [{"user": "alice", "password": "wonderland", "capacity": 1}, {"user": "1000", "count": 20, "password": "fleet"}]
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]

@@ -56,6 +56,7 @@ static void configure(struct fixture *f)
 
 	config->node = WORDS("test");
 	config->realm = WORDS("sip.example.net");
+	config->digest_algorithms = DIGEST_BOTH;
 	config->path = WORDS("test.yaml");
 	f->phones[0] = (struct config_phone){WORDS("alice"), WORDS("wonderland"), 1, 2};
 	f->phones[1] = (struct config_phone){WORDS("0998"), WORDS("fleet"), 5, 0};

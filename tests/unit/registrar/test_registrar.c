@@ -253,6 +253,30 @@ static void test_credentials(void)
 	fixture_fini(&f);
 }
 
+/* Only what the configuration offers is asked for, and only that is accepted. */
+static void test_algorithms_offered(void)
+{
+	struct request request = {.contact = CONTACT, .cseq = 1};
+	char both[sizeof(answer.headers)];
+
+	fixture_init(&f);
+	fixture_register(&f, &home, &request);
+	snprintf(both, sizeof(both), "%s", answer.headers);
+	f.config.digest_algorithms = DIGEST_MD5;
+	request.credentials = fixture_credentials(&f, both, "SHA-256", "alice", "wonderland", "REGISTER", 1);
+	fixture_register(&f, &home, &request);
+	CHECK_INT(answer.code, 401);
+	CHECK(strstr(answer.headers, "SHA-256") == NULL && strstr(answer.headers, "algorithm=MD5") != NULL);
+	request.credentials = fixture_credentials(&f, answer.headers, "MD5", "alice", "wonderland", "REGISTER", 1);
+	fixture_register(&f, &home, &request);
+	CHECK_INT(answer.code, 200);
+	f.config.digest_algorithms = DIGEST_SHA256;
+	request.credentials = NULL;
+	fixture_register(&f, &home, &request);
+	CHECK(strstr(answer.headers, "SHA-256") != NULL && strstr(answer.headers, "MD5") == NULL);
+	fixture_fini(&f);
+}
+
 static void test_unknown_users(void)
 {
 	fixture_init(&f);
@@ -428,6 +452,7 @@ static const struct check_case cases[] = {
     {"several contacts", test_several_contacts},
     {"behind NAT", test_nat},
     {"credentials", test_credentials},
+    {"algorithms offered", test_algorithms_offered},
     {"unknown users", test_unknown_users},
     {"suspension", test_suspension},
     {"bad contacts", test_bad_contacts},

@@ -433,6 +433,52 @@ static void reinvite_refused_and_info(void)
 	lab_free(lab);
 }
 
+static void reinvite_never_answered(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, passed;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &passed, VENDOR(0), 100, "", NULL, "");
+	lab_sleep(lab, 180100);
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 408"));
+	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	lab_skip(lab, NULL);
+	/* The way is free again. */
+	lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "INVITE "));
+	lab_caller_request(lab, &answer, "BYE", 4, NULL);
+	lab_skip(lab, NULL);
+	check_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
+}
+
+/* The first vendor's call is relayed, the second's is not. */
+static void relay_then_direct(void)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *m;
+
+	lab->config.parameters.media_proxy_mode = MEDIA_PROXY_AUTO;
+	lab->routing[0].media_mode = MEDIA_ON;
+	lab_reload(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL, "");
+	CHECK_INT(lab->media_opens, 1);
+	m = lab_take(lab, VENDOR(0), "ACK ");
+	CHECK(m);
+	m = lab_take(lab, VENDOR(1), "INVITE ");
+	CHECK(has(m, "c=IN IP4 10.1.0.5"));
+	lab_cancel(lab, 1, "4930123");
+	lab_skip(lab, NULL);
+	check_over(lab, END_CALLER_CANCEL, END_BY_CALLER, 487);
+	CHECK_INT(lab->media_closes, 1);
+	lab_free(lab);
+}
+
 static void offerless(void)
 {
 	struct lab *lab = lab_new();
@@ -731,6 +777,8 @@ static const struct check_case cases[] = {
     {"hangup by the operator", operator_hangs_up},
     {"a vendor's challenge", vendor_challenges},
     {"numbers and identities", rewriting},
+    {"re-INVITE that is never answered", reinvite_never_answered},
+    {"relayed, then direct", relay_then_direct},
     {"ports come back", ports_come_back},
     {"direct media", direct_media},
     {"which worker", worker_of_datagrams},
