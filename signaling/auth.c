@@ -210,7 +210,8 @@ size_t auth_challenge(struct engine *engine, const struct sip_flow *flow, enum a
 	static const struct {
 		enum digest_algorithms bit;
 		const char *name;
-	} algorithms[] = {{DIGEST_SHA256, "SHA-256"}, {DIGEST_MD5, "MD5"}}; /* the stronger first: RFC 8760 section 2.3 */
+	} algorithms[] = {{DIGEST_SHA256, "SHA-256"},
+			  {DIGEST_MD5, "MD5"}}; /* the stronger first: RFC 8760 section 2.3 */
 	const char *realm = engine->snapshot->config->realm;
 	struct text_out text = {out, 0, AUTH_CHALLENGE_MAX - 1};
 	size_t realm_len = strlen(realm);

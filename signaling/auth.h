@@ -37,7 +37,8 @@ bool auth_claimed_user(struct engine *engine, const struct sip_message *message,
 
 #define AUTH_CHALLENGE_MAX 768
 
-/* A challenge for each algorithm that the configuration offers, whole header lines, SHA-256 first. Returns the length, no terminating zero counted. */
+/* A challenge for each algorithm that the configuration offers, whole header lines, SHA-256 first. Returns the length,
+ * no terminating zero counted. */
 size_t auth_challenge(struct engine *engine, const struct sip_flow *flow, enum auth_header header, bool stale,
 		      char out[static AUTH_CHALLENGE_MAX]);
 
