@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The af_packet driver joins its sockets into a fanout group that makes the kernel put IPv4 fragments together first.
- * What comes out is longer than a frame of the ring and arrives cut off. The driver has no option against it, so the
- * linker leads its setsockopt() through here (--wrap), where that flag is taken off; every other call passes as it is.
- * Fragments of a datagram still meet on one queue: the kernel's hash leaves the ports out for all of them.
+ * The af_packet driver joins its sockets into a fanout group, with two habits that do harm here and no options against
+ * them, so the linker leads its setsockopt() through here (--wrap); every other call passes as it is.
+ *
+ * It makes the kernel put IPv4 fragments together first. What comes out is longer than a frame of the ring and arrives
+ * cut off: that flag is taken off. Fragments of a datagram still meet on one queue, since the kernel's hash leaves the
+ * ports out for all of them.
+ *
+ * It makes up the group's number from the process's and the interface's, so that two processes started one after the
+ * other on neighbouring interfaces pick the same, and the second can't open its port. The interface's alone is unique:
+ * an interface belongs to one process.
  */
 #include <linux/if_packet.h>
 #include <string.h>
@@ -14,11 +20,15 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
+	struct sockaddr_ll bound;
+	socklen_t bound_len = sizeof(bound);
 	unsigned int fanout;
 
 	if (level != SOL_PACKET || name != PACKET_FANOUT || len != sizeof(fanout))
 		return __real_setsockopt(fd, level, name, value, len);
 	memcpy(&fanout, value, sizeof(fanout));
 	fanout &= ~((unsigned int)PACKET_FANOUT_FLAG_DEFRAG << 16);
+	if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0)
+		fanout = (fanout & 0xffff0000) | ((unsigned int)bound.sll_ifindex & 0xffff);
 	return __real_setsockopt(fd, level, name, &fanout, sizeof(fanout));
 }

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A baresip phone, and a watcher that counts what reaches a host."""
+import math
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import wave
 
 from .net import wait_for
 
@@ -30,6 +33,14 @@ while True:
 """
 
 
+def write_tone(path, seconds=60, hertz=400, rate=8000):
+    """What the phone says: a tone, 16 bits mono."""
+    period = [int(8000 * math.sin(2 * math.pi * hertz * n / rate)) for n in range(rate // hertz)]
+    with wave.open(path, "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(struct.pack(f"<{len(period)}h", *period) * (seconds * hertz))
+
+
 class Phone:
     """baresip, registered with the switch; answers by itself with a tone and keeps no pinhole open on its own."""
 
@@ -37,10 +48,12 @@ class Phone:
         self.host, self.folder, self.user = host, folder, user
         self.log_path = os.path.join(folder, "baresip.log")
         os.makedirs(folder, exist_ok=True)
+        tone = os.path.join(folder, "tone.wav")
+        write_tone(tone)
         with open(os.path.join(folder, "config"), "w") as file:
             file.write(f"sip_listen 0.0.0.0:5060\nmodule_path {MODULES}\n"
-                       "module g711.so\nmodule ausine.so\nmodule aufile.so\nmodule account.so\nmodule menu.so\n"
-                       "audio_source ausine,400\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n"
+                       "module g711.so\nmodule aufile.so\nmodule account.so\nmodule menu.so\n"
+                       f"audio_source aufile,{tone}\naudio_player aufile,/dev/null\naudio_alert aufile,/dev/null\n"
                        "call_max_calls 4\nrtp_ports 30000-30100\n")
         with open(os.path.join(folder, "accounts"), "w") as file:
             file.write(f"<sip:{user}@{registrar}>;auth_user={user};auth_pass={password};answermode=auto;"
