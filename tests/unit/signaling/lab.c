@@ -142,7 +142,8 @@ static void start(struct lab *lab)
 	struct binding_store_options store = {lab->bindings, LAB_CALLS, 0x1122334455667788, 1, lab->now_us};
 	struct registrar_options registrar = {.counters = lab->counters};
 	struct engine_options options = {
-	    .workers = 1,
+	    .worker = lab->worker,
+	    .workers = lab->workers,
 	    .config = &lab->config,
 	    .counters = lab->counters,
 	    .io = {io_send, io_flow_to, lab},
@@ -200,6 +201,7 @@ struct lab *lab_new(void)
 	must(ring_consumer_attach(&lab->media, lab->media_ring) == 0, "ring");
 	must(ring_consumer_attach(&lab->cdr, lab->cdr_ring) == 0, "ring");
 	lab->now_us = 1000 * US_PER_S;
+	lab->workers = 1;
 	start(lab);
 	return lab;
 }

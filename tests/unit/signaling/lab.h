@@ -63,6 +63,7 @@ struct lab {
 	struct timer *binding_timers;
 	struct registrar *registrar;
 	struct engine *engine;
+	unsigned int worker, workers; /* which of how many we are, from the next (re)start on */
 	uint64_t now_us;
 	bool media_dead; /* MediaClose is never answered */
 	bool cdrs_stay;  /* nobody empties the CDR ring */

@@ -312,6 +312,42 @@ static void conversation_goes_on(void)
 	}
 }
 
+/* Made by the second of two workers, carried on by the only one, and by the last of three. */
+static void workers_change(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, passed;
+	char *data;
+
+	lab->worker = 1;
+	lab->workers = 2;
+	lab_restart(lab);
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	data = strstr(answer.data, ";tag=w01");
+	CHECK(data != NULL);
+	lab->worker = 0;
+	lab->workers = 1;
+	lab_restart(lab);
+	lab_caller_request(lab, &answer, "INFO", 2, NULL);
+	passed = *lab_take(lab, VENDOR(0), "INFO ");
+	lab_reply(lab, &passed, VENDOR(0), 200, "", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	lab->worker = 1;
+	lab->workers = 3;
+	lab_restart(lab);
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 200"));
+	CHECK(lab_take(lab, CUSTOMER, "BYE "));
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK(lab_final(lab));
+	/* Another worker finds nothing of its own. */
+	lab->worker = 2;
+	lab_restart(lab);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls), 0);
+	lab_free(lab);
+}
+
 /* The vendor's 200 was on its way when we died: it gets ACK and BYE, the caller has had its 503. */
 static void answer_after_death(void)
 {
@@ -373,6 +409,7 @@ static const struct check_case cases[] = {
     {"killed at each moment of a CANCEL", killed_in_cancel},
     {"killed at each moment of a hangup, media dead", killed_in_hangup},
     {"a conversation goes on", conversation_goes_on},
+    {"the number of workers changes", workers_change},
     {"an answer after our death", answer_after_death},
     {"rubbish in the records", rubbish_in_records},
 };
