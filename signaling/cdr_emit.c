@@ -22,7 +22,10 @@ struct texts {
 
 bool cdr_has_room(struct engine *engine)
 {
-	return ring_has_room(engine->options.to_cdrwriter, ROOM);
+	const struct ring_producer *ring = engine->options.to_cdrwriter;
+	uint64_t quarter = ring->capacity / 4; /* of the smallest rings */
+
+	return ring_has_room(engine->options.to_cdrwriter, quarter < ROOM ? (uint32_t)quarter : ROOM);
 }
 
 /* protobuf wants terminated UTF-8 strings: what is not printable ASCII is a peer's mischief. */
