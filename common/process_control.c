@@ -34,6 +34,7 @@ struct client {
 
 struct control_clients {
 	struct client client[CONTROL_CLIENTS];
+	bool accept_failed; /* for want of descriptors, say: who knocks goes on being ready, and we can't help it */
 	char path[PROCESS_SOCKET_PATH];
 };
 
@@ -204,23 +205,33 @@ static void write_answer(struct client *client)
 		drop_client(client);
 }
 
-static void accept_client(struct process *process, uint64_t now_us)
+/* Called again with the next housekeeping, whether somebody is known to knock or not. */
+static void accept_clients(struct process *process, uint64_t now_us)
 {
+	struct control_clients *clients = process->clients;
+	bool failed_before = clients->accept_failed;
+
+	clients->accept_failed = false;
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++) {
-		struct client *client = &process->clients->client[i];
+		struct client *client = &clients->client[i];
 
 		if (client->fd >= 0)
 			continue;
 		client->fd = accept4(process->control_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (client->fd < 0)
-			return;
-		client->deadline_us = now_us + ASK_US;
+		if (client->fd >= 0) {
+			client->deadline_us = now_us + ASK_US;
+			continue;
+		}
+		clients->accept_failed = errno != EAGAIN && errno != EINTR && errno != ECONNABORTED;
+		if (clients->accept_failed && !failed_before)
+			log_warn("process", "%s: can't accept: %s", clients->path, strerror(errno));
+		return;
 	}
 }
 
 void control_serve(struct process *process, uint64_t now_us)
 {
-	accept_client(process, now_us);
+	accept_clients(process, now_us);
 	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &process->clients->client[i];
 
@@ -245,8 +256,8 @@ unsigned int control_poll_set(struct process *process, struct pollfd *fds)
 		clients++;
 		fds[count++] = (struct pollfd){.fd = client->fd, .events = client->answer ? POLLOUT : POLLIN};
 	}
-	/* With all places taken, who knocks waits; polling for them would only spin. */
-	if (clients < CONTROL_CLIENTS)
+	/* With all places or descriptors taken, who knocks waits; polling for them would only spin. */
+	if (clients < CONTROL_CLIENTS && !process->clients->accept_failed)
 		fds[count++] = (struct pollfd){.fd = process->control_fd, .events = POLLIN};
 	return count;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -60,7 +61,31 @@ static int say_much(struct process *process, int argc, char **argv, FILE *out)
 	return 0;
 }
 
+/* Take every descriptor there is, for a second. */
+static int starved[64], starved_count;
+static uint64_t starved_until_us;
+
+static int starve(struct process *process, int argc, char **argv, FILE *out)
+{
+	struct rlimit few = {.rlim_cur = 64, .rlim_max = 64};
+	int fd;
+
+	if (setrlimit(RLIMIT_NOFILE, &few) < 0)
+		return -errno;
+	while ((fd = dup(0)) >= 0)
+		starved[starved_count++] = fd;
+	starved_until_us = clock_now_us() + US_PER_S;
+	return 0;
+}
+
+static void feed(struct process *process, uint64_t now_us)
+{
+	while (now_us >= starved_until_us && starved_count > 0)
+		close(starved[--starved_count]);
+}
+
 static const struct control_command commands[] = {
+    {"starve", "", "leave no file descriptor", starve},
     {"say", "WORDS", "say them again", say},
     {"much", "", "a long answer", say_much},
     {NULL, NULL, NULL, NULL},
@@ -71,7 +96,8 @@ static int take_over(struct process *process, const struct config *next)
 	return next->log_level == LOG_ERROR ? -ENOSPC : 0; /* the test's way to make it fail */
 }
 
-static const struct process_hooks hooks = {.role = ROLE_KEEPALIVE, .reload = take_over, .commands = commands};
+static const struct process_hooks hooks = {
+    .role = ROLE_KEEPALIVE, .reload = take_over, .housekeeping = feed, .commands = commands};
 
 static int run_process(const struct process_hooks *with)
 {
@@ -242,6 +268,44 @@ static void clients_do_not_hold_it(void)
 	CHECK_INT(stop(child), 0);
 }
 
+static unsigned long cpu_ticks(pid_t pid)
+{
+	unsigned long user = 0, system = 0;
+	char path[64];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "r");
+	CHECK(file && fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2);
+	if (file)
+		fclose(file);
+	return user + system;
+}
+
+static void no_descriptor_left_is_waited_for(void)
+{
+	pid_t child = start();
+	unsigned long ticks;
+	char answer[64] = "";
+	int last, waiting;
+
+	CHECK(wait_until_ready(child));
+	CHECK(starts_with(ask("starve\n"), "ok\n"));
+	last = connect_control(); /* gets the one that the question has left */
+	usleep(50000);
+	waiting = connect_control(); /* gets none */
+	CHECK_INT(send(waiting, "ping\n", 5, MSG_NOSIGNAL), 5);
+	ticks = cpu_ticks(child);
+	usleep(500000);
+	CHECK(cpu_ticks(child) - ticks < (unsigned long)sysconf(_SC_CLK_TCK) / 10);
+	CHECK(clock_now_us() - status_of(ROLE_KEEPALIVE)->heartbeat_us < US_PER_S);
+	CHECK(recv(waiting, answer, sizeof(answer) - 1, 0) > 0);
+	CHECK(starts_with(answer, "ok\n"));
+	close(waiting);
+	close(last);
+	CHECK_INT(stop(child), 0);
+}
+
 static void reload_changes_all_or_nothing(void)
 {
 	pid_t child = start();
@@ -364,6 +428,7 @@ static const struct check_case cases[] = {
     {"only one, and again after a kill", only_one_and_again_after_a_kill},
     {"answers commands", answers_commands},
     {"clients do not hold it", clients_do_not_hold_it},
+    {"no descriptor left is waited for", no_descriptor_left_is_waited_for},
     {"reload changes all or nothing", reload_changes_all_or_nothing},
     {"tells the supervisor", tells_the_supervisor},
     {"bad starts say why", bad_starts_say_why},
