@@ -230,14 +230,34 @@ unsigned int port_worker_lcore(unsigned int worker)
 	return worker + 1;
 }
 
+/*
+ * The CPUs that the machine and our cpuset allow. This thread is pinned to its own already, and what a supervisor
+ * gave us to start on (CPUAffinity=) is no limit either: so ask for all, and see what we get.
+ */
+static int allowed_cpus(cpu_set_t *allowed)
+{
+	cpu_set_t mine, all;
+	int error = 0;
+
+	if (sched_getaffinity(0, sizeof(mine), &mine) != 0)
+		return -errno;
+	memset(&all, 0xff, sizeof(all));
+	if (sched_setaffinity(0, sizeof(all), &all) != 0 || sched_getaffinity(0, sizeof(*allowed), allowed) != 0)
+		error = -errno;
+	if (sched_setaffinity(0, sizeof(mine), &mine) != 0 && !error)
+		error = -errno;
+	return error;
+}
+
 /* lcore 0 is the housekeeping thread, 1... the workers; "lcore@cpu" keeps them apart even where CPUs are shared. */
 static int lcore_args(struct eal_args *args, const struct config_process *process)
 {
 	char list[32 * (CONFIG_MAX_WORKERS + 1) + CPU_SETSIZE * 5], *to = list;
 	cpu_set_t allowed;
+	int error = allowed_cpus(&allowed);
 
-	if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
-		return -errno;
+	if (error)
+		return error;
 	for (unsigned int i = 0; i < process->workers_count; i++) {
 		unsigned int cpu = process->workers[i];
 
