@@ -4,6 +4,7 @@ import collections
 import os
 import statistics
 import subprocess
+import time
 
 import pytest
 from lab.carrier import Carrier
@@ -55,22 +56,22 @@ def test_one_hello_a_period_for_each(lab, build):
     assert report["answered"] == report["offered"] == report["ended_clean"]
 
     with open(hellos) as file:
-        heard = [(int(time) / 1e6, int(phone)) for phone, time in (line.split() for line in file)]
+        heard = [(int(at) / 1e6, int(phone)) for phone, at in (line.split() for line in file)]
     heard.sort()
-    check_rounds(heard)
+    check_rounds(heard, ended)
     compare_set_up(heard, calls.calls())
 
 
-def check_rounds(heard):
+def check_rounds(heard, ended):
     """Three whole periods, cut in the pause between two rounds: each phone exactly once in each."""
-    times = [time for time, _ in heard]
+    times = [at for at, _ in heard]
     pauses = [after for before, after in zip(times, times[1:]) if after - before > 2]
     assert pauses, "no pause between rounds: they do not fit their period"
     start = pauses[0] - 1
-    assert times[-1] > start + ROUNDS * PERIOD_S
+    assert ended > start + ROUNDS * PERIOD_S
     for number in range(ROUNDS):
         begin = start + number * PERIOD_S
-        counts = collections.Counter(phone for time, phone in heard if begin <= time < begin + PERIOD_S)
+        counts = collections.Counter(phone for at, phone in heard if begin <= at < begin + PERIOD_S)
         twice = [phone for phone, count in counts.items() if count != 1]
         print(f"round {number}: {len(counts)} phones heard one, {len(twice)} more than one")
         assert len(counts) == PHONES and twice == []
@@ -78,7 +79,7 @@ def check_rounds(heard):
 
 def compare_set_up(heard, calls):
     """INVITE to 200 at the caller, for calls set up during a burst and between bursts. Printed, not judged: a figure."""
-    burst_slots = collections.Counter(int(time * 20) for time, _ in heard)  # 50 ms
+    burst_slots = collections.Counter(int(at * 20) for at, _ in heard)  # 50 ms
     during, between = [], []
     for call in calls:
         slot = int(call["invite_us"] / 1e6 * 20)
