@@ -203,7 +203,7 @@ static void loop(struct worker *w)
 
 		w->now_us = clock_now_us();
 		work = poll_once(w);
-		rcu_quiescent_state();
+		snapshot_quiescent();
 		if (work > 0)
 			w->idle_polls = 0;
 		else if (w->idle == IDLE_NAP)
