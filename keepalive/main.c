@@ -39,7 +39,7 @@ struct peer {
 	struct ring_producer to;
 	struct outbox outbox;
 	bool resync_sent;
-	uint32_t faults; /* of the ring from it, as far as they are counted */
+	uint32_t faults; /* of both rings, as far as they are counted */
 };
 
 struct keepalive {
@@ -53,7 +53,8 @@ struct keepalive {
 	pthread_t thread;
 	bool thread_runs;
 
-	uint64_t life, started_us, heard_us, now_us;
+	uint64_t life; /* of the next Resync; never the same twice */
+	uint64_t started_us, heard_us, now_us;
 	uint64_t known_before; /* endpoints in the table of the previous life */
 	bool settled;
 	uint64_t outbox_missed;
@@ -121,6 +122,21 @@ static void binding_removed(struct keepalive *k, const struct ring_message *mess
 		counter_inc(k->counters, COUNTER_keepalive_stale_removals);
 }
 
+/* Who was announced in what was given up is heard of only when the worker says everything again. */
+static void count_faults(struct keepalive *k, unsigned int worker)
+{
+	struct peer *peer = &k->peers[worker];
+	uint32_t faults = peer->from.faults + peer->to.faults;
+
+	if (faults == peer->faults)
+		return;
+	counter_add(k->counters, COUNTER_keepalive_ring_damaged, faults - peer->faults);
+	log_error("keepalive", "the rings from and to signaling worker %u were damaged; stepped over it", worker);
+	peer->faults = faults;
+	peer->resync_sent = false;
+	k->life++; /* the one before has been answered */
+}
+
 static unsigned int receive_from(struct keepalive *k, unsigned int worker)
 {
 	struct peer *peer = &k->peers[worker];
@@ -141,11 +157,7 @@ static unsigned int receive_from(struct keepalive *k, unsigned int worker)
 	}
 	if (n > 0)
 		ring_release(&peer->from, end);
-	if (peer->from.faults != peer->faults) {
-		counter_add(k->counters, COUNTER_keepalive_ring_damaged, peer->from.faults - peer->faults);
-		log_error("keepalive", "the ring from signaling worker %u was damaged; stepped over it", worker);
-		peer->faults = peer->from.faults;
-	}
+	count_faults(k, worker);
 	return n;
 }
 

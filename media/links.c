@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "common/log.h"
 #include "common/rings.h"
 #include "dtmf.h"
 #include "proto/messages.h"
@@ -214,6 +215,20 @@ static int handle(struct media_links *links, unsigned int peer, const struct rin
 	return error;
 }
 
+/* What was given up is said again at the next resync. */
+static void count_faults(struct media_links *links, unsigned int peer)
+{
+	struct media_link *link = &links->link[peer];
+	uint32_t faults = link->from.faults + link->to.faults;
+
+	if (faults == link->faults)
+		return;
+	counter_add(links->core->row, COUNTER_media_ring_damaged, faults - link->faults);
+	log_error("media", "the rings from and to signaling worker %u were damaged; stepped over it", peer);
+	link->faults = faults;
+	links->core->peer[peer].resync_due = true;
+}
+
 static unsigned int link_poll(struct media_links *links, unsigned int peer, uint64_t now_us)
 {
 	struct ring_consumer *from = &links->link[peer].from;
@@ -228,6 +243,7 @@ static unsigned int link_poll(struct media_links *links, unsigned int peer, uint
 		}
 		ring_release(from, message.end);
 	}
+	count_faults(links, peer);
 	return count;
 }
 

@@ -15,6 +15,7 @@
 struct media_link {
 	struct ring_consumer from;
 	struct ring_producer to;
+	uint32_t faults; /* of both, as far as they are counted */
 };
 
 struct media_links {

@@ -62,6 +62,7 @@ struct worker {
 	struct ring_producer to_media[CONFIG_MAX_WORKERS], to_keepalive, to_cdrwriter;
 	struct ring_consumer from_media[CONFIG_MAX_WORKERS], from_keepalive;
 	unsigned int media_workers;
+	uint32_t ring_faults;   /* of all of them, as far as they are counted */
 	uint64_t keepalive_end; /* where the message being worked off ends; 0 = none is */
 	struct hangup_box hangup;
 	char name[32];

@@ -2,6 +2,7 @@
 /* The rings between a worker and the other processes. */
 #include <errno.h>
 
+#include "common/log.h"
 #include "common/rings.h"
 #include "signaling/worker.h"
 
@@ -69,11 +70,26 @@ static unsigned int keepalive_poll(struct worker *w)
 	return count + registrar_poll(w->engine);
 }
 
+/* What was given up needs nothing here: calls have timers, and keepalive's next round comes. */
+static void count_faults(struct worker *w)
+{
+	uint32_t faults = w->from_keepalive.faults + w->to_keepalive.faults + w->to_cdrwriter.faults;
+
+	for (unsigned int m = 0; m < w->media_workers; m++)
+		faults += w->from_media[m].faults + w->to_media[m].faults;
+	if (faults == w->ring_faults)
+		return;
+	counter_add(w->counters, COUNTER_worker_ring_damaged, faults - w->ring_faults);
+	log_error("worker", "a ring from or to another process was damaged; stepped over it");
+	w->ring_faults = faults;
+}
+
 unsigned int worker_rings_poll(struct worker *w)
 {
 	unsigned int work = keepalive_poll(w);
 
 	for (unsigned int m = 0; m < w->media_workers; m++)
 		work += media_poll(w, m);
+	count_faults(w);
 	return work;
 }

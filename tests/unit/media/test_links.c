@@ -252,11 +252,28 @@ static void nonsense(void)
 	CHECK_INT(bench_count(COUNTER_media_sessions_opened), 0);
 }
 
+static void damage_is_counted_and_mended(void)
+{
+	begin();
+	bench.core[0].peer[0].resync_due = false;
+	said_begin(7);
+	say(MESSAGE_MEDIA_OPEN, &said.open.base);
+	memset(rings[0]->data, 0xee, 8); /* its header */
+	CHECK_INT(links_poll(&links, bench.now_us), 0);
+	CHECK_INT(bench_count(COUNTER_media_ring_damaged), 1);
+	CHECK(bench.core[0].peer[0].resync_due); /* signaling is asked for what was lost */
+	say(MESSAGE_MEDIA_OPEN, &said.open.base);
+	CHECK_INT(links_poll(&links, bench.now_us), 1);
+	CHECK(sessions_find(&bench.core[0], 2, 7) != NULL);
+	CHECK_INT(bench_count(COUNTER_media_ring_damaged), 1);
+}
+
 static const struct check_case cases[] = {
     {"MediaOpen opens", opens},
     {"MediaUpdate changes, or opens", updates},
     {"MediaClose is always answered", closes},
     {"MediaClose waits for room for the answer", close_waits_for_room},
     {"nonsense is counted", nonsense},
+    {"a damaged ring is counted, and signaling asked again", damage_is_counted_and_mended},
 };
 CHECK_MAIN(cases)
