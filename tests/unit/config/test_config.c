@@ -29,7 +29,8 @@ static void test_sample_loads(void)
 	CHECK_INT(config->mapping_gateways[0].addresses[1].addr.port, 5060);
 	CHECK_INT(config->mapping_gateways[0].addresses[2].len, 28);
 	CHECK_INT(config->mapping_gateways[0].callee.strip, 2);
-	CHECK_TEXT(config->mapping_gateways[0].callee.add, strlen(config->mapping_gateways[0].callee.add), "00");
+	CHECK(config->mapping_gateways[0].callee.add == NULL);
+	CHECK_TEXT(config->routing_gateways[0].callee.add, strlen(config->routing_gateways[0].callee.add), "00");
 	CHECK_INT(config->mapping_gateways[0].response_codes[0].to, 480);
 	CHECK(config->mapping_gateways[0].digest == NULL && config->mapping_gateways[1].digest != NULL);
 	/* No network named: that of the first signaling port. */
