@@ -50,6 +50,14 @@ unsigned int kept_take(struct media_core *core, uint32_t slot, enum media_leg_in
 	return count;
 }
 
+void kept_sweep(struct media_core *core, uint64_t now_us)
+{
+	struct media_kept *kept = &core->kept[core->kept_swept++ % MEDIA_KEPT];
+
+	if (kept->count && now_us > kept->last_us + KEPT_FOR_US)
+		drop(core, kept);
+}
+
 void kept_flush(struct media_core *core)
 {
 	for (unsigned int i = 0; i < MEDIA_KEPT; i++)

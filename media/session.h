@@ -72,6 +72,7 @@ struct media_core {
 	unsigned int peers;                     /* signaling workers */
 	struct media_peer peer[CONFIG_MAX_WORKERS];
 	struct media_kept kept[MEDIA_KEPT]; /* by slot and leg */
+	unsigned int kept_swept;            /* the place that was looked at last */
 };
 
 struct media_leg_request {

@@ -143,10 +143,10 @@ static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
 
 	w->now_us = now_us;
 	work = links_poll(&w->links, now_us);
-
 	work += receive(w, now_us);
 	work += take_over(w, now_us);
 	watch_sweep(&w->core, now_us);
+	kept_sweep(&w->core, now_us);
 	for (unsigned int i = 0; i < w->queues; i++) {
 		port_tick(w->queue[i], now_us);
 		port_flush(w->queue[i], now_us);

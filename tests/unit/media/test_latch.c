@@ -2,6 +2,7 @@
 /* Whom a leg listens to, with and without strangers who spray its port. */
 #include "../check.h"
 #include "bench.h"
+#include "media/kept.h"
 #include "media/latch.h"
 
 #define CALLEE_SSRC 77
@@ -117,6 +118,23 @@ static void sprayer(void)
 	CHECK_INT(bench.kept_freed, 199); /* all but the latest */
 }
 
+/* Who says a word on a port and is never heard of again holds no buffer for it. */
+static void kept_for_a_second(void)
+{
+	begin(true);
+	CHECK_INT(from(&stranger, 1, 1), RELAY_KEPT);
+	CHECK_INT(from(&stranger, 2, 1), RELAY_KEPT);
+	for (int i = 0; i < MEDIA_KEPT; i++)
+		kept_sweep(&bench.core[0], bench.now_us + US_PER_S);
+	CHECK_INT(bench.kept_freed, 0);
+	for (int i = 0; i < MEDIA_KEPT; i++)
+		kept_sweep(&bench.core[0], bench.now_us + US_PER_S + 1);
+	CHECK_INT(bench.kept_freed, 2);
+	CHECK_INT(bench_count(COUNTER_media_drop_learning), 2);
+	kept_flush(&bench.core[0]);
+	CHECK_INT(bench.kept_freed, 2);
+}
+
 static void signalled_wins_probation(void)
 {
 	begin(true);
@@ -223,6 +241,7 @@ static const struct check_case cases[] = {
     {"behind NAT any source may be learned", behind_nat},
     {"a sprayer is never learned", sprayer},
     {"the signalled address wins over one on probation", signalled_wins_probation},
+    {"a source on probation holds no buffers", kept_for_a_second},
     {"a lossy path latches, too", lossy_path_latches},
     {"a new SSRC from the peer passes, from others not", ssrc_change},
     {"only a raised generation learns afresh", generation},
