@@ -237,7 +237,7 @@ static int record_owner(const struct media_core *core, struct media_session *ses
 		struct media_leg_hot *hot = &session->hot[leg];
 		int address = port_map_address(core->map, &hot->local);
 
-		if (address < 0 || hot->local.port % 2 != 0 || session->direction[leg] > 3 ||
+		if (address < 0 || hot->local.port % 2 != 0 || session->direction[leg] > 3 || hot->clock_rate == 0 ||
 		    hot->latch > LATCH_LOCKED || (hot->latch != LATCH_NONE && !session_usable_remote(&hot->remote)))
 			return -1;
 		hot->address = (uint8_t)address;
