@@ -2,7 +2,7 @@
 /*
  * Packets of a source on probation: kept back, and sent on in order when it turns out to be the peer, so that learning
  * costs no audio. A small table in each worker; a leg that finds its place taken takes it over, and what was kept there
- * is dropped; so is what has waited for a second, because the buffers are the port's, and a stranger must not hold them.
+ * is dropped. So is what has waited for a second: a stranger must not hold the port's buffers.
  */
 #ifndef TANDEM_MEDIA_KEPT_H
 #define TANDEM_MEDIA_KEPT_H
