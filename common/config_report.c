@@ -130,12 +130,19 @@ static yaml_node_t *place_find(yaml_document_t *document, const struct place *pl
 	return node;
 }
 
+/* A database's connection string may hold a password, too. */
+static bool is_secret(const struct place *place)
+{
+	return place != NULL && place->key != NULL &&
+	       (strcmp(place->key, "password") == 0 || strcmp(place->key, "connection") == 0);
+}
+
 /* A value as it stands in the file, on one line; secrets don't go into logs. */
 static void value_print(const struct place *place, const yaml_node_t *node, char out[static VALUE_TEXT])
 {
 	if (node == NULL) {
 		snprintf(out, VALUE_TEXT, "missing");
-	} else if (place != NULL && place->key != NULL && strcmp(place->key, "password") == 0) {
+	} else if (is_secret(place)) {
 		snprintf(out, VALUE_TEXT, "***");
 	} else if (node->type == YAML_SEQUENCE_NODE) {
 		snprintf(out, VALUE_TEXT, "a list");

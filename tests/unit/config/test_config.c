@@ -120,6 +120,8 @@ static void test_passwords_stay_out(void)
 	CHECK_REFUSED("node: t\nphones: [{user: a, password: ''}]\n", 2, "phones[0].password: ***");
 	CHECK(load_text("node: t\nphones: [{user: a, password: \"hush\\u0007\"}]\n") == NULL);
 	CHECK(strstr(load_report, "hush") == NULL);
+	CHECK(load_text("node: t\ndatabase: {connection: \"password=hush\\u0007\"}\n") == NULL);
+	CHECK(reported(2, "database.connection: ***"));
 }
 
 static void test_port_values(void)
