@@ -51,6 +51,7 @@ def test_one_hello_a_period_for_each(lab, build):
                         rate=40, seconds=listen_s - 8, hold=0.5, calls_file=os.path.join(lab.folder, "calls.jsonl")).start()
         report = calls.finish(listen_s + 60)
         phones.wait(listen_s + 30)
+        ended = time.monotonic()
     finally:
         phones.kill()
     assert report["answered"] == report["offered"] == report["ended_clean"]
