@@ -185,6 +185,9 @@ bool port_is_on_link(const struct port *port, const uint8_t *ip, uint8_t family)
 
 static const uint8_t *next_hop(const struct port *port, const uint8_t *ip, uint8_t family)
 {
+	/* Nobody answers when we ask for ourselves. */
+	if (port_owns(port, ip, family))
+		return NULL;
 	if (port_is_on_link(port, ip, family))
 		return ip;
 	for (unsigned int i = 0; i < port->config.gateways_count; i++)

@@ -312,6 +312,10 @@ static void test_bad_addresses(void)
 	CHECK_INT(count_of(&a, COUNTER_port_tx_bad_address), 4);
 	CHECK_INT(send_text(&a, &a.ip4, &far, "x", 1), -EHOSTUNREACH);
 	CHECK_INT(count_of(&a, COUNTER_port_tx_no_route), 1);
+	CHECK_INT(send_text(&a, &a.ip4, &a.ip4, "x", 1), -EHOSTUNREACH); /* the wire does not lead back to us */
+	CHECK_INT(send_text(&a, &a.ip6, &a.ip6, "x", 1), -EHOSTUNREACH);
+	CHECK_INT(count_of(&a, COUNTER_port_tx_no_route), 3);
+	CHECK_INT(count_of(&a, COUNTER_port_neighbor_requests), 0);
 	close_both();
 }
 
