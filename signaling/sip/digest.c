@@ -2,8 +2,10 @@
 #include "signaling/sip/digest.h"
 #include "signaling/sip/build.h"
 
+#include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 #include <stdlib.h>
 
 #define HASHES SIP_DIGEST_UNKNOWN
@@ -18,10 +20,90 @@ static const struct {
     [SIP_DIGEST_SHA512_256] = {"SHA2-512/256", "SHA-512-256"},
 };
 
-struct sip_digest {
-	EVP_MD *hashes[HASHES]; /* NULL: this OpenSSL does not have it */
-	EVP_MD_CTX *context;
+/*
+ * A hash of the OpenSSL provider that has it, through the provider's own functions (provider-digest(7)): these begin
+ * anew in the state there is. EVP_DigestInit_ex2() and EVP_MD_CTX_copy_ex() of OpenSSL 3.0 allocate one every time.
+ */
+struct hash {
+	EVP_MD *md;  /* keeps the provider */
+	void *state; /* NULL: no provider has this hash */
+	OSSL_FUNC_digest_init_fn *init;
+	OSSL_FUNC_digest_update_fn *update;
+	OSSL_FUNC_digest_final_fn *final;
+	OSSL_FUNC_digest_freectx_fn *free_state;
 };
+
+struct sip_digest {
+	struct hash hashes[HASHES];
+};
+
+/* The functions that a provider has for a hash, NULL-terminated; it lists them under all its names, with colons. */
+static const OSSL_DISPATCH *find_functions(const OSSL_ALGORITHM *offered, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; offered && offered->algorithm_names; offered++) {
+		const char *names = offered->algorithm_names;
+
+		if (strncmp(names, name, len) == 0 && (names[len] == ':' || names[len] == '\0'))
+			return offered->implementation;
+	}
+	return NULL;
+}
+
+/* Takes over the functions; returns the one that makes a state. */
+static OSSL_FUNC_digest_newctx_fn *take_functions(struct hash *hash, const OSSL_DISPATCH *function)
+{
+	OSSL_FUNC_digest_newctx_fn *new_state = NULL;
+
+	for (; function && function->function_id; function++) {
+		switch (function->function_id) {
+		case OSSL_FUNC_DIGEST_NEWCTX:
+			new_state = OSSL_FUNC_digest_newctx(function);
+			break;
+		case OSSL_FUNC_DIGEST_INIT:
+			hash->init = OSSL_FUNC_digest_init(function);
+			break;
+		case OSSL_FUNC_DIGEST_UPDATE:
+			hash->update = OSSL_FUNC_digest_update(function);
+			break;
+		case OSSL_FUNC_DIGEST_FINAL:
+			hash->final = OSSL_FUNC_digest_final(function);
+			break;
+		case OSSL_FUNC_DIGEST_FREECTX:
+			hash->free_state = OSSL_FUNC_digest_freectx(function);
+			break;
+		default:
+			break;
+		}
+	}
+	return new_state;
+}
+
+static void hash_init(struct hash *hash, const char *name)
+{
+	OSSL_FUNC_digest_newctx_fn *new_state;
+	const OSSL_PROVIDER *provider;
+	const OSSL_ALGORITHM *offered;
+	int no_cache;
+
+	hash->md = EVP_MD_fetch(NULL, name, NULL);
+	if (!hash->md)
+		return;
+	provider = EVP_MD_get0_provider(hash->md);
+	offered = OSSL_PROVIDER_query_operation(provider, OSSL_OP_DIGEST, &no_cache);
+	new_state = take_functions(hash, find_functions(offered, EVP_MD_get0_name(hash->md)));
+	if (new_state && hash->init && hash->update && hash->final && hash->free_state)
+		hash->state = new_state(OSSL_PROVIDER_get0_provider_ctx(provider));
+	OSSL_PROVIDER_unquery_operation(provider, OSSL_OP_DIGEST, offered);
+}
+
+static void hash_fini(struct hash *hash)
+{
+	if (hash->state)
+		hash->free_state(hash->state);
+	EVP_MD_free(hash->md);
+}
 
 struct sip_digest *sip_digest_new(void)
 {
@@ -30,12 +112,11 @@ struct sip_digest *sip_digest_new(void)
 
 	if (!digest)
 		return NULL;
-	digest->context = EVP_MD_CTX_new();
 	for (int i = 0; i < HASHES; i++) {
-		digest->hashes[i] = EVP_MD_fetch(NULL, algorithms[i].openssl, NULL);
-		any |= digest->hashes[i] != NULL;
+		hash_init(&digest->hashes[i], algorithms[i].openssl);
+		any |= digest->hashes[i].state != NULL;
 	}
-	if (!any || !digest->context) {
+	if (!any) {
 		sip_digest_free(digest);
 		return NULL;
 	}
@@ -47,14 +128,18 @@ void sip_digest_free(struct sip_digest *digest)
 	if (!digest)
 		return;
 	for (int i = 0; i < HASHES; i++)
-		EVP_MD_free(digest->hashes[i]);
-	EVP_MD_CTX_free(digest->context);
+		hash_fini(&digest->hashes[i]);
 	free(digest);
 }
 
 bool sip_digest_has(const struct sip_digest *digest, enum sip_digest_algorithm algorithm)
 {
-	return (unsigned int)algorithm < HASHES && digest->hashes[algorithm];
+	return (unsigned int)algorithm < HASHES && digest->hashes[algorithm].state;
+}
+
+static bool hash_add(const struct hash *hash, struct sip_text text)
+{
+	return text.len == 0 || hash->update(hash->state, (const unsigned char *)text.at, text.len) == 1;
 }
 
 /* Hex of the hash of the parts with colons between them: the number of digits, or -ENOTSUP. */
@@ -62,21 +147,20 @@ static int hash_parts(struct sip_digest *digest, enum sip_digest_algorithm algor
 		      int count, char hex[static SIP_DIGEST_HEX])
 {
 	static const char digits[] = "0123456789abcdef";
-	unsigned char bytes[EVP_MAX_MD_SIZE];
-	unsigned int len = 0;
+	unsigned char bytes[SIP_DIGEST_HEX / 2];
+	const struct hash *hash;
+	size_t len = 0;
 	bool ok;
 
 	if (!sip_digest_has(digest, algorithm))
 		return -ENOTSUP;
-	ok = EVP_DigestInit_ex2(digest->context, digest->hashes[algorithm], NULL) == 1;
-	for (int i = 0; i < count && ok; i++) {
-		ok = i == 0 || EVP_DigestUpdate(digest->context, ":", 1) == 1;
-		if (parts[i].len)
-			ok = ok && EVP_DigestUpdate(digest->context, parts[i].at, parts[i].len) == 1;
-	}
-	if (!ok || EVP_DigestFinal_ex(digest->context, bytes, &len) != 1 || len * 2 > SIP_DIGEST_HEX)
+	hash = &digest->hashes[algorithm];
+	ok = hash->init(hash->state, NULL) == 1;
+	for (int i = 0; i < count && ok; i++)
+		ok = (i == 0 || hash_add(hash, SIP_TEXT(":"))) && hash_add(hash, parts[i]);
+	if (!ok || hash->final(hash->state, bytes, &len, sizeof(bytes)) != 1)
 		return -ENOTSUP;
-	for (unsigned int i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		hex[2 * i] = digits[bytes[i] >> 4];
 		hex[2 * i + 1] = digits[bytes[i] & 15];
 	}
@@ -148,7 +232,7 @@ static void put_param(struct sip_builder *b, const char *name, struct sip_text v
 	sip_build_string(b, "\"");
 }
 
-/* A user name of ours inside quotes must not end them: hashed and sent in the same escaped spelling. */
+/* May stand between quotes as it is: what would need a backslash would be hashed in another spelling than sent. */
 static bool quotable(struct sip_text text)
 {
 	return !text.len || (!memchr(text.at, '"', text.len) && !memchr(text.at, '\\', text.len));

@@ -3,14 +3,14 @@
  * Digest authentication: MD5 (RFC 2617 as RFC 3261 section 22.4 uses it), SHA-256 and SHA-512-256 (RFC 7616,
  * RFC 8760); qop auth, and none. Computation only: nonces, counts and suspensions are the caller's policy.
  *
- * A context belongs to one thread. It is made at start-up; the operations allocate nothing themselves.
+ * A context belongs to one thread. It is made at start-up; after that nothing allocates.
  */
 #ifndef TANDEM_SIGNALING_SIP_DIGEST_H
 #define TANDEM_SIGNALING_SIP_DIGEST_H
 
 #include "signaling/sip/fields.h"
 
-struct sip_digest; /* prepared hash contexts */
+struct sip_digest; /* the hashes, ready */
 
 #define SIP_DIGEST_HEX  64   /* hex digits of the longest hash */
 #define SIP_DIGEST_TEXT 1024 /* enough for sip_digest_authorize() with names of ordinary length */
