@@ -126,12 +126,15 @@ static const struct {
     {SIP_TEXT_INIT("nc"), offsetof(struct sip_credentials, nc_text)},
     {SIP_TEXT_INIT("qop"), offsetof(struct sip_credentials, qop_text)},
     {SIP_TEXT_INIT("opaque"), offsetof(struct sip_credentials, opaque)},
+    {SIP_TEXT_INIT("algorithm"), offsetof(struct sip_credentials, algorithm_text)},
 };
 
 static int finish_credentials(struct sip_credentials *out)
 {
 	if (!out->username.len || !out->realm.at || !out->nonce.len || !out->uri.len || !out->response.len)
 		return -EINVAL;
+	if (out->algorithm_text.at)
+		out->algorithm = find_algorithm(out->algorithm_text);
 	if (!out->qop_text.at) {
 		out->qop = SIP_QOP_NONE;
 		return 0;
@@ -152,8 +155,6 @@ int sip_credentials_parse(struct sip_credentials *out, struct sip_text value)
 	if (more)
 		return more;
 	while ((more = next_auth_param(&rest, &name, &value)) == 1) {
-		if (sip_text_is_nocase(name, "algorithm"))
-			out->algorithm = find_algorithm(value);
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 			struct sip_text *place = (void *)((char *)out + places[i].offset);
 

@@ -27,6 +27,8 @@ static int via_params(struct sip_via *via)
 
 	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
 		if (sip_text_is_nocase(name, "branch")) {
+			if (via->branch.at)
+				return -EINVAL; /* twice: one reader may take the first, another the second */
 			via->branch = value;
 		} else if (sip_text_is_nocase(name, "rport")) {
 			via->has_rport = true;
@@ -168,9 +170,13 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 		return -EINVAL;
 	at = sip_skip_lws(at, end);
 	out->params = text = sip_text_span(at, end);
-	while ((error = sip_param_next(&text, &name, &value)) == 1)
-		if (name.len == 3 && sip_text_is_nocase(name, "tag"))
-			out->tag = value;
+	while ((error = sip_param_next(&text, &name, &value)) == 1) {
+		if (!sip_text_is_nocase(name, "tag"))
+			continue;
+		if (out->tag.at || value.len == 0)
+			return -EINVAL; /* two tags are two dialogs, an empty one is none */
+		out->tag = value;
+	}
 	return error;
 }
 

@@ -138,10 +138,11 @@ struct sip_credentials { /* Authorization, Proxy-Authorization: one header line 
 	struct sip_text nonce;
 	struct sip_text uri;
 	struct sip_text response;
-	struct sip_text cnonce;   /* at NULL when absent */
-	struct sip_text nc_text;  /* eight hex digits, or at NULL */
-	struct sip_text qop_text; /* at NULL when absent */
-	struct sip_text opaque;   /* at NULL when absent */
+	struct sip_text cnonce;         /* at NULL when absent */
+	struct sip_text nc_text;        /* eight hex digits, or at NULL */
+	struct sip_text qop_text;       /* at NULL when absent */
+	struct sip_text opaque;         /* at NULL when absent */
+	struct sip_text algorithm_text; /* at NULL when absent (MD5) */
 	uint32_t nc;
 	uint8_t algorithm; /* enum sip_digest_algorithm */
 	uint8_t qop;       /* enum sip_digest_qop */

@@ -144,6 +144,7 @@ static void via(void)
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;rport=70000")), -EINVAL);
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;;branch=x")), -EINVAL);
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h x")), -EINVAL);
+	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;branch=x;Branch=y")), -EINVAL);
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("")), -EINVAL);
 }
 
@@ -165,9 +166,22 @@ static void name_addr(void)
 	CHECK_INT(sip_name_addr_parse(&n, SIP_TEXT(" * ")), 0);
 	CHECK(n.star);
 	static const char *const bad[] = {
-	    "",           "<sip:a@b",          "\"x <sip:a@b>",   "\"x\" sip:a@b", "x\" <sip:a@b>",
-	    "<>",         "sip:a@b?x=y",       "sip:a@b,sip:c@d", "nocolon",       "<sip:a@b>tag=x",
-	    "<sip:a@b>;", "<sip:a@b>;tag=x y", "<sip:a b@c>",
+	    "",
+	    "<sip:a@b",
+	    "\"x <sip:a@b>",
+	    "\"x\" sip:a@b",
+	    "x\" <sip:a@b>",
+	    "<>",
+	    "sip:a@b?x=y",
+	    "sip:a@b,sip:c@d",
+	    "nocolon",
+	    "<sip:a@b>tag=x",
+	    "<sip:a@b>;",
+	    "<sip:a@b>;tag=x y",
+	    "<sip:a b@c>",
+	    "<sip:a@b>;tag",
+	    "<sip:a@b>;tag=;x",
+	    "<sip:a@b>;tag=x;TAG=y",
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		CHECK_INT(sip_name_addr_parse(&n, sip_text_of(bad[i])), -EINVAL);
@@ -223,6 +237,9 @@ static void credentials(void)
 		  -EINVAL);
 	CHECK_INT(sip_credentials_parse(&c, SIP_TEXT("Digest username=\"u\", username=\"v\", realm=\"r\", nonce=\"n\","
 						     " uri=\"x:y\", response=\"0\"")),
+		  -EINVAL);
+	CHECK_INT(sip_credentials_parse(&c, SIP_TEXT("Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"x:y\","
+						     " response=\"0\", algorithm=SHA-256, algorithm=MD5")),
 		  -EINVAL);
 	CHECK_INT(
 	    sip_challenge_parse(&ch, SIP_TEXT("Digest realm=\"r\", qop=\"auth-int, auth\", nonce=\"n\", stale=TRUE")),
