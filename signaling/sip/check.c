@@ -104,6 +104,12 @@ static bool check_uri(struct sip_check *out, struct sip_message *msg, const stru
 	return false;
 }
 
+/* BYE, CANCEL and ACK end something here, and a REGISTER is for us, whatever hops they have left (section 16.3). */
+static bool needs_hops(uint8_t method)
+{
+	return !has_method(1u << SIP_BYE | 1u << SIP_CANCEL | 1u << SIP_ACK | 1u << SIP_REGISTER, method);
+}
+
 /* Numbers that are there must be numbers, and in range. */
 static bool check_numbers(struct sip_check *out, struct sip_message *msg, const struct sip_abilities *abilities)
 {
@@ -112,11 +118,9 @@ static bool check_numbers(struct sip_check *out, struct sip_message *msg, const 
 
 	if (is_doubled(msg, SIP_H_MAX_FORWARDS) || (error && error != -ENOENT) || hops > 255)
 		return refuse(out, 400, "Bad Max-Forwards");
-	/* Only what would travel on: BYE and CANCEL end a call here, whatever hops they have left. */
-	if (hops == 0 && msg->method != SIP_BYE && msg->method != SIP_CANCEL && msg->method != SIP_ACK)
+	if (hops == 0 && needs_hops(msg->method))
 		return refuse(out, 483, NULL);
-	/* Section 20.19 limits Expires to 2^32-1; what is over it is taken for an hour by the registrar, not refused.
-	 */
+	/* Over 2^32-1 (section 20.19) is no reason to refuse: the registrar takes it for an hour. */
 	if (sip_message_number(msg, SIP_H_EXPIRES, &expires) == -EINVAL && msg->method == SIP_INVITE)
 		return refuse(out, 400, "Bad Expires");
 	return false;
@@ -182,7 +186,6 @@ static bool range_has_sdp(struct sip_text value)
 /* Section 8.2.3: a body we cannot read (415), or a caller who could not read ours (406). */
 static bool check_content(struct sip_check *out, struct sip_message *msg, const struct sip_abilities *abilities)
 {
-	static const struct sip_text sdp_type = SIP_TEXT_INIT("application/sdp");
 	struct sip_text sdp, value;
 	struct sip_values it;
 	bool listed = false;
@@ -194,8 +197,10 @@ static bool check_content(struct sip_check *out, struct sip_message *msg, const 
 	if (error == -EINVAL)
 		return refuse(out, 400, "Bad Body");
 	if (msg->body.len && error) {
-		out->extra = SIP_H_ACCEPT;
-		out->extras[out->extra_count++] = sdp_type;
+		/* What we could have read: another type, or the same one plain (section 21.4.13). */
+		out->extra = error == -ENOTSUP ? SIP_H_ACCEPT_ENCODING : SIP_H_ACCEPT;
+		out->extras[out->extra_count++] =
+		    error == -ENOTSUP ? SIP_TEXT("identity") : SIP_TEXT("application/sdp");
 		return refuse(out, 415, NULL);
 	}
 	if (!sip_message_has(msg, SIP_H_ACCEPT))

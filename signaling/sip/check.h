@@ -20,7 +20,7 @@ struct sip_check {
 	uint8_t verdict;    /* enum sip_verdict */
 	uint16_t code;      /* SIP_RESPOND */
 	const char *reason; /* reason phrase, or for SIP_DROP why */
-	/* An extra header made of list values: Unsupported (420), Allow (405), Accept (415). SIP_H_OTHER = none. */
+	/* An extra header: Unsupported (420), Allow (405), Accept or Accept-Encoding (415). SIP_H_OTHER = none. */
 	uint8_t extra;
 	uint8_t extra_count;
 	struct sip_text extras[SIP_CHECK_EXTRAS];
@@ -36,7 +36,8 @@ struct sip_abilities {
 
 /*
  * Judge what sip_message_parse() made of a datagram, defective or not. An ACK is never answered: SIP_DROP instead of
- * SIP_RESPOND. The order of the tests is the RFC's: syntax, method, mandatory headers, URI, Max-Forwards, Require.
+ * SIP_RESPOND. The order of the tests: syntax, what any answer needs (mandatory headers), then section 8.2's: method,
+ * Request-URI, numbers, Contacts, Require, body.
  */
 void sip_check_request(struct sip_check *out, struct sip_message *msg, const struct sip_abilities *abilities);
 

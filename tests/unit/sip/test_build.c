@@ -169,6 +169,7 @@ static void checks(void)
 	    {REQUEST("INVITE", "tel:+49", ""), SIP_RESPOND, 416},
 	    {REQUEST("INVITE", "sip:a@b", "Max-Forwards: 0\r\n"), SIP_RESPOND, 483},
 	    {REQUEST("BYE", "sip:a@b", "Max-Forwards: 0\r\n"), SIP_ACCEPT, 0},
+	    {REQUEST("REGISTER", "sip:b", "Max-Forwards: 0\r\n"), SIP_ACCEPT, 0},
 	    {REQUEST("INVITE", "sip:a@b", "Max-Forwards: 256\r\n"), SIP_RESPOND, 400},
 	    {REQUEST("INVITE", "sip:a@b", "Max-Forwards: x\r\n"), SIP_RESPOND, 400},
 	    {REQUEST("INVITE", "sip:a@b", "Max-Forwards: 9\r\nMax-Forwards: 9\r\n"), SIP_RESPOND, 400},
@@ -188,7 +189,8 @@ static void checks(void)
 	};
 	static const char *const extensions[] = {"timer", NULL};
 	const struct sip_abilities abilities = {
-	    extensions, 1u << SIP_INVITE | 1u << SIP_BYE | 1u << SIP_ACK | 1u << SIP_CANCEL, 1u << SIP_SCHEME_SIP};
+	    extensions, 1u << SIP_INVITE | 1u << SIP_BYE | 1u << SIP_ACK | 1u << SIP_CANCEL | 1u << SIP_REGISTER,
+	    1u << SIP_SCHEME_SIP};
 	struct sip_check check;
 
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
@@ -201,24 +203,31 @@ static void checks(void)
 	}
 }
 
+/* The header that goes along with a refusal. */
 static void extra_headers(void)
 {
+	static const struct {
+		const char *request, *extra;
+	} refused[] = {
+	    {REQUEST("INVITE", "sip:a@b", "Require: one, two\r\n"), "Unsupported: one, two\r\n"},
+	    {REQUEST("NOTIFY", "sip:a@b", ""), "Allow: INVITE, BYE\r\n"},
+	    {REQUEST("INVITE", "sip:a@b", "Content-Type: text/plain\r\n") "x", "Accept: application/sdp\r\n"},
+	    {REQUEST("INVITE", "sip:a@b", "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n") "x",
+	     "Accept-Encoding: identity\r\n"},
+	    {REQUEST("FROB", "sip:a@b", ""), ""},
+	};
 	const struct sip_abilities abilities = {NULL, 1u << SIP_INVITE | 1u << SIP_BYE, 1u << SIP_SCHEME_SIP};
-	const char *require = REQUEST("INVITE", "sip:a@b", "Require: one, two\r\n");
-	const char *notify = REQUEST("NOTIFY", "sip:a@b", "");
 	struct sip_builder b;
 	struct sip_check check;
 
-	sip_message_parse(&msg, require, strlen(require));
-	sip_check_request(&check, &msg, &abilities);
-	sip_build_init(&b, out, sizeof(out));
-	sip_check_build_extra(&check, &b);
-	CHECK_TEXT(out, sip_build_finish(&b), "Unsupported: one, two\r\n");
-	sip_message_parse(&msg, notify, strlen(notify));
-	sip_check_request(&check, &msg, &abilities);
-	sip_build_init(&b, out, sizeof(out));
-	sip_check_build_extra(&check, &b);
-	CHECK_TEXT(out, sip_build_finish(&b), "Allow: INVITE, BYE\r\n");
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		parse(refused[i].request);
+		sip_check_request(&check, &msg, &abilities);
+		CHECK_INT(check.verdict, SIP_RESPOND);
+		sip_build_init(&b, out, sizeof(out));
+		sip_check_build_extra(&check, &b);
+		CHECK_TEXT(out, sip_build_finish(&b), refused[i].extra);
+	}
 }
 
 static const struct check_case cases[] = {
