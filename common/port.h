@@ -4,7 +4,7 @@
  * resolves next hops, reassembles and fragments, checks and fills checksums, and deals in UDP datagrams.
  *
  * Ports are opened by the main thread before the workers start. Each worker then has one queue pair per port
- * (queue number = worker number) and is the only thread that touches it. Nothing allocates after port_open().
+ * (queue number = worker number) and is from then on the only thread that touches it. Nothing allocates after port_open().
  */
 #ifndef TANDEM_COMMON_PORT_H
 #define TANDEM_COMMON_PORT_H
@@ -65,7 +65,7 @@ int port_buffer(struct port_queue *q, struct datagram *out, uint32_t room);
 
 /*
  * Queue a datagram for sending from d->local to d->remote; takes the mbuf in every case. Resolves the next hop:
- * while it is unknown a few datagrams wait, and fail with a counter. What exceeds the MTU is fragmented.
+ * while it is unknown datagrams wait, within bounds, and fail with a counter. What exceeds the MTU is fragmented.
  * Works on a datagram just received, too (the RTP relay): headers are rewritten in place.
  * Returns 0 or a negative errno, already counted.
  */
@@ -74,6 +74,12 @@ int port_send(struct port_queue *q, struct datagram *d, uint64_t now_us);
 /* As port_send(), but keeps a reference for the caller, who may send the same bytes again later (SIP resends). */
 int port_send_copy(struct port_queue *q, const struct net_addr *local, const struct net_addr *remote, const void *data,
                    uint32_t len, uint8_t tos, uint64_t now_us);
+
+/*
+ * There will be datagrams for `remote`, which is an address to send to: ask for its next hop now, if it is not known,
+ * so that they need not wait. Best effort; the question goes out with the next port_flush().
+ */
+void port_resolve(struct port_queue *q, const struct net_addr *remote, uint64_t now_us);
 
 /* Hand what was queued to the driver; once per poll. */
 void port_flush(struct port_queue *q, uint64_t now_us);

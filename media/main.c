@@ -96,6 +96,29 @@ static void restore_sessions(struct media *m)
 	log_info("media", "sessions restored count=%llu", (unsigned long long)open);
 }
 
+/* The audio of restored sessions comes at once, and much of it goes to a few peers: ask for their next hops now. */
+static void resolve_peers(struct media *m)
+{
+	uint64_t now_us = clock_now_us();
+
+	for (uint32_t slot = 0; slot < m->process.config->limits.calls; slot++) {
+		const struct media_session *session = (struct media_session *)m->sessions.content + slot;
+
+		if (session->state != MEDIA_SESSION_OPEN)
+			continue;
+		for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
+			const struct media_leg_hot *hot = &session->hot[leg];
+
+			if (hot->latch != LATCH_NONE)
+				port_resolve(m->workers[session->worker].queue[m->map.address[hot->address].port],
+					     &hot->remote, now_us);
+		}
+	}
+	for (unsigned int i = 0; i < m->workers_count; i++)
+		for (unsigned int port = 0; port < m->ports_count; port++)
+			port_flush(m->workers[i].queue[port], now_us);
+}
+
 static int start_workers(struct media *m)
 {
 	for (unsigned int i = 0; i < m->workers_count; i++) {
@@ -120,6 +143,7 @@ static int start(struct media *m)
 	if (error)
 		return error;
 	restore_sessions(m);
+	resolve_peers(m);
 	return start_workers(m);
 }
 

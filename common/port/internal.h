@@ -41,7 +41,7 @@
 #define NEIGHBORS            1024 /* entries of one queue's cache */
 #define NEIGHBOR_BUCKETS     2048
 #define NEIGHBOR_UNRESOLVED  256  /* entries that may be waiting for their first answer at once */
-#define NEIGHBOR_WAITING     48   /* frames that may wait for one neighbour: the largest datagram in fragments */
+#define NEIGHBOR_WAITING     512  /* frames that may wait for one neighbour: what a full link says in a millisecond */
 #define NEIGHBOR_WAITING_ALL 1024 /* ... and for all of them */
 #define NEIGHBOR_EVENTS      256
 #define NEIGHBOR_NONE        UINT16_MAX
@@ -61,16 +61,22 @@ enum neighbor_state {
 };
 
 struct neighbor {
-	uint8_t ip[16]; /* as in struct net_addr */
+	_Alignas(64) uint8_t ip[16]; /* as in struct net_addr */
 	struct rte_ether_addr mac;
 	uint8_t family;
 	uint8_t state;
-	uint8_t requests; /* sent since the state was entered */
-	uint8_t waiting_count;
-	uint16_t next;     /* in its bucket, or in the free list */
-	uint64_t timer_us; /* of the state: next request, or expiry */
+	uint8_t requests;                                    /* sent since the state was entered */
+	uint16_t next;                                       /* in its bucket, or in the free list */
+	uint16_t waiting_count, waiting_first, waiting_last; /* its queue of waiting frames */
+	uint64_t timer_us;                                   /* of the state: next request, or expiry */
 	uint64_t used_us;
-	struct rte_mbuf *waiting[NEIGHBOR_WAITING]; /* frames that lack only the destination MAC */
+};
+static_assert(sizeof(struct neighbor) == 64, "a line each: the tick looks at all of them");
+
+/* A frame that lacks only the destination MAC. */
+struct waiting_frame {
+	struct rte_mbuf *mbuf;
+	uint16_t next; /* in its neighbour's queue, or in the free list */
 };
 
 struct destination {
@@ -85,12 +91,14 @@ struct neighbor_table {
 	uint16_t high; /* entries [0, high) have been used at some time */
 	uint16_t used;
 	uint16_t unresolved;
-	uint16_t waiting; /* frames, in all entries */
+	uint16_t waiting; /* frames, in all queues */
+	uint16_t frame_free;
 	uint32_t hash_key;
 	uint64_t next_tick_us;
 	uint64_t next_gateways_us;
 	struct destination destination[DESTINATIONS];
 	struct neighbor entry[NEIGHBORS];
+	struct waiting_frame frame[NEIGHBOR_WAITING_ALL];
 };
 
 /* A neighbour has spoken; every queue of the port hears of it, and each judges for itself whether it had asked. */

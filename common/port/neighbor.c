@@ -28,14 +28,51 @@ void neighbor_init(struct neighbor_table *t)
 	memset(t, 0, sizeof(*t));
 	memset(t->bucket, 0xff, sizeof(t->bucket));
 	t->free_first = NEIGHBOR_NONE;
+	for (uint16_t i = 0; i < NEIGHBOR_WAITING_ALL; i++)
+		t->frame[i].next = i + 1 < NEIGHBOR_WAITING_ALL ? i + 1 : NEIGHBOR_NONE;
 	t->hash_key = (uint32_t)clock_now_us() | 1;
+}
+
+/* False when too many wait already. */
+static bool waiting_put(struct neighbor_table *t, struct neighbor *n, struct rte_mbuf *m)
+{
+	uint16_t index = t->frame_free;
+
+	if (n->waiting_count == NEIGHBOR_WAITING || index == NEIGHBOR_NONE)
+		return false;
+	t->frame_free = t->frame[index].next;
+	t->frame[index] = (struct waiting_frame){.mbuf = m, .next = NEIGHBOR_NONE};
+	*(n->waiting_count == 0 ? &n->waiting_first : &t->frame[n->waiting_last].next) = index;
+	n->waiting_last = index;
+	n->waiting_count++;
+	t->waiting++;
+	return true;
+}
+
+/* The frame that has waited longest, or NULL. */
+static struct rte_mbuf *waiting_take(struct neighbor_table *t, struct neighbor *n)
+{
+	struct waiting_frame *frame;
+	uint16_t index;
+
+	if (n->waiting_count == 0)
+		return NULL;
+	index = n->waiting_first;
+	frame = &t->frame[index];
+	n->waiting_first = frame->next;
+	n->waiting_count--;
+	t->waiting--;
+	frame->next = t->frame_free;
+	t->frame_free = index;
+	return frame->mbuf;
 }
 
 static void waiting_free(struct neighbor_table *t, struct neighbor *n)
 {
-	t->waiting -= n->waiting_count;
-	rte_pktmbuf_free_bulk(n->waiting, n->waiting_count);
-	n->waiting_count = 0;
+	struct rte_mbuf *m;
+
+	while ((m = waiting_take(t, n)))
+		rte_pktmbuf_free(m);
 }
 
 void neighbor_fini(struct neighbor_table *t)
@@ -221,6 +258,14 @@ struct neighbor *neighbor_route(struct port_queue *q, const uint8_t *ip, uint8_t
 	return n;
 }
 
+void port_resolve(struct port_queue *q, const struct net_addr *remote, uint64_t now_us)
+{
+	q->now_us = now_us;
+	/* Half of the places stay for those to whom there is something to send. */
+	if (remote->family != NET_NONE && q->neighbors.unresolved < NEIGHBOR_UNRESOLVED / 2)
+		neighbor_route(q, remote->ip, remote->family);
+}
+
 static void transmit_to(struct port_queue *q, const struct neighbor *n, struct rte_mbuf *m)
 {
 	rte_ether_addr_copy(&n->mac, &rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->dst_addr);
@@ -234,10 +279,7 @@ int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m
 		transmit_to(q, n, m);
 		return 0;
 	}
-	if (n->state == NEIGHBOR_INCOMPLETE && n->waiting_count < NEIGHBOR_WAITING &&
-	    q->neighbors.waiting < NEIGHBOR_WAITING_ALL) {
-		q->neighbors.waiting++;
-		n->waiting[n->waiting_count++] = m;
+	if (n->state == NEIGHBOR_INCOMPLETE && waiting_put(&q->neighbors, n, m)) {
 		counter_inc(q->row, COUNTER_port_tx_waiting);
 		return 0;
 	}
@@ -255,15 +297,13 @@ int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m
 static void reachable(struct port_queue *q, struct neighbor *n, const struct rte_ether_addr *mac)
 {
 	bool known = n->state == NEIGHBOR_PROBE && rte_is_same_ether_addr(&n->mac, mac);
-	unsigned int count = n->waiting_count;
+	struct rte_mbuf *m;
 
 	counter_inc(q->row, known ? COUNTER_port_neighbor_refreshed : COUNTER_port_neighbor_learned);
 	rte_ether_addr_copy(mac, &n->mac);
 	set_state(&q->neighbors, n, NEIGHBOR_REACHABLE, q->now_us + NEIGHBOR_REACHABLE_US);
-	n->waiting_count = 0;
-	q->neighbors.waiting -= (uint16_t)count;
-	for (unsigned int i = 0; i < count; i++)
-		transmit_to(q, n, n->waiting[i]);
+	while ((m = waiting_take(&q->neighbors, n)))
+		transmit_to(q, n, m);
 }
 
 static void heard_reply(struct port_queue *q, struct neighbor *n, const struct neighbor_event *e)

@@ -494,6 +494,50 @@ static void test_unresolved(void)
 	close_both();
 }
 
+/* A burst to a peer that is not known yet: all of it arrives, in order. */
+static void test_burst_waits(void)
+{
+	struct datagram out[NEIGHBOR_WAITING];
+	unsigned int count;
+
+	open_both();
+	for (uint32_t i = 0; i < NEIGHBOR_WAITING; i++)
+		CHECK_INT(send_text(&a, &a.ip4, &b.ip4, &i, sizeof(i)), 0);
+	count = pump(out);
+	CHECK_INT(count, NEIGHBOR_WAITING);
+	for (uint32_t i = 0; i < count; i++) {
+		CHECK(memcmp(out[i].data, &i, sizeof(i)) == 0);
+		datagram_free(&out[i]);
+	}
+	CHECK_INT(a.q->neighbors.waiting, 0);
+	CHECK_INT(count_of(&a, COUNTER_port_neighbor_requests), 1);
+	close_both();
+}
+
+static void test_resolved_ahead(void)
+{
+	struct net_addr one = addr("10.0.0.3:9"), far = addr("198.51.100.1:9");
+	struct datagram out[8];
+
+	open_both();
+	port_resolve(a.q, &b.ip4, now_us);
+	port_resolve(a.q, &b.ip6, now_us);
+	CHECK_INT(pump(out), 0);
+	CHECK_INT(count_of(&a, COUNTER_port_neighbor_requests), 2);
+	exchange(&a.ip4, &b.ip4, 10);
+	exchange(&a.ip6, &b.ip6, 10);
+	CHECK_INT(count_of(&a, COUNTER_port_tx_waiting), 0);
+	CHECK_INT(count_of(&a, COUNTER_port_neighbor_requests), 2);
+	port_resolve(a.q, &far, now_us); /* no way there */
+	for (one.ip[3] = 3; one.ip[3] < 250; one.ip[3]++) {
+		port_resolve(a.q, &one, now_us);
+		pump(out);
+	}
+	CHECK_INT(a.q->neighbors.unresolved, NEIGHBOR_UNRESOLVED / 2);
+	CHECK_INT(send_text(&a, &a.ip4, &one, "x", 1), 0);
+	close_both();
+}
+
 static void test_waiting_is_bounded(void)
 {
 	struct net_addr absent = addr("10.0.0.77:5060");
@@ -759,6 +803,8 @@ static const struct check_case cases[] = {
     {"a flood of fragments", test_fragment_flood},
     {"overlapping fragments", test_overlap},
     {"unresolved next hop", test_unresolved},
+    {"a burst waits for its next hop", test_burst_waits},
+    {"a next hop resolved ahead", test_resolved_ahead},
     {"waiting frames are bounded", test_waiting_is_bounded},
     {"refresh without a stall", test_refresh_without_a_stall},
     {"spoofed ARP", test_spoofing},
