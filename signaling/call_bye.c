@@ -151,10 +151,11 @@ static void end_passing(struct call *call)
 			continue;
 		struct sip_message *request = transaction_request(call->engine, t);
 
-		if (t->peer)
-			transaction_cancel(call->engine, t->peer, SIP_TEXT(""));
+		/* Answered first: the CANCEL is made of another kept message. */
 		if (request && t->state <= TRANSACTION_PROCEEDING)
 			transaction_respond(call->engine, t, request, 487, NULL, NULL);
+		if (t->peer)
+			transaction_cancel(call->engine, t->peer, SIP_TEXT(""));
 		transaction_detach(t);
 	}
 	call->answer_awaiting_ack = NULL;
