@@ -92,6 +92,28 @@ static int make_directories(const char *file)
 	return 0;
 }
 
+int process_make_runtime_directory(const char *node)
+{
+	char path[PROCESS_SOCKET_PATH];
+	int fd, error;
+
+	if (geteuid() != 0 || segment_group() == (gid_t)-1)
+		return 0;
+	error = process_socket_path(path, node, ROLE_SIGNALING);
+	if (!error)
+		error = make_directories(path);
+	if (error)
+		return error;
+	*strrchr(path, '/') = '\0';
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fchown(fd, 0, segment_group()) < 0 || fchmod(fd, 01770) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
 /*
  * Two lives of one role would both write what may have one writer only. The lock is the kernel's and goes with
  * its holder, however that ends; the file stays, because removing it would let two hold "it" at once.

@@ -32,6 +32,13 @@ struct control_clients;
  */
 int process_socket_path(char out[static PROCESS_SOCKET_PATH], const char *node, enum process_role role);
 
+/*
+ * Where processes have users of their own (the caller is root, and there is a group "tandem"): make the directory of
+ * the node's control sockets and locks such that each makes its files in it and none removes another's. Elsewhere the
+ * first process makes it. 0 or a negative errno.
+ */
+int process_make_runtime_directory(const char *node);
+
 /* A command of the control socket, declared in a table: "hangup ID". Writes its answer to out; returns 0 or a negative
  * errno. */
 struct control_command {

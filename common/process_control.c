@@ -6,7 +6,6 @@
 #include "process_internal.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -265,11 +264,7 @@ unsigned int control_poll_set(struct process *process, struct pollfd *fds)
 /* Whoever may write to the socket may hang up calls: the owner and the group "tandem". */
 static int set_access(const char *path)
 {
-	struct group group, *found = NULL;
-	char buffer[4096];
-
-	getgrnam_r("tandem", &group, buffer, sizeof(buffer), &found);
-	if (found && chown(path, (uid_t)-1, group.gr_gid) < 0 && errno != EPERM)
+	if (chown(path, (uid_t)-1, segment_group()) < 0 && errno != EPERM)
 		return -errno;
 	return chmod(path, 0660) < 0 ? -errno : 0;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,14 +53,26 @@ const char *segment_layout_name(uint32_t layout)
 	return layout && layout < sizeof(names) / sizeof(names[0]) ? names[layout] : "unknown";
 }
 
-/* The group's number, or (gid_t)-1 where the system has none of this name: chown() then leaves the group alone. */
-static gid_t tandem_group(void)
+gid_t segment_group(void)
 {
 	struct group group, *found = NULL;
 	char buffer[4096];
 
 	getgrnam_r(GROUP, &group, buffer, sizeof(buffer), &found);
 	return found ? group.gr_gid : (gid_t)-1;
+}
+
+/* The user of a role; (uid_t)-1: none, or not ours to give files to. */
+static uid_t role_user(const char *role)
+{
+	struct passwd user, *found = NULL;
+	char name[32], buffer[4096];
+
+	if (!role || geteuid() != 0)
+		return (uid_t)-1;
+	snprintf(name, sizeof(name), GROUP "-%s", role);
+	getpwnam_r(name, &user, buffer, sizeof(buffer), &found);
+	return found ? user.pw_uid : (uid_t)-1;
 }
 
 /* 0 when the file is what the spec says, else -EPROTO and one log line at `level` that names the difference. */
@@ -115,7 +128,7 @@ static int check_owner(int fd, const char *path)
 	if (fstat(fd, &file) < 0)
 		return -errno;
 	if (!S_ISREG(file.st_mode) || (file.st_mode & S_IWOTH) ||
-	    (file.st_uid != 0 && file.st_uid != geteuid() && file.st_gid != tandem_group())) {
+	    (file.st_uid != 0 && file.st_uid != geteuid() && file.st_gid != segment_group())) {
 		log_error("segment", "%s: not trusted: owner %u, group %u, mode %04o", path, file.st_uid, file.st_gid,
 			  file.st_mode & 07777);
 		return -EPERM;
@@ -187,6 +200,18 @@ static int populate(int fd, const struct segment_spec *spec)
 	return error;
 }
 
+static int give_away(int fd, const struct segment_spec *spec, unsigned int mode)
+{
+	uid_t writer = role_user(spec->writer);
+
+	if (writer != (uid_t)-1)
+		mode &= ~(unsigned int)S_IWGRP;
+	if (fchmod(fd, mode) < 0)
+		return -errno;
+	/* Not being allowed to is fine where all processes are one user's. */
+	return fchown(fd, writer, segment_group()) < 0 && errno != EPERM ? -errno : 0;
+}
+
 /* A file without a name becomes one with a name at once: nobody ever sees, or is left with, half a segment. */
 static int publish(int fd, const struct path *path, const struct path *temporary, bool replace)
 {
@@ -230,16 +255,10 @@ int segment_create(const char *node, const struct segment_spec *spec, unsigned i
 		goto out;
 	}
 	error = populate(fd, spec);
-	if (error)
-		goto out_close;
-	/* Not being allowed to give it away is fine where all processes are one user's. */
-	if (fchown(fd, (uid_t)-1, tandem_group()) < 0 && errno != EPERM)
-		error = -errno;
-	if (!error && fchmod(fd, mode) < 0)
-		error = -errno;
+	if (!error)
+		error = give_away(fd, spec, mode);
 	if (!error)
 		error = publish(fd, &path, &temporary, replace);
-out_close:
 	close(fd);
 out:
 	if (error)

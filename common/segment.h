@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SEGMENT_MAGIC  0x314d444e41545353ull
 #define SEGMENT_HEADER 64 /* bytes before the layout's own content */
@@ -45,6 +46,9 @@ struct segment_spec {
 	uint32_t item_size;
 	uint32_t item_count;
 	uint64_t size; /* SEGMENT_HEADER included */
+	/* The role that alone writes it ("media"): the user "tandem-media" gets it, others may only read. NULL:
+	 * several. */
+	const char *writer;
 	/* Writes what the content must start with, before the segment is published; NULL = all zero. */
 	void (*fill)(void *content, const struct segment_spec *spec);
 };
@@ -61,7 +65,8 @@ struct segment {
  * with all its memory taken, so that a full /dev/shm is an error here (-ENOSPC) and not a SIGBUS in a worker.
  * An equal one that exists is kept as it is (returns 1). One that differs is an error (-EEXIST) unless `replace`.
  * Returns 0 when created. Errors are logged with what was found and what was expected. `mode` are the permission
- * bits; the group is "tandem" where the system has one and the caller may give files to it.
+ * bits; the group is "tandem" where the system has one and the caller may give files to it. A segment with a writer
+ * goes to that role's user where root creates it and the system has the user; the group then may only read it.
  */
 int segment_create(const char *node, const struct segment_spec *spec, unsigned int mode, bool replace);
 
@@ -73,6 +78,8 @@ int segment_attach(struct segment *segment, const char *node, const struct segme
 void segment_detach(struct segment *segment);
 /* 0 or a negative errno; -ENOENT when there is none. Who has it mapped keeps it. */
 int segment_remove(const char *node, const char *name);
+/* The group that the processes of a node share, (gid_t)-1 where the system has none: chown() then leaves it alone. */
+gid_t segment_group(void);
 /* The creator's word for what a segment is, for messages: "ring". "unknown" when it is none of ours. */
 const char *segment_layout_name(uint32_t layout);
 

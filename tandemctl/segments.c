@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/layout/segments.h"
+#include "common/process.h"
 #include "common/status.h"
 #include "tandemctl/ctl.h"
 
@@ -163,23 +164,36 @@ static int remove_left_over(struct ctl *ctl, const struct list *list, const char
 	return find_spec(list, name) == NULL ? remove_one(ctl, list, name) : 0;
 }
 
-static int create_segments(struct ctl *ctl, const struct list *list, bool replace)
+/* What is in use is not replaced: false after a message. */
+static bool may_replace(struct ctl *ctl, const struct list *list)
 {
-	unsigned int created = 0, kept = 0;
 	struct segment_header header;
 
-	for (unsigned int i = 0; replace && i < list->count; i++) {
+	for (unsigned int i = 0; i < list->count; i++) {
 		const char *state = look(ctl, list->specs[i].name, &list->specs[i], &header);
 		const char *running = strcmp(state, "differs") == 0 ? running_role(ctl, list) : NULL;
 
 		if (running != NULL) {
-			ctl_error("segments: %s differs from what the configuration asks for and %s is running; stop "
-				  "the node "
-				  "first",
+			ctl_error("segments: %s differs from what the configuration asks for and %s is running; "
+				  "stop the node first",
 				  list->specs[i].name, running);
-			return CTL_FAILED;
+			return false;
 		}
 	}
+	return true;
+}
+
+static int create_segments(struct ctl *ctl, const struct list *list, bool replace)
+{
+	unsigned int created = 0, kept = 0;
+	int error = process_make_runtime_directory(ctl->config->node);
+
+	if (error != 0) {
+		ctl_error("segments: the directory of the control sockets: %s", strerror(-error));
+		return CTL_FAILED;
+	}
+	if (replace && !may_replace(ctl, list))
+		return CTL_FAILED;
 	for (unsigned int i = 0; i < list->count; i++) {
 		int made = segment_create(ctl->config->node, &list->specs[i], MODE, replace);
 

@@ -62,6 +62,7 @@ static inline void binding_segment_spec(struct segment_spec *spec, unsigned int 
 	memset(spec, 0, sizeof(*spec));
 	snprintf(spec->name, sizeof(spec->name), "bindings");
 	spec->layout = SEGMENT_BINDINGS;
+	spec->writer = "signaling";
 	spec->version = BINDING_RECORD_VERSION;
 	spec->item_size = sizeof(struct binding_record);
 	spec->item_count = registrations;

@@ -177,6 +177,7 @@ static inline void calls_spec(struct segment_spec *spec, const struct config *co
 	*spec = (struct segment_spec){
 	    .name = CALLS_SEGMENT,
 	    .layout = SEGMENT_CALLS,
+	    .writer = "signaling",
 	    .version = CALLS_VERSION,
 	    .item_size = sizeof(struct call_record),
 	    .item_count = calls,

@@ -9,6 +9,7 @@ void gateway_status_spec(struct segment_spec *spec, const struct config *config)
 	*spec = (struct segment_spec){
 	    .name = "gateways",
 	    .layout = SEGMENT_GATEWAYS,
+	    .writer = "signaling",
 	    .version = GATEWAY_STATUS_VERSION,
 	    .item_size = sizeof(struct gateway_slot),
 	    .item_count = GATEWAY_STATUS_SLOTS,

@@ -128,6 +128,7 @@ static inline void media_sessions_spec(struct segment_spec *spec, const struct c
 	*spec = (struct segment_spec){
 	    .name = MEDIA_SESSIONS_SEGMENT,
 	    .layout = SEGMENT_MEDIA_SESSIONS,
+	    .writer = "media",
 	    .version = MEDIA_SESSIONS_VERSION,
 	    .item_size = sizeof(struct media_session),
 	    .item_count = config->limits.calls,

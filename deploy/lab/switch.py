@@ -25,8 +25,8 @@ def base_config(node, folder, database):
         "log": {"level": "info"},
         "parameters": {"SS_MEDIAPROXYMODE": "on"},
         "processes": {
-            "signaling": {"workers": [cores[0]], "idle": "nap", "hugepages": "auto"},
-            "media": {"workers": [cores[-1]], "idle": "nap", "hugepages": "auto"},
+            "signaling": {"workers": [cores[0]], "core": cores[0], "idle": "nap", "hugepages": "auto"},
+            "media": {"workers": [cores[-1]], "core": cores[0], "idle": "nap", "hugepages": "auto"},
         },
         "limits": {"calls": 4000, "registrations": 1000},
         "ports": [
