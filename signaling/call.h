@@ -211,6 +211,8 @@ unsigned int call_cause_of(unsigned int code);
 /* ---- call_request.c ---- */
 void call_request(struct call *call, const struct call_event *event);
 void call_ack(struct call *call, const struct call_event *event);
+/* answer_awaiting_ack; NULL when it has ended meanwhile: then a resent 200 is answered from the record. */
+struct transaction *call_awaiting_ack(const struct call *call);
 
 /* ---- call_bye.c ---- */
 /*

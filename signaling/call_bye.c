@@ -170,9 +170,9 @@ static void set_due(struct call *call, int spare)
 	for (int side = 0; side < CALL_SIDES; side++)
 		if (side != spare)
 			d[side].flags |= DIALOG_BYE_DUE;
-	/* A 200 to the callee's that waited for the caller's ACK is acknowledged all the same. */
-	if (call->answer_awaiting_ack && call->ack_side == CALLEE && call_state(call) == CALL_ANSWERED)
-		call_ack_callee(call, CALLEE, call->answer_awaiting_ack, d[CALLEE].invite_cseq, SIP_TEXT(""));
+	/* A 200 that waited for the other side's ACK is acknowledged all the same. */
+	if (call->answer_awaiting_ack)
+		call_ack_callee(call, call->ack_side, call_awaiting_ack(call), call->ack_cseq, SIP_TEXT(""));
 }
 
 static void release(struct call *call)

@@ -219,6 +219,13 @@ static void send_answer(struct call *call, struct transaction *server, struct si
 		transaction_send_response(engine, server, code, engine->scratch, (uint32_t)len);
 }
 
+struct transaction *call_awaiting_ack(const struct call *call)
+{
+	struct transaction *t = call->answer_awaiting_ack;
+
+	return t && t->state == TRANSACTION_ACCEPTED && t->serial == call->ack_serial ? t : NULL;
+}
+
 /* The ACK to the answer: at once, or when the asker's comes, where that brings the description. */
 static void acknowledge(struct call *call, enum call_side side, struct transaction *client, bool offerless,
 			uint32_t cseq)
@@ -305,9 +312,7 @@ void call_ack(struct call *call, const struct call_event *event)
 	enum call_side side = first ? CALLEE : call->ack_side;
 	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : call->ack_cseq;
 
-	/* It may be gone by now: then a resent 200 is answered from the record. */
-	if (client && (client->state != TRANSACTION_ACCEPTED || client->serial != call->ack_serial))
-		client = NULL;
+	client = call_awaiting_ack(call);
 	call->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
