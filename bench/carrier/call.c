@@ -427,6 +427,21 @@ static struct call *call_by_request_uri(struct carrier *c, const char *text, siz
 	return call_by_number(c, (uint32_t)strtoul(at - 6, NULL, 10));
 }
 
+static void callee_answer(struct carrier *c, struct call *call)
+{
+	struct side *b = &call->b;
+	char to_tag[32];
+
+	snprintf(to_tag, sizeof(to_tag), "b%u", call->number);
+	call->answer_us = c->now_us;
+	send_response(c, vendor_fd(c, call), b->request, b->interval_us, &b->peer, 200, "OK", to_tag, b,
+		      &c->options.vendor[call->vendor].address);
+	b->established = true;
+	b->interval_us = T1_US;
+	b->resend_us = c->now_us + T1_US;
+	b->give_up_us = c->now_us + TRANSACTION_US;
+}
+
 static void callee_ring(struct carrier *c, struct call *call, int vendor, const char *text, size_t len,
 			const char *call_id, const union endpoint *from)
 {
@@ -459,21 +474,8 @@ static void callee_ring(struct carrier *c, struct call *call, int vendor, const 
 		send_response(c, v->fd, text, len, from, 183, "Session Progress", to_tag, b, &v->address);
 	else
 		send_response(c, v->fd, text, len, from, 180, "Ringing", to_tag, b, NULL);
-}
-
-static void callee_answer(struct carrier *c, struct call *call)
-{
-	struct side *b = &call->b;
-	char to_tag[32];
-
-	snprintf(to_tag, sizeof(to_tag), "b%u", call->number);
-	call->answer_us = c->now_us;
-	send_response(c, vendor_fd(c, call), b->request, b->interval_us, &b->peer, 200, "OK", to_tag, b,
-		      &c->options.vendor[call->vendor].address);
-	b->established = true;
-	b->interval_us = T1_US;
-	b->resend_us = c->now_us + T1_US;
-	b->give_up_us = c->now_us + TRANSACTION_US;
+	if (c->options.ring_ms == 0)
+		callee_answer(c, call);
 }
 
 static void callee_invite(struct carrier *c, int vendor, const char *text, size_t len, const char *call_id,
