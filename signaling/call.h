@@ -56,6 +56,7 @@ struct call {
 	uint64_t ack_serial;                      /* answer_awaiting_ack's: it may end before the ACK comes */
 	uint32_t ack_cseq;
 	uint32_t caller_gateway, callee_gateway; /* admission ids; GATEWAY_NO_ID: none held */
+	uint32_t customer;                       /* the caller's gateway, whether its admission is held or not */
 	struct attempt_policy policy;
 	struct parameters_of_call {
 		uint32_t switch_limit, no_media_hangup_s;

@@ -74,10 +74,8 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 /* What a caller may be told: challenges and redirections of a vendor are not for it. */
 static unsigned int code_for_caller(const struct call *call, unsigned int code)
 {
-	const struct config_mapping_gateway *gateway = NULL;
+	const struct config_mapping_gateway *gateway = gateway_mapping(call->engine->snapshot, call->customer);
 
-	if (call->caller_gateway != GATEWAY_NO_ID)
-		gateway = gateway_mapping(call->engine->snapshot, call->caller_gateway);
 	if (code == 401 || code == 407)
 		code = 403;
 	if (code < 400)
@@ -366,6 +364,7 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	t->user = &call_caller_user;
 	t->owner = call;
 	call->caller_invite = t;
+	call->customer = source->gateway;
 	call->caller_behind_nat = source->behind_nat;
 	if (source->network)
 		memccpy(call->caller_network, source->network, '\0', sizeof(call->caller_network) - 1);

@@ -178,12 +178,14 @@ static void hold_gateways(struct engine *engine, struct call *call)
 	struct sip_text callee = call_text(call, call->record->routing_gateway);
 	uint32_t id;
 
-	call->caller_gateway = call->callee_gateway = GATEWAY_NO_ID;
+	call->caller_gateway = call->callee_gateway = call->customer = GATEWAY_NO_ID;
+	if (gateway_find(engine, GATEWAY_CALLER, caller.at, caller.len, &id) == 0)
+		call->customer = id;
 	if (call_state(call) != CALL_ANSWERED && call_state(call) != CALL_ESTABLISHED)
 		return;
-	if (gateway_find(engine, GATEWAY_CALLER, caller.at, caller.len, &id) == 0 &&
-	    gateway_admit(engine, GATEWAY_CALLER, id, true) == GATEWAY_OK)
-		call->caller_gateway = id;
+	if (call->customer != GATEWAY_NO_ID &&
+	    gateway_admit(engine, GATEWAY_CALLER, call->customer, true) == GATEWAY_OK)
+		call->caller_gateway = call->customer;
 	if (gateway_find(engine, GATEWAY_CALLEE, callee.at, callee.len, &id) == 0 &&
 	    gateway_admit(engine, GATEWAY_CALLEE, id, true) == GATEWAY_OK)
 		call->callee_gateway = id;

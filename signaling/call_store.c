@@ -53,7 +53,7 @@ struct call *call_new(struct engine *engine)
 	call->engine = engine;
 	call->slot = slot;
 	call->record = call_table_record(calls->table, slot);
-	call->caller_gateway = call->callee_gateway = GATEWAY_NO_ID;
+	call->caller_gateway = call->callee_gateway = call->customer = GATEWAY_NO_ID;
 	call_write_begin(call);
 	clear(call->record);
 	call->record->worker = (uint8_t)engine->worker;
