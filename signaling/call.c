@@ -156,6 +156,7 @@ void call_on_media(struct timer *timer, void *context)
 struct call *call_find(struct engine *engine, struct sip_message *message, bool is_response, enum call_side *side)
 {
 	const struct sip_name_addr *ours = is_response ? sip_message_from(message) : sip_message_to(message);
+	const struct sip_name_addr *theirs = is_response ? NULL : sip_message_from(message);
 	struct identifier_tag id;
 
 	if (!ours || !ours->tag.at || identifier_tag_parse(&id, engine->hash_key, ours->tag) < 0 ||
@@ -170,6 +171,9 @@ struct call *call_find(struct engine *engine, struct sip_message *message, bool 
 
 	if (!sip_text_equal(ours->tag, call_text(call, dialog->local_tag)) ||
 	    !sip_text_equal(sip_message_call_id(message), call_text(call, dialog->call_id)))
+		return NULL;
+	/* Of a fork only one branch is the dialog. A response tells its tag to who asked for it. */
+	if (theirs && dialog->remote_tag.len && !sip_text_equal(theirs->tag, call_text(call, dialog->remote_tag)))
 		return NULL;
 	return call;
 }

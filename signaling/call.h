@@ -140,7 +140,10 @@ struct call_event {
 int calls_init(struct engine *engine);
 void calls_fini(struct engine *engine);
 void call_dispatch(struct call *call, const struct call_event *event);
-/* The call a tag of ours belongs to, and the side whose dialog it names; NULL: none. Call-ID and tags are compared. */
+/*
+ * The call a tag of ours belongs to, and the side whose dialog it names; NULL: none. Call-ID and our tag are compared,
+ * in a request the peer's tag, too (while the callee's is not known yet, any is taken).
+ */
 struct call *call_find(struct engine *engine, struct sip_message *message, bool is_response, enum call_side *side);
 /* Handlers of the call's three timers. */
 void call_on_stage(struct timer *timer, void *context);
