@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The identifiers that the switch itself puts into messages: tags and branches. They carry the worker's number (so
- * that a datagram finds its worker) and where on that worker the thing is (so that nothing is looked up), and a
- * check value by our secret key, so that a stranger cannot make one up.
+ * that a datagram finds its worker) and where on that worker the thing is (so that nothing is looked up), and
+ * something made with our secret key, so that a stranger cannot make one up: a tag a check value, a branch its serial.
  *
  *   tag     w<worker 2><slot 8><nonce 8><check 8>           all hexadecimal
  *   branch  z9hG4bKt<worker 2><index 8><serial 16>

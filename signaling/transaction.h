@@ -47,7 +47,7 @@ struct transaction {
 	struct timer resend, end;
 	uint64_t key[2];
 	uint64_t merge_key;
-	uint64_t serial;      /* client: in its branch */
+	uint64_t serial;      /* client: in its branch; only we can tell it */
 	struct sip_flow flow; /* where what we send goes */
 	uint32_t index;
 	uint8_t kind, state, method, resends;

@@ -20,7 +20,9 @@ struct transaction *transaction_client_new(struct engine *engine, enum sip_metho
 	t->flow = *flow;
 	t->user = user;
 	t->owner = owner;
-	t->serial = ++ts->serial;
+	/* Every peer sees some: none must tell what another's is, or it could answer in that one's place. */
+	ts->serial++;
+	t->serial = keyed_hash(engine->hash_key, 0x6272616e6368, &ts->serial, sizeof(ts->serial));
 	return t;
 }
 
