@@ -162,6 +162,7 @@ int call_send_invite(struct call *call, struct sip_text authorization, bool prox
 
 	if (!t)
 		return -ENOBUFS;
+	t->behind_nat = dialog->flags & DIALOG_BEHIND_NAT;
 	dialog->local_cseq++;
 	dialog->invite_cseq = dialog->local_cseq;
 	int len = build_invite(call, invite, t, sdp, authorization, proxy);

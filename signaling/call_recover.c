@@ -49,6 +49,8 @@ void call_restore_callee(struct call *call)
 	if (len > 0)
 		call->callee_invite = transaction_client_restore(engine, record->branch_index, record->branch_serial,
 								 &d->flow, engine->scratch, (uint32_t)len);
+	if (call->callee_invite)
+		call->callee_invite->behind_nat = d->flags & DIALOG_BEHIND_NAT;
 }
 
 /* ---- by state ---- */

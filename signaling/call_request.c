@@ -140,6 +140,7 @@ static int pass(struct call *call, const struct call_event *event, struct sip_te
 
 	if (!client)
 		return -ENOBUFS;
+	client->behind_nat = dialog.behind_nat;
 	int len = build_passed(call, to, event->message, client, sdp);
 
 	if (len < 0) {

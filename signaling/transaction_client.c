@@ -122,7 +122,7 @@ static int build_from_invite(struct engine *engine, struct transaction *t, const
 	return sip_build_finish(&b);
 }
 
-static void send_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
+static bool send_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
 {
 	struct transaction *cancel = transaction_client_new(engine, SIP_CANCEL, &t->flow, NULL, NULL);
 	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""), reason);
@@ -130,13 +130,15 @@ static void send_cancel(struct engine *engine, struct transaction *t, struct sip
 	if (len < 0 || !cancel) {
 		if (cancel)
 			transaction_free(engine, cancel);
-		return;
+		return false;
 	}
 	cancel->serial = t->serial;
 	if (transaction_send_request(engine, cancel, engine->scratch, (uint32_t)len) < 0)
-		return;
+		return false;
 	cancel->invite = t;
 	t->cancel = cancel;
+	t->cancel_sent = true;
+	return true;
 }
 
 void transaction_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
@@ -155,7 +157,7 @@ void transaction_cancel(struct engine *engine, struct transaction *t, struct sip
 
 void transaction_cancel_passed(struct engine *engine, struct transaction *t)
 {
-	if (t->cancel || t->state > TRANSACTION_PROCEEDING)
+	if (t->cancel_sent || t->state > TRANSACTION_PROCEEDING)
 		return;
 	t->cancelled = true;
 	if (t->state == TRANSACTION_PROCEEDING)
@@ -185,12 +187,10 @@ static void receive_provisional(struct engine *engine, struct transaction *t, st
 	t->state = TRANSACTION_PROCEEDING;
 	if (t->kind == CLIENT_INVITE) {
 		timer_stop(&engine->wheel, &t->resend);
-		if (t->cancelled && !t->cancel) {
-			send_cancel(engine, t, SIP_TEXT(""));
-			if (t->user != &transaction_orphan_user)
-				return;
-			timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
-				    on_orphan_end);
+		if (t->cancelled && !t->cancel_sent) {
+			if (send_cancel(engine, t, SIP_TEXT("")) && t->user == &transaction_orphan_user)
+				timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
+					    on_orphan_end);
 			return;
 		}
 	}
@@ -220,6 +220,9 @@ static void receive_failure(struct engine *engine, struct transaction *t, struct
 	transaction_detach(t);
 }
 
+static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
+		       struct sip_message *response, struct transaction *keeper);
+
 static void receive_success(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	const struct sip_name_addr *to = sip_message_to(response);
@@ -231,7 +234,7 @@ static void receive_success(struct engine *engine, struct transaction *t, struct
 		return;
 	}
 	if (t->state == TRANSACTION_ACCEPTED) {
-		transaction_end_stranger(engine, NULL, &t->flow, response);
+		end_dialog(engine, &t->flow, t->behind_nat, response, NULL);
 		return;
 	}
 	t->state = TRANSACTION_ACCEPTED;
@@ -309,8 +312,9 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
 		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
 }
 
-void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,
-			      struct sip_message *response)
+/* ACK and BYE the dialog that a 2xx has made. keeper: whose message the ACK becomes, or NULL. */
+static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
+		       struct sip_message *response, struct transaction *keeper)
 {
 	const struct sip_name_addr *to = sip_message_to(response);
 	const struct sip_cseq *cseq = sip_message_cseq(response);
@@ -323,6 +327,7 @@ void transaction_end_stranger(struct engine *engine, struct transaction *t, cons
 	    .target = dialog_contact(response),
 	    .route = sip_text(route, route_len > 0 ? (size_t)route_len : 0),
 	    .flow = *from,
+	    .behind_nat = behind_nat,
 	};
 	struct sip_builder b;
 	struct sip_flow flow;
@@ -341,13 +346,19 @@ void transaction_end_stranger(struct engine *engine, struct transaction *t, cons
 
 	if (len < 0)
 		return;
-	if (t) {
-		t->flow = flow;
-		transaction_send_ack(engine, t, to->tag, engine->scratch, (uint32_t)len);
+	if (keeper) {
+		keeper->flow = flow;
+		transaction_send_ack(engine, keeper, to->tag, engine->scratch, (uint32_t)len);
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}
 	send_bye(engine, &dialog, &flow, cseq->number + 1);
+}
+
+void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,
+			      struct sip_message *response)
+{
+	end_dialog(engine, from, t && t->behind_nat, response, t);
 }
 
 static void orphan_response(struct engine *engine, struct transaction *t, struct sip_message *response)
