@@ -21,7 +21,8 @@ def peers(net):
 def start(net, folder, connection, node, spool=None):
     config = base_config(node, folder, connection)
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
-    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
+    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]},
+                                  {"name": "second", "address": "10.77.0.20:5062", "prefixes": ["48"]}]
     if spool:
         config["spool"] = spool
     return Switch(net, folder, config).start()
@@ -101,7 +102,7 @@ def test_spool_disk_fills(net, folder, postgres, peers, build, small_disk):
         with open(filler, "wb") as file:  # all but 2 MB
             file.write(b"x" * max(0, free.f_bavail * free.f_frsize - (2 << 20)))
         wait_for(lambda: switch.status()["cdrwriter"]["spool_full"], 10, "the spool counts as full")
-        refused = carrier(build, peers, rate=20, calls=40, hold=1, port=5070).run()
+        refused = carrier(build, peers, rate=20, calls=40, hold=1, number="48", port=5070, vendor_port=5062).run()
         assert refused["refused"] == {"503": 40}
         out = peers[0].run(["sipp", "-sn", "uac", "-s", "4930000001", "-i", "10.77.0.10", "-p", "5080", "-m", "1", "-nostdin",
                             "-trace_msg", "-message_file", os.path.join(folder, "503.log"), "-timeout", "5", "10.77.0.1:5060"], check=False)
@@ -110,7 +111,7 @@ def test_spool_disk_fills(net, folder, postgres, peers, build, small_disk):
         assert "SIP/2.0 503" in text and "Retry-After:" in text, out
         os.unlink(filler)
         wait_for(lambda: not switch.status()["cdrwriter"]["spool_full"], 10, "the spool has room again")
-        accepted = carrier(build, peers, rate=20, calls=40, hold=1, port=5070).run()
+        accepted = carrier(build, peers, rate=20, calls=40, hold=1, number="48", port=5070, vendor_port=5062).run()
         assert accepted["answered"] == 40
         report = standing.finish()
         assert report["ended_clean"] == 50 and report["audio"]["lost"] == 0
