@@ -12,6 +12,9 @@
 #define EXPIRES_DEFAULT_S 3600u /* where the request names none, or one that can't be read (RFC 3261 section 20.19) */
 #define RETRY_WHEN_FULL   "Retry-After: 60\r\n"
 
+/* For hashes that are compared with those of an earlier life: no secret wanted. */
+static const uint8_t fixed_key[16];
+
 /* What one Contact of the request asks for. */
 struct wish {
 	struct sip_text text; /* the URI */
@@ -22,6 +25,7 @@ struct wish {
 	bool superseded;        /* the same contact stands again further on */
 	int match;              /* index of the binding it is about; -1: none yet */
 	struct net_addr remote; /* where requests go */
+	uint64_t instance_hash; /* of its +sip.instance; 0: none */
 	uint32_t slot;          /* of a new binding */
 };
 
@@ -104,6 +108,20 @@ static void wish_locate(const struct job *job, struct wish *wish)
 		wish->remote.port = wish->uri.port != 0 ? wish->uri.port : 5060;
 }
 
+/* Which device this is, and which of its flows where it has several (RFC 5626 section 4). */
+static uint64_t instance_read(struct sip_text params)
+{
+	struct sip_text instance, reg_id;
+	uint64_t hash;
+
+	if (!sip_param_find(params, "+sip.instance", &instance) || instance.len == 0)
+		return 0;
+	hash = keyed_hash(fixed_key, 0, instance.at, instance.len);
+	if (sip_param_find(params, "reg-id", &reg_id) && reg_id.len > 0)
+		hash ^= keyed_hash(fixed_key, 1, reg_id.at, reg_id.len);
+	return hash != 0 ? hash : 1;
+}
+
 static bool wish_read(struct job *job, struct wish *wish, struct sip_text value)
 {
 	struct sip_name_addr contact;
@@ -120,6 +138,7 @@ static bool wish_read(struct job *job, struct wish *wish, struct sip_text value)
 	if (sip_param_find(contact.params, "expires", &parameter))
 		wish->expires_s = expires_read(parameter);
 	wish->q_x1000 = sip_param_find(contact.params, "q", &parameter) ? q_read(parameter) : 1000;
+	wish->instance_hash = instance_read(contact.params);
 	wish->match = -1;
 	wish->superseded = false;
 	wish_locate(job, wish);
@@ -164,6 +183,7 @@ static bool out_of_order(struct job *job)
 	return refuse(job, COUNTER_registrar_out_of_order, 500, "CSeq Out of Order", "");
 }
 
+/* The binding of the very contact. */
 static void wish_match(struct job *job, struct wish *wish)
 {
 	for (unsigned int i = 0; i < job->standing && wish->match < 0; i++) {
@@ -176,6 +196,29 @@ static void wish_match(struct job *job, struct wish *wish)
 			job->kept[i] = true;
 		}
 	}
+}
+
+/*
+ * Is the wish the same phone's as this binding, under another contact? It says so by its instance, or it comes with
+ * another Call-ID out of the very socket: many make up a new contact whenever they start, and would else be called at
+ * the old one until that expires.
+ */
+static bool is_same_phone(const struct job *job, const struct wish *wish, const struct binding_record *record)
+{
+	if (wish->instance_hash != 0 || record->instance_hash != 0)
+		return wish->instance_hash == record->instance_hash;
+	return record->call_id_hash != job->call_id_hash && record->port_index == job->flow->port &&
+	       net_addr_equal(&record->remote, &wish->remote);
+}
+
+static void wish_take_over(struct job *job, struct wish *wish)
+{
+	for (unsigned int i = 0; i < job->standing && wish->match < 0; i++)
+		if (!job->kept[i] && is_same_phone(job, wish, &job->registrar->found[i])) {
+			wish->match = (int)i;
+			job->kept[i] = true;
+			counter_inc(job->engine->counters, COUNTER_registrar_taken_over);
+		}
 }
 
 static bool wishes_check(struct job *job)
@@ -191,6 +234,9 @@ static bool wishes_check(struct job *job)
 		if (wish->match >= 0 && is_out_of_order(job, (unsigned int)wish->match))
 			return out_of_order(job);
 	}
+	for (unsigned int i = 0; i < job->wishes; i++)
+		if (!job->wish[i].superseded && job->wish[i].expires_s > 0)
+			wish_take_over(job, &job->wish[i]);
 	return true;
 }
 static_assert(REGISTRAR_MIN_EXPIRES_S == 30, "the 423 above says so");
@@ -219,6 +265,7 @@ static void record_fill(const struct job *job, const struct wish *wish, struct b
 	record->refreshed_us = job->engine->now_us;
 	record->expires_us = job->engine->now_us + granted_s * US_PER_S;
 	record->call_id_hash = job->call_id_hash;
+	record->instance_hash = wish->instance_hash;
 	record->cseq = job->cseq;
 	record->port_index = (uint16_t)job->flow->port;
 	record->local = job->flow->local;
@@ -414,7 +461,6 @@ static bool is_star(const struct sip_message *message)
 void register_contacts(struct engine *engine, struct sip_message *message, const struct sip_flow *flow,
 		       const struct user *user, struct register_outcome *outcome)
 {
-	static const uint8_t fixed[16]; /* compared with itself over restarts: no secret wanted */
 	struct sip_text call_id = sip_message_call_id(message), expires = sip_message_value(message, SIP_H_EXPIRES);
 	const struct sip_cseq *cseq = sip_message_cseq(message);
 	struct job job;
@@ -435,7 +481,7 @@ void register_contacts(struct engine *engine, struct sip_message *message, const
 		return;
 	}
 	job.cseq = cseq->number;
-	job.call_id_hash = keyed_hash(fixed, 0, call_id.at, call_id.len);
+	job.call_id_hash = keyed_hash(fixed_key, 0, call_id.at, call_id.len);
 	job.standing = binding_store_find(job.registrar->store, user->name, user->name_len, engine->now_us,
 					  job.registrar->found, job.slot, BINDINGS_PER_USER);
 	if (is_star(message) ? remove_all(&job) : wishes_read(&job) && wishes_check(&job) && wishes_apply(&job))

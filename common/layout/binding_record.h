@@ -20,7 +20,7 @@
 #include "common/addr.h"
 #include "common/segment.h"
 
-#define BINDING_RECORD_VERSION 1
+#define BINDING_RECORD_VERSION 2
 #define BINDING_USER_MAX       64
 #define BINDING_CONTACT_MAX    256
 #define BINDING_USER_AGENT_MAX 64
@@ -42,13 +42,14 @@ struct binding_record {
 	uint64_t refreshed_us;     /* monotonic: the last one */
 	uint64_t expires_us;       /* monotonic */
 	uint64_t call_id_hash;     /* of the REGISTER that made or refreshed it last */
-	uint32_t cseq;             /* likewise */
+	uint64_t instance_hash;    /* of its Contact's +sip.instance (RFC 5626 section 4.1); 0 = it has none */
+	uint32_t cseq;             /* of that REGISTER */
 	uint16_t port_index;       /* which of the process's SIP ports it registered through */
 	uint16_t contact_len;
 	uint8_t user_len, user_agent_len;
 	struct net_addr local;  /* our address that the REGISTER came to: the other end of its pinhole */
 	struct net_addr remote; /* where it came from: requests to the phone go here */
-	uint8_t reserved[30];
+	uint8_t reserved[22];
 	char user[BINDING_USER_MAX];       /* no terminating zero: the lengths tell */
 	char contact[BINDING_CONTACT_MAX]; /* the URI alone, as the phone wrote it */
 	char user_agent[BINDING_USER_AGENT_MAX];

@@ -428,6 +428,48 @@ static void test_restart(void)
 	fixture_fini(&f);
 }
 
+/* A phone that makes up a new contact at every start does not leave the old one behind. */
+static void test_taken_over(void)
+{
+	struct sip_flow far = home;
+	struct binding_target target;
+
+	fixture_init(&f);
+	login(&(struct request){.contact = "<sip:one@192.0.2.77:5060>;q=1", .cseq = 1, .call_id = "first"});
+	login(&(struct request){.contact = "<sip:two@192.0.2.77:5060>;q=0.5", .cseq = 1, .call_id = "second"});
+	CHECK_INT(listed(), 1);
+	CHECK(lists("<sip:two@192.0.2.77:5060>;expires=3600;q=0.500"));
+	CHECK_INT(fixture_count(&f, COUNTER_registrar_taken_over), 1);
+	/* With its Call-ID, or at another port, it is one more. */
+	login(&(struct request){.contact = "<sip:three@192.0.2.77:5060>", .cseq = 3, .call_id = "second"});
+	login(&(struct request){.contact = "<sip:four@192.0.2.77:5070>", .cseq = 1, .call_id = "third"});
+	CHECK_INT(listed(), 3);
+	login(&(struct request){.contact = "*", .extra = "Expires: 0\r\n", .cseq = 5, .call_id = "second"});
+	CHECK_INT(listed(), 0);
+	/* The instance tells wherever it comes from; another instance in the same place is another phone. */
+	address(&far.remote, "192.0.2.99:40000");
+	login(&(struct request){
+	    .contact = "<sip:a@192.0.2.77>;+sip.instance=\"<urn:uuid:1>\"", .cseq = 1, .call_id = "a"});
+	login(&(struct request){
+	    .contact = "<sip:b@192.0.2.77>;+sip.instance=\"<urn:uuid:2>\"", .cseq = 1, .call_id = "b"});
+	CHECK_INT(listed(), 2);
+	fixture_login(&f, &far,
+		      &(struct request){.contact = "<sip:c@192.0.2.99:40000>;+sip.instance=\"<urn:uuid:1>\"",
+					.cseq = 1,
+					.call_id = "c"},
+		      "wonderland");
+	CHECK_INT(listed(), 2);
+	CHECK(lists("<sip:b@192.0.2.77>;expires=3600") && lists("<sip:c@192.0.2.99:40000>;expires=300"));
+	CHECK_INT(binding_lookup(&f.engine, "alice", 5, &target), 0);
+	CHECK(net_addr_equal(&target.flow.remote, &far.remote));
+	/* Several flows of one phone stand side by side. */
+	login(&(struct request){
+	    .contact = "<sip:d@192.0.2.77>;+sip.instance=\"<urn:uuid:1>\";reg-id=2", .cseq = 1, .call_id = "d"});
+	CHECK_INT(listed(), 3);
+	CHECK_INT(fixture_count(&f, COUNTER_registrar_bindings), 3);
+	fixture_fini(&f);
+}
+
 static void test_owner_of_a_request(void)
 {
 	static const char text[] = "REGISTER sip:x SIP/2.0\r\nt: \"<sip:bob@x>\"\r\n <sip:al%69ce@x>;a=b\r\n\r\n";
@@ -458,6 +500,7 @@ static const struct check_case cases[] = {
     {"bad contacts", test_bad_contacts},
     {"no room", test_full},
     {"killed and started again", test_restart},
+    {"another contact of the same phone", test_taken_over},
     {"whose REGISTER is this", test_owner_of_a_request},
 };
 CHECK_MAIN(cases)
