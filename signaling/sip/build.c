@@ -38,6 +38,32 @@ static inline void put(struct sip_builder *b, const char *at, uint32_t len)
 
 #define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
 
+static inline char clean(char c)
+{
+	return c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+}
+
+#ifdef __SSE2__
+static inline __m128i clean16(__m128i block)
+{
+	__m128i bad = _mm_or_si128(
+	    _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\n'))),
+	    _mm_cmpeq_epi8(block, _mm_setzero_si128()));
+
+	return _mm_or_si128(_mm_andnot_si128(bad, block), _mm_and_si128(bad, _mm_set1_epi8(' ')));
+}
+
+static inline void copy_clean16(char *to, const char *from)
+{
+	_mm_storeu_si128((__m128i *)(void *)to, clean16(sip_load16(from)));
+}
+
+static inline void copy_clean8(char *to, const char *from)
+{
+	_mm_storel_epi64((__m128i *)(void *)to, clean16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+}
+#endif
+
 /* Copy what came from outside: nothing in it may end the line. */
 static void put_safe(struct sip_builder *b, struct sip_text text)
 {
@@ -47,43 +73,38 @@ static void put_safe(struct sip_builder *b, struct sip_text text)
 	if (!to)
 		return;
 #ifdef __SSE2__
-	const __m128i cr = _mm_set1_epi8('\r'), lf = _mm_set1_epi8('\n'), space = _mm_set1_epi8(' ');
-
-	for (; text.len - i >= 16; i += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)(text.at + i));
-		__m128i bad = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(block, cr), _mm_cmpeq_epi8(block, lf)),
-					   _mm_cmpeq_epi8(block, _mm_setzero_si128()));
-
-		block = _mm_or_si128(_mm_andnot_si128(bad, block), _mm_and_si128(bad, space));
-		_mm_storeu_si128((__m128i *)(void *)(to + i), block);
+	/* Whole blocks, and the last one once more from the end: the two may overlap. */
+	if (text.len >= 16) {
+		for (; text.len - i > 16; i += 16)
+			copy_clean16(to + i, text.at + i);
+		copy_clean16(to + text.len - 16, text.at + text.len - 16);
+		return;
+	}
+	if (text.len >= 8) {
+		copy_clean8(to, text.at);
+		copy_clean8(to + text.len - 8, text.at + text.len - 8);
+		return;
 	}
 #endif
-	for (; i < text.len; i++) {
-		char c = text.at[i];
-
-		to[i] = c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
-	}
+	for (; i < text.len; i++)
+		to[i] = clean(text.at[i]);
 }
 
-static uint32_t number_text(char out[static 20], uint64_t number)
+/* The digits of the number, at the end of a buffer: where they begin. */
+static inline char *digits_before(char *end, uint32_t number)
 {
-	char digits[20];
-	uint32_t len = 0;
-
 	do {
-		digits[len++] = (char)('0' + number % 10);
+		*--end = (char)('0' + number % 10);
 		number /= 10;
 	} while (number);
-	for (uint32_t i = 0; i < len; i++)
-		out[i] = digits[len - 1 - i];
-	return len;
+	return end;
 }
 
 void sip_build_u32(struct sip_builder *b, uint32_t number)
 {
-	char text[20];
+	char text[10], *end = text + sizeof(text), *at = digits_before(end, number);
 
-	put(b, text, number_text(text, number));
+	put(b, at, (uint32_t)(end - at));
 }
 
 void sip_build_text(struct sip_builder *b, struct sip_text text)
@@ -118,10 +139,9 @@ void sip_build_quoted(struct sip_builder *b, struct sip_text text)
 
 void sip_build_begin(struct sip_builder *b, enum sip_header_id id)
 {
-	struct sip_text name = sip_header_name(id);
+	struct sip_text start = sip_header_start(id);
 
-	put(b, name.at, name.len);
-	PUT(b, ": ");
+	put(b, start.at, start.len);
 }
 
 void sip_build_end(struct sip_builder *b)
@@ -139,6 +159,12 @@ void sip_build_request(struct sip_builder *b, struct sip_text method, struct sip
 
 void sip_build_status(struct sip_builder *b, unsigned int code, const char *reason)
 {
+	struct sip_text line = reason ? SIP_TEXT("") : sip_status_line(code);
+
+	if (line.len) {
+		put(b, line.at, line.len);
+		return;
+	}
 	PUT(b, "SIP/2.0 ");
 	sip_build_u32(b, code);
 	PUT(b, " ");
@@ -262,17 +288,15 @@ char *sip_build_body_begin(struct sip_builder *b, struct sip_text content_type, 
 
 void sip_build_body_done(struct sip_builder *b, size_t len)
 {
-	char digits[20], *field;
-	uint32_t count;
+	char *field;
 
 	if (b->overflow || len > b->size - b->len) {
 		b->overflow = true;
 		return;
 	}
 	field = b->data + b->len - 4 - LENGTH_WIDTH;
-	count = number_text(digits, len);
 	memset(field, ' ', LENGTH_WIDTH);
-	memcpy(field + LENGTH_WIDTH - count, digits, count);
+	digits_before(field + LENGTH_WIDTH, (uint32_t)len);
 	b->len += (uint32_t)len;
 }
 

@@ -31,6 +31,23 @@ static inline const char *sip_skip_class(const char *at, const char *end, unsign
 	return at;
 }
 
+/* The same for SIP_C_URI, which runs long. */
+static inline const char *sip_skip_uri(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - at >= 16; at += 16) {
+		__m128i block = sip_load16(at), blank = _mm_set1_epi8(' ');
+		__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, blank), block); /* white space and controls */
+		uint32_t stops = (uint32_t)_mm_movemask_epi8(low) | sip_bits_of(block, '"') | sip_bits_of(block, '<') |
+				 sip_bits_of(block, '>') | sip_bits_of(block, 0x7f);
+
+		if (stops)
+			return at + __builtin_ctz(stops);
+	}
+#endif
+	return sip_skip_class(at, end, SIP_C_URI);
+}
+
 /* at stands on an opening quote: the place behind the closing one, or NULL. Backslash pairs are skipped. */
 static inline const char *sip_skip_quoted(const char *at, const char *end)
 {

@@ -166,7 +166,7 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 		return error;
 	/* At least a scheme, and nothing in it that no URI may hold. */
 	if (out->uri.len == 0 || !memchr(out->uri.at, ':', out->uri.len) ||
-	    sip_skip_class(out->uri.at, sip_text_end(out->uri), SIP_C_URI) != sip_text_end(out->uri))
+	    sip_skip_uri(out->uri.at, sip_text_end(out->uri)) != sip_text_end(out->uri))
 		return -EINVAL;
 	at = sip_skip_lws(at, end);
 	out->params = text = sip_text_span(at, end);

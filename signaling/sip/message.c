@@ -112,8 +112,7 @@ static enum sip_parse_error parse_request_line(struct sip_message *msg, const ch
 		msg->uri_text = sip_text_span(method_end + 1, uri_end - 1);
 	if (!ours)
 		note(msg, SIP_PARSE_VERSION);
-	if (last != end || msg->uri_text.len == 0 ||
-	    sip_skip_class(msg->uri_text.at, uri_end - 1, SIP_C_URI) != uri_end - 1)
+	if (last != end || msg->uri_text.len == 0 || sip_skip_uri(msg->uri_text.at, uri_end - 1) != uri_end - 1)
 		note(msg, SIP_PARSE_START_LINE);
 	return SIP_PARSE_OK;
 }
@@ -124,15 +123,14 @@ static void add_header(struct sip_message *msg, enum sip_header_id id, struct si
 	uint8_t index = msg->header_count++;
 	struct sip_header *header = &msg->headers[index];
 
-	*header = (struct sip_header){
-	    .name_at = (uint16_t)(name.at - msg->data),
-	    .name_len = (uint16_t)name.len,
-	    .at = (uint16_t)(value.at - msg->data),
-	    .len = (uint16_t)value.len,
-	    .id = (uint8_t)id,
-	    .next = SIP_HEADER_NONE,
-	    .folded = folded,
-	};
+	header->name_at = (uint16_t)(name.at - msg->data);
+	header->name_len = (uint16_t)name.len;
+	header->at = (uint16_t)(value.at - msg->data);
+	header->len = (uint16_t)value.len;
+	header->id = (uint8_t)id;
+	header->next = SIP_HEADER_NONE;
+	header->folded = folded;
+	header->pad = 0;
 	if (msg->first[id] == SIP_HEADER_NONE)
 		msg->first[id] = index;
 	else
@@ -140,15 +138,33 @@ static void add_header(struct sip_message *msg, enum sip_header_id id, struct si
 	msg->last[id] = index;
 }
 
-/*
- * The name of the header line at the place: its colon, or NULL where there is no name and colon. A name that is
- * known needs no look at its characters.
- */
-static const char *parse_name(const char *at, const char *end, enum sip_header_id *id, struct sip_text *name)
+/* The first colon of a line that ends at eol, or NULL. */
+static inline const char *find_colon(const char *at, const char *eol, const char *end)
 {
-	const char *colon = sip_find_any(at, end, ':', '\n', '\r'), *name_end;
+#ifdef __SSE2__
+	if (end - at >= 16) {
+		uint32_t colons = sip_bits_of(sip_load16(at), ':');
 
-	if (colon == end || *colon != ':')
+		if (colons) {
+			const char *colon = at + __builtin_ctz(colons);
+
+			return colon < eol ? colon : NULL;
+		}
+	}
+#endif
+	return memchr(at, ':', (size_t)(eol - at));
+}
+
+/*
+ * The name of the header line from `at` to eol: returns its colon, or NULL where there is no name and colon. A name
+ * that is known needs no look at its characters.
+ */
+static const char *parse_name(const char *at, const char *eol, const char *end, enum sip_header_id *id,
+			      struct sip_text *name)
+{
+	const char *colon = find_colon(at, eol, end), *name_end;
+
+	if (!colon)
 		return NULL;
 	*name = sip_text_span(at, colon);
 	*id = sip_header_find_in(at, name->len, end);
@@ -165,34 +181,48 @@ static const char *parse_name(const char *at, const char *end, enum sip_header_i
 	return colon;
 }
 
-/* One header line with its continuations, at a place that is no line end. Returns behind it; NULL: no end. */
-static const char *parse_header(struct sip_message *msg, const char *at, const char *end)
+/* CR LF, and the next line is no continuation of this one. */
+static inline bool is_plain_end(const char *eol, const char *end)
 {
-	const char *colon, *eol, *next;
+	return end - eol > 2 && memcmp(eol, "\r\n", 2) == 0 && eol[2] != ' ' && eol[2] != '\t';
+}
+
+/*
+ * The value goes on behind its first line end, perhaps: moves *eol to its last. Returns behind that; NULL: the datagram
+ * ends in it.
+ */
+static const char *unfold(struct sip_message *msg, struct sip_eols *eols, const char **eol, bool *folded)
+{
+	for (;;) {
+		const char *next = after_eol(*eol, eols->end);
+
+		if (!next && *eol < eols->end) {
+			note(msg, SIP_PARSE_HEADER_LINE); /* a bare CR: somebody smuggles */
+			*eol = sip_eols_next(eols, *eol + 1);
+		} else if (next && next < eols->end && (*next == ' ' || *next == '\t')) {
+			*folded = true;
+			*eol = sip_eols_next(eols, next);
+		} else {
+			return next;
+		}
+	}
+}
+
+/* One header line, whose first line end is eol, with its continuations. Returns behind it; NULL: no end. */
+static const char *parse_header(struct sip_message *msg, const char *at, const char *eol, struct sip_eols *eols)
+{
+	const char *colon, *next, *end = eols->end;
 	enum sip_header_id id = SIP_H_OTHER;
 	struct sip_text name, value;
 	bool folded = false;
 
-	colon = parse_name(at, end, &id, &name);
+	colon = parse_name(at, eol, end, &id, &name);
 	if (!colon) {
 		note(msg, SIP_PARSE_HEADER_LINE);
-		eol = sip_find_eol(at, end);
 		next = after_eol(eol, end);
 		return next ? next : eol < end ? eol + 1 : NULL;
 	}
-	eol = sip_find_eol(colon + 1, end);
-	for (;;) {
-		next = after_eol(eol, end);
-		if (!next && eol < end) {
-			note(msg, SIP_PARSE_HEADER_LINE); /* a bare CR: somebody smuggles */
-			eol = sip_find_eol(eol + 1, end);
-			continue;
-		}
-		if (!next || next == end || (*next != ' ' && *next != '\t'))
-			break;
-		folded = true;
-		eol = sip_find_eol(next, end);
-	}
+	next = is_plain_end(eol, end) ? eol + 2 : unfold(msg, eols, &eol, &folded);
 	value = sip_text_trim(sip_text_span(colon + 1, eol));
 	if (msg->header_count == SIP_MESSAGE_HEADERS)
 		note(msg, SIP_PARSE_TOO_MANY);
@@ -204,16 +234,15 @@ static const char *parse_header(struct sip_message *msg, const char *at, const c
 /* All lines up to the empty one; returns where the body begins, NULL when there is no empty line. */
 static const char *parse_headers(struct sip_message *msg, const char *at, const char *end)
 {
-	while (at && at < end) {
-		if (*at == '\r' || *at == '\n') {
-			const char *next = after_eol(at, end);
+	struct sip_eols eols;
 
-			if (next)
-				return next;
-		}
-		if (msg->error == SIP_PARSE_TOO_MANY)
-			return NULL;
-		at = parse_header(msg, at, end);
+	sip_eols_init(&eols, at, end);
+	while (at && at < end && msg->error != SIP_PARSE_TOO_MANY) {
+		const char *eol = sip_eols_next(&eols, at);
+
+		if (eol == at && after_eol(eol, end))
+			return after_eol(eol, end);
+		at = parse_header(msg, at, eol, &eols);
 	}
 	return NULL;
 }

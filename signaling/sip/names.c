@@ -22,20 +22,28 @@ const char *sip_method_text(enum sip_method method)
 	return (unsigned int)method < SIP_METHOD_COUNT ? method_texts[method].at : "";
 }
 
-static const struct sip_text header_names[SIP_H_COUNT] = {
-#define HEADER(id, name, compact) [SIP_H_##id] = SIP_TEXT_INIT(name),
+#define NAME_LEN_MAX 24
+#define BLOCK        16
+
+/* Bits for each byte of a name; the names of one length have the same. */
+#define NAME_BITS(len) ((1u << (len)) - 1)
+
+/* The names in rows of two blocks, to be compared block by block. Row 0 ends every walk: no name has its bits. */
+static const struct row {
+	char name[2 * BLOCK - sizeof(uint32_t)];
+	uint32_t bits;
+} rows[SIP_H_COUNT] = {
+    {"", 0},
+#define HEADER(id, name, compact) [SIP_H_##id + 1] = {name, NAME_BITS(sizeof(name) - 1)},
 #include "signaling/sip/header.def"
 #undef HEADER
-    [SIP_H_OTHER] = {"", 0},
 };
 
 /*
- * Two small indexes over header.def, made by the compiler: where several headers claim one place, the last one
- * stays. For the lengths that is the point (header.def is sorted by length, so the others stand right before it);
- * for the compact forms only place 0 is claimed more than once, and nobody asks for it.
+ * Two small indexes into the rows, made by the compiler: where several headers claim one place, the last one stays. For
+ * the lengths that is the point (header.def is sorted by length, so the others stand right before it, the rarer ones
+ * first); for the compact forms only place 0 is claimed more than once, and nobody asks for it.
  */
-#define NAME_LEN_MAX 24
-#define BLOCK        16
 #pragma GCC diagnostic push
 #ifdef __clang__
 #pragma GCC diagnostic ignored "-Winitializer-overrides"
@@ -62,64 +70,40 @@ static enum sip_header_id find_compact(char c)
 	return (enum sip_header_id)(by_compact[c & 31] - 1);
 }
 
-/* The names once more in rows of one size, filled up with zeros, so that they can be compared block by block. */
-static const char name_rows[SIP_H_OTHER][2 * BLOCK] = {
-#define HEADER(id, name, compact) [SIP_H_##id] = name,
-#include "signaling/sip/header.def"
-#undef HEADER
-};
+/* A name that is spelled unlike the RFCs, or unknown. */
+static enum sip_header_id find_nocase(struct sip_text name)
+{
+	for (const struct row *row = &rows[last_of_length[name.len]]; row->bits == NAME_BITS(name.len); row--)
+		if (sip_text_equal_nocase(sip_text(row->name, name.len), name))
+			return (enum sip_header_id)(row - rows - 1);
+	return SIP_H_OTHER;
+}
 
+/* The name is followed by bytes enough to fill both blocks. */
+static inline bool row_equal(const struct row *row, const char *name, uint32_t len)
+{
 #ifdef __SSE2__
-/* Letters A to Z to lower case, all else as it is. */
-static inline __m128i lower_block(__m128i block)
-{
-	__m128i upper =
-	    _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(block, _mm_set1_epi8('Z' + 1)));
+	__m128i low = _mm_cmpeq_epi8(sip_load16(row->name), sip_load16(name));
+	__m128i high = _mm_cmpeq_epi8(sip_load16(row->name + BLOCK), sip_load16(name + BLOCK));
+	uint32_t equal = (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << BLOCK;
 
-	return _mm_or_si128(block, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
-}
-
-static inline bool block_equal(const char *a, const char *b, uint32_t len)
-{
-	__m128i block_a = lower_block(_mm_loadu_si128((const __m128i *)(const void *)a));
-	__m128i block_b = lower_block(_mm_loadu_si128((const __m128i *)(const void *)b));
-	uint32_t equal = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(block_a, block_b));
-
-	return (~equal & ((1u << len) - 1)) == 0;
-}
-
-/* The name is followed by bytes enough to fill its last block. */
-static inline bool row_equal(const char *row, const char *name, uint32_t len)
-{
-	if (len <= BLOCK)
-		return block_equal(row, name, len);
-	return block_equal(row, name, BLOCK) && block_equal(row + BLOCK, name + BLOCK, len - BLOCK);
-}
+	return (equal & row->bits) == row->bits;
 #else
-static inline bool row_equal(const char *row, const char *name, uint32_t len)
-{
-	return sip_text_equal_nocase(sip_text(row, len), sip_text(name, len));
-}
+	return memcmp(row->name, name, len) == 0;
 #endif
+}
 
 enum sip_header_id sip_header_find_in(const char *at, uint32_t len, const char *end)
 {
-	char copy[2 * BLOCK];
-	char first;
-
 	if (len <= 1)
 		return len == 1 ? find_compact(*at) : SIP_H_OTHER;
 	if (len > NAME_LEN_MAX)
 		return SIP_H_OTHER;
-	if (end - at < 2 * BLOCK) {
-		memset(copy, 0, sizeof(copy));
-		at = memcpy(copy, at, len);
-	}
-	first = sip_lower(*at);
-	for (int i = last_of_length[len] - 1; i >= 0 && header_names[i].len == len; i--)
-		if (sip_lower(name_rows[i][0]) == first && row_equal(name_rows[i], at, len))
-			return (enum sip_header_id)i;
-	return SIP_H_OTHER;
+	if (end - at >= 2 * BLOCK)
+		for (const struct row *row = &rows[last_of_length[len]]; row->bits == NAME_BITS(len); row--)
+			if (row_equal(row, at, len))
+				return (enum sip_header_id)(row - rows - 1);
+	return find_nocase(sip_text(at, len));
 }
 
 enum sip_header_id sip_header_find(struct sip_text name)
@@ -127,9 +111,23 @@ enum sip_header_id sip_header_find(struct sip_text name)
 	return sip_header_find_in(name.at, name.len, sip_text_end(name));
 }
 
+static const struct sip_text header_starts[SIP_H_COUNT] = {
+#define HEADER(id, name, compact) [SIP_H_##id] = SIP_TEXT_INIT(name ": "),
+#include "signaling/sip/header.def"
+#undef HEADER
+    [SIP_H_OTHER] = SIP_TEXT_INIT(": "),
+};
+
+struct sip_text sip_header_start(enum sip_header_id id)
+{
+	return header_starts[(unsigned int)id < SIP_H_COUNT ? id : SIP_H_OTHER];
+}
+
 struct sip_text sip_header_name(enum sip_header_id id)
 {
-	return header_names[(unsigned int)id < SIP_H_COUNT ? id : SIP_H_OTHER];
+	struct sip_text start = sip_header_start(id);
+
+	return sip_text(start.at, start.len - 2);
 }
 
 static const struct {
@@ -152,4 +150,17 @@ const char *sip_status_reason(unsigned int code)
 			break;
 	}
 	return reason;
+}
+
+struct sip_text sip_status_line(unsigned int code)
+{
+	switch (code) {
+#define STATUS(code, reason)                                                                                           \
+	case code:                                                                                                     \
+		return SIP_TEXT("SIP/2.0 " #code " " reason "\r\n");
+#include "signaling/sip/status.def"
+#undef STATUS
+	default:
+		return SIP_TEXT("");
+	}
 }

@@ -31,9 +31,12 @@ const char *sip_method_text(enum sip_method method); /* "INVITE"; "" for SIP_MET
 enum sip_header_id sip_header_find(struct sip_text name);
 /* The same for a name of len bytes at `at` in a text that goes on up to `end`, which makes it faster. */
 enum sip_header_id sip_header_find_in(const char *at, uint32_t len, const char *end);
-struct sip_text sip_header_name(enum sip_header_id id); /* "Call-ID"; empty for SIP_H_OTHER */
+struct sip_text sip_header_name(enum sip_header_id id);  /* "Call-ID"; empty for SIP_H_OTHER */
+struct sip_text sip_header_start(enum sip_header_id id); /* "Call-ID: ", the same up to the value */
 
 /* The reason phrase for a code ("Bad Request"); an unknown code gets that of its class ("400" for 499). */
 const char *sip_status_reason(unsigned int code);
+/* "SIP/2.0 400 Bad Request" and its line end, for a code that has a phrase of its own; else empty. */
+struct sip_text sip_status_line(unsigned int code);
 
 #endif

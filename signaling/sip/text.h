@@ -62,7 +62,7 @@ static inline bool sip_text_equal_nocase(struct sip_text a, struct sip_text b)
 	if (a.len != b.len)
 		return false;
 	for (uint32_t i = 0; i < a.len; i++)
-		if (sip_lower(a.at[i]) != sip_lower(b.at[i]))
+		if (a.at[i] != b.at[i] && sip_lower(a.at[i]) != sip_lower(b.at[i]))
 			return false;
 	return true;
 }
@@ -99,13 +99,13 @@ static inline const char *sip_skip_lws(const char *at, const char *end)
 
 static inline struct sip_text sip_text_trim(struct sip_text text)
 {
-	while (text.len && sip_is_lws(text.at[0])) {
-		text.at++;
-		text.len--;
-	}
-	while (text.len && sip_is_lws(text.at[text.len - 1]))
-		text.len--;
-	return text;
+	const char *at = text.at, *end = sip_text_end(text);
+
+	while (at < end && sip_is_lws(*at))
+		at++;
+	while (at < end && sip_is_lws(end[-1]))
+		end--;
+	return sip_text_span(at, end);
 }
 
 /* The whole slice as a decimal number. Returns 0, -EINVAL (empty or not only digits) or -ERANGE (over 2^32-1). */

@@ -213,7 +213,7 @@ int sip_uri_parse(struct sip_uri *uri, struct sip_text text)
 			return -EINVAL;
 	if (colon == end || colon == at || !sip_char_is(*at, SIP_C_ALPHA))
 		return -EINVAL;
-	if (sip_skip_class(colon, end, SIP_C_URI) != end)
+	if (sip_skip_uri(colon, end) != end)
 		return -EINVAL;
 	uri->scheme_text = sip_text_span(at, colon);
 	uri->scheme = find_scheme(uri->scheme_text);

@@ -83,6 +83,28 @@ static void response(void)
 		   "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP gw;received=2001:db8::7\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* Whatever its length, a value that would end its line comes out in one line, and all else as it was. */
+static void values_of_all_lengths(void)
+{
+	static const char bad[] = {'\r', '\n', '\0'};
+	char text[80];
+
+	for (uint32_t len = 1; len < sizeof(text); len++) {
+		for (uint32_t at = 0; at < len; at++) {
+			struct sip_builder b;
+
+			for (uint32_t i = 0; i < sizeof(text); i++)
+				text[i] = (char)('!' + i);
+			text[at] = bad[at % sizeof(bad)];
+			sip_build_init(&b, out, sizeof(out));
+			sip_build_text(&b, sip_text(text, len));
+			CHECK_INT(sip_build_finish(&b), len);
+			text[at] = ' ';
+			CHECK(memcmp(out, text, len) == 0);
+		}
+	}
+}
+
 /* No size, however small, is written past; the end is always the same. */
 static void overflow(void)
 {
@@ -231,7 +253,14 @@ static void extra_headers(void)
 }
 
 static const struct check_case cases[] = {
-    {"request", request}, {"response", response}, {"overflow", overflow}, {"body in place", body_in_place},
-    {"copies", copies},   {"targets", targets},   {"checks", checks},     {"extra headers", extra_headers},
+    {"request", request},
+    {"response", response},
+    {"values of all lengths", values_of_all_lengths},
+    {"overflow", overflow},
+    {"body in place", body_in_place},
+    {"copies", copies},
+    {"targets", targets},
+    {"checks", checks},
+    {"extra headers", extra_headers},
 };
 CHECK_MAIN(cases)

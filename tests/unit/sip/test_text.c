@@ -57,18 +57,59 @@ static void eol_scan(void)
 	}
 }
 
+/* Every line end of a text, whatever the distance between them; nothing behind the end of the text counts. */
+static void eol_walk(void)
+{
+	char text[400];
+	struct sip_eols eols;
+
+	for (int gap = 1; gap < 200; gap++) {
+		for (int len = 0; len < 320; len += 7) {
+			const char *at = text;
+
+			for (int i = 0; i < (int)sizeof(text); i++)
+				text[i] = i % gap ? 'x' : i / gap & 1 ? '\r' : '\n';
+			sip_eols_init(&eols, text, text + len);
+			for (int i = 0; i < len; i += gap, at++) {
+				at = sip_eols_next(&eols, at);
+				CHECK(at == text + i);
+			}
+			CHECK(sip_eols_next(&eols, at < text + len ? at : text + len) == text + len);
+		}
+	}
+}
+
+/* The scan by blocks stops where the table says, at every place in a block and in the rest behind it. */
+static void uri_scan(void)
+{
+	char text[48];
+
+	for (int c = 0; c < 256; c++) {
+		for (int at = 0; at < (int)sizeof(text); at++) {
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)c;
+			CHECK(sip_skip_uri(text, text + sizeof(text)) ==
+			      (sip_char_is((char)c, SIP_C_URI) ? text + sizeof(text) : text + at));
+		}
+	}
+}
+
 static void header_names(void)
 {
 	for (int id = 0; id < SIP_H_OTHER; id++) {
 		struct sip_text name = sip_header_name((enum sip_header_id)id);
-		char other[64];
+		char other[64] = "";
 
 		CHECK_INT(sip_header_find(name), id);
 		for (uint32_t i = 0; i < name.len; i++)
 			other[i] = (char)(i & 1 ? name.at[i] | 0x20 : name.at[i] & ~(name.at[i] >= 'a' ? 0x20 : 0));
 		CHECK_INT(sip_header_find(sip_text(other, name.len)), id);
+		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), id);
+		memcpy(other, name.at, name.len);
+		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), id);
 		other[name.len - 1] = '!';
 		CHECK_INT(sip_header_find(sip_text(other, name.len)), SIP_H_OTHER);
+		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), SIP_H_OTHER);
 	}
 	CHECK_INT(sip_header_find(SIP_TEXT("v")), SIP_H_VIA);
 	CHECK_INT(sip_header_find(SIP_TEXT("I")), SIP_H_CALL_ID);
@@ -91,6 +132,10 @@ static void methods_and_codes(void)
 	CHECK(strcmp(sip_status_reason(499), "Bad Request") == 0);
 	CHECK(strcmp(sip_status_reason(100), "Trying") == 0);
 	CHECK(strcmp(sip_status_reason(799), "Unknown") == 0);
+	CHECK(sip_text_is(sip_status_line(200), "SIP/2.0 200 OK\r\n"));
+	CHECK(sip_text_is(sip_status_line(499), ""));
+	CHECK(sip_text_is(sip_header_start(SIP_H_CALL_ID), "Call-ID: "));
+	CHECK(sip_text_is(sip_header_name(SIP_H_OTHER), ""));
 }
 
 static void lists(void)
@@ -118,6 +163,8 @@ static const struct check_case cases[] = {
     {"numbers", to_u32},
     {"character classes", classes},
     {"line end scan", eol_scan},
+    {"line end walk", eol_walk},
+    {"URI scan", uri_scan},
     {"header names", header_names},
     {"methods and codes", methods_and_codes},
     {"lists", lists},
