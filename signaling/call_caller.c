@@ -184,6 +184,8 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 	dialog->flags = DIALOG_RESPONSE_DUE;
 	if (source->behind_nat)
 		dialog->flags |= DIALOG_BEHIND_NAT;
+	if (source->kind == SOURCE_PHONE)
+		dialog->flags |= DIALOG_PHONE;
 	if (sip_message_lists(invite, SIP_H_SUPPORTED, "timer") || sip_message_has(invite, SIP_H_SESSION_EXPIRES))
 		dialog->flags |= DIALOG_TIMER;
 	if (route < 0 || !contact.at)
@@ -336,11 +338,13 @@ static bool overloaded(struct engine *engine)
 	return false;
 }
 
-/* An INVITE that no record could be made of: what was wrong with it. */
-static unsigned int why_not(struct sip_message *invite)
+/* An INVITE that no record could be made of: what was wrong with it, or with us. */
+static unsigned int why_not(const struct call *call, struct sip_message *invite)
 {
 	char number[CALL_NUMBER_MAX];
 
+	if (!call->caller_invite->request || (!call->record->overflow && !call->engine->calls->free_blocks))
+		return 503;
 	if (!dialog_contact(invite).at)
 		return 400;
 	if (sip_uri_number(sip_message_uri(invite), number, sizeof(number)) <= 0)
@@ -348,22 +352,31 @@ static unsigned int why_not(struct sip_message *invite)
 	return 513;
 }
 
+static void refuse_unmade(struct call *call, struct sip_message *invite)
+{
+	struct engine *engine = call->engine;
+	struct transaction *t = call->caller_invite;
+	unsigned int code = why_not(call, invite);
+
+	counter_inc(engine->counters,
+		    code == 503 ? COUNTER_signaling_calls_refused_memory : COUNTER_signaling_calls_refused_unfit);
+	call_free(call);
+	transaction_respond(engine, t, invite, code, NULL, code == 503 ? &retry_after : NULL);
+}
+
 static void make_call(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
 		      struct transaction *t, enum source_verdict verdict, const struct source *source)
 {
 	struct call *call = call_new(engine);
 
+	call->caller_invite = t;
 	if (transaction_keep_request(engine, t, invite) < 0 || !fill_caller(call, flow, invite, source) ||
 	    !fill_numbers(call, invite, source)) {
-		unsigned int code = why_not(invite);
-
-		call_free(call);
-		transaction_respond(engine, t, invite, code, NULL, NULL);
+		refuse_unmade(call, invite);
 		return;
 	}
 	t->user = &call_caller_user;
 	t->owner = call;
-	call->caller_invite = t;
 	call->customer = source->gateway;
 	call->caller_behind_nat = source->behind_nat;
 	if (source->network)

@@ -143,11 +143,14 @@ static void on_end(struct timer *timer, void *context)
 
 void transaction_linger(struct engine *engine, struct transaction *t, uint64_t end_us)
 {
-	struct transactions *ts = engine->transactions;
-
-	message_pool_free(&ts->messages, t->request);
+	message_pool_free(&engine->transactions->messages, t->request);
 	t->request = NULL;
 	timer_start(&engine->wheel, &t->end, end_us, on_end);
+	transaction_expendable(engine->transactions, t);
+}
+
+void transaction_expendable(struct transactions *ts, struct transaction *t)
+{
 	if (t->lingering)
 		return;
 	t->lingering = true;

@@ -43,7 +43,7 @@ struct transaction_link {
 struct transaction {
 	struct transaction_link by_key;   /* server: chain of its hash; next also threads the free list */
 	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
-	struct transaction_link linger;   /* oldest first, of those that only absorb resends */
+	struct transaction_link linger;   /* oldest first, of those that may be given up */
 	struct timer resend, end;
 	uint64_t key[2];
 	uint64_t merge_key;
@@ -147,8 +147,10 @@ void transaction_end_stranger(struct engine *engine, struct transaction *transac
 
 struct transaction *transaction_take(struct engine *engine);
 void transaction_free(struct engine *engine, struct transaction *transaction);
-/* Only absorb resends from now on, until `end_us`; may be given up early when transactions run short. */
+/* Only absorb resends from now on, until `end_us`; expendable. */
 void transaction_linger(struct engine *engine, struct transaction *transaction, uint64_t end_us);
+/* It may be given up early when transactions run short. */
+void transaction_expendable(struct transactions *transactions, struct transaction *transaction);
 /* The user goes; the transaction carries on alone. */
 void transaction_detach(struct transaction *transaction);
 /* Keep a message in place of the one before. 0 or -ENOBUFS. */

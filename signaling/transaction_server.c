@@ -215,8 +215,11 @@ static void finish_invite(struct engine *engine, struct transaction *t, unsigned
 	t->state = code < 300 ? TRANSACTION_ACCEPTED : TRANSACTION_COMPLETED;
 	message_pool_free(&engine->transactions->messages, t->request);
 	t->request = NULL;
-	if (code >= 300)
+	if (code >= 300) {
+		/* Strangers who never acknowledge their 403 must not keep customers out. */
 		transaction_detach(t);
+		transaction_expendable(engine->transactions, t);
+	}
 	transaction_schedule_start(engine, t);
 }
 
