@@ -31,6 +31,7 @@ static void early_bye(struct call *call, const struct call_event *event)
 		return;
 	}
 	respond_event(call, event, 200);
+	call->cause_told = call_told_cause(event->message);
 	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
 }
 
@@ -84,6 +85,11 @@ static void on_ending_timer(struct call *call, const struct call_event *event)
 	call_publish(call);
 }
 
+static void on_settle_timer(struct call *call, const struct call_event *event)
+{
+	call_settle(call);
+}
+
 /* The caller acknowledged a 200 whose call is over already: now its BYE may go. */
 static void ack_closing(struct call *call, const struct call_event *event)
 {
@@ -93,7 +99,8 @@ static void ack_closing(struct call *call, const struct call_event *event)
 
 #define OVER                                                                                                           \
 	[CALL_EVENT_ACK] = ack_closing, [CALL_EVENT_BYE] = call_bye_crossed, [CALL_EVENT_REQUEST] = refuse_over,       \
-	[CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, [CALL_EVENT_BYE_DONE] = call_bye_done
+	[CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, [CALL_EVENT_BYE_DONE] = call_bye_done,                              \
+	[CALL_EVENT_STAGE_TIMEOUT] = on_settle_timer
 
 #define STANDING                                                                                                       \
 	[CALL_EVENT_MEDIA_STARTED] = on_media_started, [CALL_EVENT_MEDIA_TIMER] = on_media_timer,                      \

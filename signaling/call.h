@@ -45,15 +45,16 @@ struct call {
 	struct call_record *record; /* NULL: this slot is not ours, or free */
 	struct engine *engine;
 	uint32_t slot;
-	struct timer stage; /* set-up time-outs; at recovery: when it is dealt with */
+	struct timer stage; /* set-up time-outs; at recovery: when it is dealt with; over: a BYE is tried again */
 	struct timer limit; /* longest duration */
 	struct timer media; /* media has to be told again, or to answer; a CDR has to be published again */
 	struct transaction *caller_invite;        /* as long as it has no acknowledged final response */
 	struct transaction *callee_invite;        /* of the current attempt, as long as it has no final response */
 	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
-	struct transaction *answer_awaiting_ack;  /* client INVITE whose ACK waits for the other side's */
-	enum call_side ack_side;                  /* to which side that ACK goes */
-	uint64_t ack_serial;                      /* answer_awaiting_ack's: it may end before the ACK comes */
+	uint32_t reinvite_cseq[CALL_SIDES];
+	struct transaction *answer_awaiting_ack; /* client INVITE whose ACK waits for the other side's */
+	enum call_side ack_side;                 /* to which side that ACK goes */
+	uint64_t ack_serial;                     /* answer_awaiting_ack's: it may end before the ACK comes */
 	uint32_t ack_cseq;
 	uint32_t caller_gateway, callee_gateway; /* admission ids; GATEWAY_NO_ID: none held */
 	uint32_t customer;                       /* the caller's gateway, whether its admission is held or not */
@@ -65,18 +66,23 @@ struct call {
 		bool record_nonconnect;
 		uint8_t media_mode, media_behind_nat, media_between_net, tos;
 	} parameters;
-	uint8_t stage_now;  /* enum call_stage */
-	bool rtp_started;   /* media heard the callee */
-	bool sdp_seen;      /* a provisional response of this attempt had a description */
-	bool challenged;    /* credentials have been sent in this attempt */
-	bool trying;        /* any response came in this attempt */
-	bool media_dirty;   /* media has to be told */
-	bool media_closing; /* MediaClose sent, statistics awaited */
+	struct media_before {
+		struct call_media media;
+		char codec[18];
+	} before[CALL_SIDES]; /* what a side's offer in the dialog would change: for when it is refused */
+	uint8_t stage_now;    /* enum call_stage */
+	bool rtp_started;     /* media heard the callee */
+	bool sdp_seen;        /* a provisional response of this attempt had a description */
+	bool challenged;      /* credentials have been sent in this attempt */
+	bool trying;          /* any response came in this attempt */
+	bool media_dirty;     /* media has to be told */
+	bool media_closing;   /* MediaClose sent, statistics awaited */
 	bool caller_behind_nat;
 	bool recovered;            /* an earlier life made it */
 	bool to_phone;             /* the only candidate is a binding */
 	bool bye_sent[CALL_SIDES]; /* and not answered yet */
 	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
+	uint8_t cause_told; /* Q.850 cause by the peer's own word, in the Reason header of what ended it; 0 = none */
 	uint8_t candidate_count, candidate_next;
 	uint16_t attempts;
 	uint64_t media_deadline_us;
@@ -191,6 +197,7 @@ struct attempt_target {
 	struct sip_text name;                         /* of the gateway, or the phone's user */
 	const struct config_rewrite *caller, *callee; /* NULL: as they are */
 	bool behind_nat;
+	bool is_phone;
 };
 /* Fill in the callee's side of the record. False when there is no room for its strings. */
 bool call_fill_callee(struct call *call, const struct attempt_target *target);
@@ -230,6 +237,8 @@ void call_bye(struct call *call, const struct call_event *event);
 void call_bye_crossed(struct call *call, const struct call_event *event);
 void call_bye_done(struct call *call, const struct call_event *event);
 void call_cancelled(struct call *call, const struct call_event *event);
+/* The Q.850 cause in a message's Reason header (RFC 3326), 0 = none. */
+uint8_t call_told_cause(const struct sip_message *message);
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);
 
 /* ---- call_headers.c ---- */
@@ -249,6 +258,9 @@ int call_media_prepare(struct call *call, const char *callee_network, enum media
  * without one. media is told what is new. negative errno as above.
  */
 int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+/* Around an offer of this side in the dialog: note what it may change; take it back when the offer is refused. */
+void call_media_note_before(struct call *call, enum call_side side);
+void call_media_take_back(struct call *call, enum call_side side);
 void call_media_answered(struct call *call);
 void call_media_tell(struct call *call);
 void call_media_close(struct call *call);

@@ -95,6 +95,7 @@ static void clear_attempt(struct call *call)
 	record->sip_code = record->q850_cause = 0;
 	record->end_direction = record->end_reason = 0;
 	call->rtp_started = call->sdp_seen = call->challenged = call->trying = false;
+	call->cause_told = 0;
 	record->attempt_us = call->engine->now_us;
 	atomic_thread_fence(memory_order_release);
 	record->attempt++;
@@ -178,6 +179,7 @@ static void begin_phone(struct call *call, const struct binding_target *binding)
 	    .uri = sip_text(binding->contact, binding->contact_len),
 	    .name = sip_text(call->callee, call->callee_len),
 	    .behind_nat = binding->behind_nat,
+	    .is_phone = true,
 	};
 
 	if (gateway_admit(call->engine, GATEWAY_CALLEE, binding->gateway, false) != GATEWAY_OK) {
@@ -244,7 +246,7 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 
 	record->end_us = call->engine->now_us;
 	record->sip_code = (uint16_t)outcome->code;
-	record->q850_cause = (uint16_t)call_cause_of(outcome->code);
+	record->q850_cause = (uint16_t)(call->cause_told ? call->cause_told : call_cause_of(outcome->code));
 	record->end_reason = (uint8_t)outcome->reason;
 	record->end_direction = (uint8_t)outcome->direction;
 	record->final = false;
@@ -361,6 +363,7 @@ void call_failure(struct call *call, const struct call_event *event)
 		call_stage_start(call, STAGE_INVITE);
 		return;
 	}
+	call->cause_told = call_told_cause(event->message);
 	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code, retry_after_of(event->message));
 	attempt_over(call, &(struct outcome){code, call_reason_of(code), END_BY_CALLEE, stops(call, code)});
 }

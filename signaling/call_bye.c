@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The end of a call, whoever ends it. */
+#include <errno.h>
 #include <string.h>
 
 #include "signaling/call.h"
@@ -17,6 +18,20 @@ void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t
 	sip_build_string(&b, "Q.850;cause=");
 	sip_build_u32(&b, cause);
 	out[b.len] = '\0';
+}
+
+uint8_t call_told_cause(const struct sip_message *message)
+{
+	struct sip_reason reason;
+	struct sip_values it;
+	struct sip_text value;
+
+	sip_values_init(&it, message, SIP_H_REASON);
+	while (sip_values_next(&it, &value) == 1)
+		if (sip_reason_parse(&reason, value) == 0 && sip_text_is_nocase(reason.protocol, "Q.850") &&
+		    reason.cause > 0 && reason.cause < 128)
+			return (uint8_t)reason.cause;
+	return 0;
 }
 
 /* ---- what is due ---- */
@@ -40,8 +55,8 @@ static void bye_failed(struct engine *engine, struct transaction *t)
 
 static const struct transaction_user bye_user = {.response = bye_response, .failed = bye_failed};
 
-/* False when there is no transaction to send it in: it is tried again by the settling timer. */
-static bool send_bye(struct call *call, enum call_side side)
+/* -ENOBUFS: there is no room to send it from now; -EMSGSIZE: there never will be. */
+static int send_bye(struct call *call, enum call_side side)
 {
 	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
@@ -56,7 +71,7 @@ static bool send_bye(struct call *call, enum call_side side)
 	struct transaction *t = transaction_client_new(engine, SIP_BYE, &flow, &bye_user, call);
 
 	if (!t)
-		return false;
+		return -ENOBUFS;
 	t->owner_side = side;
 	transaction_branch(engine, t, branch);
 	d->local_cseq++;
@@ -69,14 +84,18 @@ static bool send_bye(struct call *call, enum call_side side)
 	int len = sip_build_finish(&b);
 
 	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
 		transaction_free(engine, t);
-		return false;
+		return len;
 	}
-	if (transaction_send_request(engine, t, engine->scratch, (uint32_t)len) < 0)
-		return false;
-	call->bye_sent[side] = true;
-	return true;
+	int error = transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
+
+	call->bye_sent[side] = error == 0;
+	return error;
 }
+
+#define BYE_RETRY_US   (1 * US_PER_S)  /* when there was no room */
+#define BYE_GIVE_UP_US (60 * US_PER_S) /* after the end of the call */
 
 static void settle_bye(struct call *call, enum call_side side)
 {
@@ -87,7 +106,12 @@ static void settle_bye(struct call *call, enum call_side side)
 	/* Not before the ACK to our 200, or before it is certain never to come (RFC 3261 section 15). */
 	if (d->flags & DIALOG_ACK_DUE)
 		return;
-	if (!send_bye(call, side)) {
+	int error = send_bye(call, side);
+	uint64_t now_us = call->engine->now_us;
+
+	if (error == -ENOBUFS && now_us < call->record->end_us + BYE_GIVE_UP_US) {
+		timer_start(&call->engine->wheel, &call->stage, now_us + BYE_RETRY_US, call_on_stage);
+	} else if (error < 0) {
 		counter_inc(call->engine->counters, COUNTER_signaling_byes_given_up);
 		d->flags &= ~(uint32_t)DIALOG_BYE_DUE;
 	}
@@ -203,6 +227,8 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	record->end_direction = (uint8_t)direction;
 	record->sip_code = (uint16_t)code;
 	record->q850_cause = (uint16_t)(by_code ? call_cause_of(code) : end_reason_info[reason].q850_cause);
+	if (call->cause_told)
+		record->q850_cause = call->cause_told;
 	record->final = true;
 	set_due(call, spare);
 	end_passing(call);
@@ -220,6 +246,7 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 void call_bye(struct call *call, const struct call_event *event)
 {
 	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, NULL);
+	call->cause_told = call_told_cause(event->message);
 	/* Whoever hangs up has no more use for our 200, acknowledged or not. */
 	if (event->side == CALLER) {
 		call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
@@ -257,5 +284,6 @@ void call_bye_done(struct call *call, const struct call_event *event)
 
 void call_cancelled(struct call *call, const struct call_event *event)
 {
+	call->cause_told = call_told_cause(event->message);
 	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
 }

@@ -390,6 +390,31 @@ void call_media_close(struct call *call)
 		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
 }
 
+/* ---- an offer that is refused ---- */
+
+void call_media_note_before(struct call *call, enum call_side side)
+{
+	struct media_before *before = &call->before[side];
+
+	before->media = call->record->media[side];
+	memcpy(before->codec, call->record->codec, sizeof(before->codec));
+}
+
+void call_media_take_back(struct call *call, enum call_side side)
+{
+	const struct media_before *before = &call->before[side];
+	struct call_media *media = &call->record->media[side];
+	uint32_t generation = media->generation;
+	bool begun = call_write_begin(call);
+
+	*media = before->media;
+	/* Another address again: media has to learn it anew. */
+	media->generation = generation + (generation != before->media.generation);
+	memcpy(call->record->codec, before->codec, sizeof(before->codec));
+	call_media_tell(call);
+	call_write_end(call, begun);
+}
+
 /* ---- the end: figures into the record, ports back ---- */
 
 static void figures_of_segment(struct call *call)

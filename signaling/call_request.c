@@ -61,11 +61,14 @@ static void reinvite_failed(struct engine *engine, struct transaction *t)
 
 static const struct transaction_user reinvite_user = {.failed = reinvite_failed};
 
+/* What is not a description crosses as it is; one that can't be read must not: it says where it comes from. */
 static void build_passed_body(struct sip_builder *b, const struct sip_message *from, struct sip_text sdp)
 {
+	struct sip_text unread;
+
 	if (sdp.len)
 		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
-	else if (from->body.len && sip_message_has(from, SIP_H_CONTENT_TYPE))
+	else if (from->body.len && sip_message_sdp(from, &unread) == -ENOENT)
 		sip_build_body(b, sip_message_value(from, SIP_H_CONTENT_TYPE), from->body);
 	else
 		sip_build_no_body(b);
@@ -103,8 +106,12 @@ static void fail_server(struct engine *engine, struct transaction *server, unsig
 
 	if (!request)
 		return;
-	if (server->user == &reinvite_user)
-		((struct call *)server->owner)->reinvite[server->owner_side] = NULL;
+	if (server->user == &reinvite_user) {
+		struct call *call = server->owner;
+
+		call->reinvite[server->owner_side] = NULL;
+		call_media_take_back(call, (enum call_side)server->owner_side);
+	}
 	transaction_respond(engine, server, request, code, NULL, NULL);
 }
 
@@ -172,11 +179,13 @@ void call_request(struct call *call, const struct call_event *event)
 		return;
 	if (event->message->method != SIP_INFO)
 		call_refresh_target(call, event->side, event->message);
+	call_media_note_before(call, event->side);
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0) {
 		respond(call, event, 488);
 		return;
 	}
 	if (transaction_keep_request(engine, server, event->message) < 0 || pass(call, event, sdp) < 0) {
+		call_media_take_back(call, event->side);
 		respond(call, event, 500);
 		return;
 	}
@@ -186,6 +195,7 @@ void call_request(struct call *call, const struct call_event *event)
 	server->owner = call;
 	server->owner_side = (uint8_t)event->side;
 	call->reinvite[event->side] = server;
+	call->reinvite_cseq[event->side] = sip_message_cseq(event->message)->number;
 	respond(call, event, 100);
 }
 
@@ -258,6 +268,8 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);
 	if (server && invite && !success)
 		call->reinvite[server->owner_side] = NULL;
+	if (!success && client->method != SIP_INFO)
+		call_media_take_back(call, other(side));
 	if (server && request)
 		send_answer(call, server, response, sdp);
 }
@@ -291,7 +303,8 @@ static bool acked(struct call *call, const struct call_event *event)
 		call_caller_acked(call, event);
 		return true;
 	}
-	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED)
+	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED ||
+	    sip_message_cseq(event->message)->number != call->reinvite_cseq[event->side])
 		return false;
 	transaction_acked(call->engine, reinvite);
 	call->reinvite[event->side] = NULL;

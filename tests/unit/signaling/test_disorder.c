@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lab.h"
+#include "signaling/call.h"
 #include "tests/unit/check.h"
 
 static bool has(struct sip_message *m, const char *what)
@@ -162,6 +163,191 @@ static void cancel_is_ignored(void)
 	lab_free(lab);
 }
 
+/* A flood of INVITEs of strangers, who acknowledge nothing, leaves room for customers. */
+static void flood_of_strangers(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		lab_text(
+		    lab, "10.9.0.1:5060",
+		    "INVITE sip:1@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKf%u\r\n"
+		    "Max-Forwards: 70\r\nFrom: <sip:x@10.9.0.1>;tag=f%u\r\nTo: <sip:1@10.0.0.1>\r\nCall-ID: f%u\r\n"
+		    "CSeq: 1 INVITE\r\nContact: <sip:x@10.9.0.1>\r\nContent-Length: 0\r\n\r\n",
+		    i, i, i);
+		for (unsigned int j = 0; j < lab->sent_count; j++)
+			free(lab->sent[j].data);
+		lab->sent_count = 0;
+	}
+	CHECK(lab_count(lab, COUNTER_signaling_transactions_given_up) > 3000);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions_exhausted), 0);
+	lab->cdr_count = 0;
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* Without room for an INVITE the caller is told to come back, not that its message is too long. */
+static void buffers_run_out(void)
+{
+	struct lab *lab = lab_new();
+	struct message_pool *pool = &lab->engine->transactions->messages;
+	static char large[3000];
+
+	for (unsigned int i = 0; i < MESSAGE_POOL_CLASSES; i++)
+		pool->class[i].used = pool->class[i].count;
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Retry-After: "));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls_refused_memory), 1);
+	for (unsigned int i = 0; i < MESSAGE_POOL_CLASSES; i++)
+		pool->class[i].used = 0;
+	/* The same for the blocks that hold what does not fit into a record. */
+	lab->engine->calls->free_blocks = 0;
+	strcpy(large, "Record-Route: <sip:10.1.0.5;lr>");
+	for (unsigned int i = 0; i < 30; i++)
+		strcat(large, ", <sip:a.long.name.of.a.proxy.example.net:5060;lr>");
+	strcat(large, "\r\n");
+	lab_invite(lab, 2, "4930123", lab_sdp, large);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Retry-After: "));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls_refused_memory), 2);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* A BYE that finds no transaction goes out when there is one again: the other side must not think it has a call. */
+static void bye_without_room(void)
+{
+	struct lab *lab = lab_new();
+	struct transactions *ts = lab->engine->transactions;
+	static struct sip_message answer, invite;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	struct transaction *unused = ts->free;
+	uint32_t used = ts->used;
+
+	ts->free = NULL;
+	ts->used = ts->count;
+	ts->linger_first = NULL;
+	ts->linger_last = &ts->linger_first;
+	for (uint32_t i = 0; i < used; i++)
+		ts->pool[i].lingering = false;
+	CHECK_INT(engine_hangup(lab->engine, call_table_record(lab->calls, 0)->id), 0);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_sleep(lab, 3000);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	ts->free = unused;
+	ts->used = used;
+	lab_sleep(lab, 1100);
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	CHECK(lab_take(lab, CUSTOMER, "BYE "));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_byes_given_up), 0);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* A late ACK of the first INVITE is not that of a re-INVITE. */
+static void old_ack(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, passed;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "INVITE", 2, NULL);
+	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, "");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_caller_request(lab, &answer, "ACK", 2, lab_sdp);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "c=IN IP4 10.0.0.2"));
+	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+static const char moved[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\n"
+			    "m=audio 5000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
+
+/* What a refused offer said of media is taken back (RFC 3261 section 14.1). */
+static void refused_offer(void)
+{
+	struct lab *lab = lab_new();
+	const struct call_record *record = call_table_record(lab->calls, 0);
+	static struct sip_message answer, invite, passed;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	struct net_addr before = record->media[CALLER].remote;
+	uint32_t generation = record->media[CALLER].generation;
+
+	CHECK_INT(before.port, 4000);
+	lab_caller_request(lab, &answer, "INVITE", 2, moved);
+	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	uint32_t updates = lab->media_updates;
+
+	lab_reply(lab, &passed, VENDOR(0), 488, "", NULL, "");
+	CHECK(net_addr_equal(&before, &record->media[CALLER].remote));
+	CHECK(record->media[CALLER].generation > generation + 1);
+	CHECK(lab->media_updates == updates + 1);
+	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
+	lab_skip(lab, NULL);
+	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* A description that can't be read does not cross as it is. */
+static void unreadable_answer(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, passed;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &passed, VENDOR(0), 200, "", "v=0\r\nc=IN IP4 10.2.0.1\r\nrubbish\r\n", "");
+	CHECK(!has(lab_take(lab, CUSTOMER, "SIP/2.0 "), "10.2.0.1"));
+	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* The cause that a peer tells goes into the record and to the other side. */
+static void causes_pass(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+	struct sip_message *m;
+
+	lab->config.routing_gateways_count = 1;
+	lab_reload(lab);
+	lab_invite(lab, 2, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL,
+		  "Reason: SIP;cause=503, Q.850;cause=34;text=\"no circuit\"\r\n");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Reason: Q.850;cause=34"));
+	CHECK_INT(lab->cdr_count, 1);
+	CHECK_INT(lab->cdrs[0].cause, 34);
+	lab_skip(lab, NULL);
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_text(lab, VENDOR(0),
+		 "BYE sip:10.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 10.2.0.1;branch=z9hG4bKcause\r\n"
+		 "From: %.*s;tag=v\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: 1 BYE\r\nReason: Q.850;cause=31\r\n"
+		 "Reason: Q.850;cause=4000\r\nContent-Length: 0\r\n\r\n",
+		 (int)sip_message_to(&invite)->text.len, sip_message_to(&invite)->text.at,
+		 (int)sip_message_from(&invite)->text.len, sip_message_from(&invite)->text.at,
+		 (int)sip_message_call_id(&invite).len, sip_message_call_id(&invite).at);
+	m = lab_take(lab, CUSTOMER, "BYE ");
+	CHECK(has(m, "Reason: Q.850;cause=31\r\n"));
+	CHECK_INT(lab->cdrs[1].cause, 31);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an offerless INVITE is never acknowledged", offerless_never_acknowledged},
@@ -169,5 +355,12 @@ static const struct check_case cases[] = {
     {"foreign tags", foreign_tags},
     {"branches are secret", branches_are_secret},
     {"a CANCEL is ignored", cancel_is_ignored},
+    {"a flood of strangers", flood_of_strangers},
+    {"buffers run out", buffers_run_out},
+    {"a BYE without room", bye_without_room},
+    {"an old ACK", old_ack},
+    {"a refused offer", refused_offer},
+    {"an unreadable answer", unreadable_answer},
+    {"causes pass", causes_pass},
 };
 CHECK_MAIN(cases)
