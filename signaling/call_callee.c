@@ -84,7 +84,7 @@ bool call_fill_callee(struct call *call, const struct attempt_target *target)
 	    sip_text(callee, call_rewrite(target->callee, sip_text(call->callee, call->callee_len), callee));
 
 	dialog->flow = target->flow;
-	dialog->flags = target->behind_nat ? DIALOG_BEHIND_NAT : 0;
+	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->is_phone ? DIALOG_PHONE : 0);
 	dialog->local_cseq = (uint32_t)(engine_random(call->engine) & 0x7fff) + 1;
 	dialog->sdp_id = engine_random(call->engine) >> 2;
 	return call_put(call, &record->routing_gateway, target->name) &&

@@ -58,6 +58,7 @@ enum call_dialog_flag {
 	DIALOG_TIMER = 1u << 3,        /* this side supports RFC 4028 */
 	DIALOG_RESPONSE_DUE = 1u << 4, /* caller: its INVITE has to get a final response */
 	DIALOG_CANCEL_DUE = 1u << 5,   /* callee: our INVITE has to be cancelled */
+	DIALOG_PHONE = 1u << 6,        /* a phone; mapping_gateway or routing_gateway is its user */
 };
 
 /* Between two attempts. */
