@@ -176,19 +176,21 @@ static bool sound(const struct calls *calls, const struct call_record *record)
 
 static void hold_gateways(struct engine *engine, struct call *call)
 {
+	const struct call_dialog *dialog = call->record->dialog;
 	struct sip_text caller = call_text(call, call->record->mapping_gateway);
 	struct sip_text callee = call_text(call, call->record->routing_gateway);
+	bool from_phone = dialog[CALLER].flags & DIALOG_PHONE, to_phone = dialog[CALLEE].flags & DIALOG_PHONE;
 	uint32_t id;
 
 	call->caller_gateway = call->callee_gateway = call->customer = GATEWAY_NO_ID;
-	if (gateway_find(engine, GATEWAY_CALLER, caller.at, caller.len, &id) == 0)
+	if (gateway_find(engine, GATEWAY_CALLER, from_phone, caller.at, caller.len, &id) == 0)
 		call->customer = id;
 	if (call_state(call) != CALL_ANSWERED && call_state(call) != CALL_ESTABLISHED)
 		return;
 	if (call->customer != GATEWAY_NO_ID &&
 	    gateway_admit(engine, GATEWAY_CALLER, call->customer, true) == GATEWAY_OK)
 		call->caller_gateway = call->customer;
-	if (gateway_find(engine, GATEWAY_CALLEE, callee.at, callee.len, &id) == 0 &&
+	if (gateway_find(engine, GATEWAY_CALLEE, to_phone, callee.at, callee.len, &id) == 0 &&
 	    gateway_admit(engine, GATEWAY_CALLEE, id, true) == GATEWAY_OK)
 		call->callee_gateway = id;
 }

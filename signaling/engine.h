@@ -200,7 +200,8 @@ enum gateway_verdict { GATEWAY_OK, GATEWAY_FULL, GATEWAY_OVER_RATE, GATEWAY_DISA
  *   void gateway_release(struct engine *, enum gateway_side, uint32_t id);
  *   void gateway_report(struct engine *, enum gateway_side, uint32_t id, unsigned int code, uint32_t retry_after_s);
  *        how an attempt ended: its final SIP code, 0 = no response at all
- *   int  gateway_find(struct engine *, enum gateway_side, const char *name, size_t len, uint32_t *id);   at recovery
+ *   int  gateway_find(struct engine *, enum gateway_side, bool is_phone, const char *name, size_t len, uint32_t *id);
+ *        at recovery
  * A phone that is called is admitted through the same functions, with binding_target.gateway.
  */
 

@@ -303,14 +303,15 @@ void gateway_talked(struct engine *engine, enum gateway_side side, uint32_t id, 
 	cell_add(&cell->talk_ms, duration_us / US_PER_MS);
 }
 
-int gateway_find(struct engine *engine, enum gateway_side side, const char *name, size_t len, uint32_t *id)
+int gateway_find(struct engine *engine, enum gateway_side side, bool is_phone, const char *name, size_t len,
+		 uint32_t *id)
 {
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 	enum party_kind kind = side == GATEWAY_CALLER ? PARTY_MAPPING : PARTY_ROUTING;
 	const struct user *user;
 
-	if (signaling_snapshot_gateway(snapshot, kind, name, len, id) == 0)
-		return 0;
+	if (!is_phone)
+		return signaling_snapshot_gateway(snapshot, kind, name, len, id);
 	user = users_find(snapshot->users, name, len);
 	if (user == NULL || user->kind != USER_PHONE)
 		return -ENOENT;

@@ -90,9 +90,10 @@ void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, 
 /* An answered call has ended: for the mean duration operators see. */
 void gateway_talked(struct engine *engine, enum gateway_side side, uint32_t id, uint64_t duration_us);
 /*
- * By name, at recovery: callers are mapping gateways or phones, callees are routing gateways or phones (a gateway
- * is looked for first). 0 or -ENOENT.
+ * By name, at recovery: a phone by its user, else a caller is a mapping gateway and a callee a routing one (a gateway
+ * may have a user's name). 0 or -ENOENT.
  */
-int gateway_find(struct engine *engine, enum gateway_side side, const char *name, size_t len, uint32_t *id);
+int gateway_find(struct engine *engine, enum gateway_side side, bool is_phone, const char *name, size_t len,
+		 uint32_t *id);
 
 #endif

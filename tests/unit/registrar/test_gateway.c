@@ -10,7 +10,7 @@ static uint32_t gateway_id(enum gateway_side side, const char *called)
 {
 	uint32_t id = GATEWAY_NO_ID;
 
-	CHECK_INT(gateway_find(&f.engine, side, called, strlen(called), &id), 0);
+	CHECK_INT(gateway_find(&f.engine, side, false, called, strlen(called), &id), 0);
 	return id;
 }
 
@@ -147,17 +147,21 @@ static void test_retry_after(void)
 
 static void test_phones(void)
 {
-	uint32_t id;
+	uint32_t id, other;
 
 	fixture_init(&f);
-	id = gateway_id(GATEWAY_CALLEE, "alice");
-	CHECK_INT(gateway_id(GATEWAY_CALLER, "alice"), id);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLEE, true, "alice", 5, &id), 0);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, true, "alice", 5, &other), 0);
+	CHECK_INT(other, id);
 	CHECK_INT(admit(id), GATEWAY_OK);
 	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
 	CHECK_INT(admit(id), GATEWAY_FULL);
-	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, "nobody", 6, &id), -ENOENT);
-	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, "acm", 3, &id), -ENOENT);
-	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, "acme-", 5, &id), -ENOENT);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, true, "nobody", 6, &id), -ENOENT);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, false, "acm", 3, &id), -ENOENT);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, false, "acme-", 5, &id), -ENOENT);
+	/* What names a gateway names no phone, and the other way round. */
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, true, "acme", 4, &id), -ENOENT);
+	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, false, "alice", 5, &id), -ENOENT);
 	fixture_fini(&f);
 }
 
