@@ -25,7 +25,7 @@ static int next_auth_param(struct sip_text *rest, struct sip_text *name, struct 
 			return -EINVAL;
 		*value = sip_text_span(start + 1, at - 1);
 	} else {
-		at = sip_skip_class(start, end, SIP_C_VALUE);
+		at = sip_skip_value(start, end);
 		*value = sip_text_span(start, at);
 		if (value->len && memchr(value->at, '\\', value->len))
 			return -EINVAL; /* no token; between quotes again it would mean something else */

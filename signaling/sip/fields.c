@@ -51,9 +51,18 @@ static int via_params(struct sip_via *via)
 /* "SIP/2.0/UDP" and what follows up to the host; white space may stand around the slashes. */
 static int via_protocol(struct sip_via *via, const char **at, const char *end)
 {
+	static const struct sip_text usual = SIP_TEXT_INIT("SIP/2.0/UDP ");
 	const char *start = *at, *stop;
 	struct sip_text name, version;
 
+	if (end - start > usual.len && memcmp(start, usual.at, usual.len) == 0) {
+		via->protocol = sip_text(start, 7);
+		via->version_ok = true;
+		via->transport_text = sip_text(start + 8, 3);
+		via->transport = SIP_TRANSPORT_UDP;
+		*at = sip_skip_lws(start + usual.len, end);
+		return 0;
+	}
 	name = take_token(at, end);
 	if (!take_slash(at, end))
 		return -EINVAL;
@@ -94,10 +103,10 @@ int sip_via_parse(struct sip_via *out, struct sip_text value)
 	return error;
 }
 
-/* Display name and URI of "Name" <uri> or Name <uri>; *at ends up behind the bracket. */
-static int bracketed(struct sip_name_addr *out, const char **at, const char *end)
+/* What stands before the '<' of "Name" <uri> or Name <uri>: *at ends up on the bracket. */
+static int take_display(struct sip_name_addr *out, const char **at, const char *end)
 {
-	const char *open = *at, *close;
+	const char *open = *at;
 
 	if (*open == '"') {
 		const char *behind = sip_skip_quoted(open, end);
@@ -106,45 +115,61 @@ static int bracketed(struct sip_name_addr *out, const char **at, const char *end
 			return -EINVAL;
 		out->display = sip_text_span(open + 1, behind - 1);
 		out->display_quoted = true;
-		open = sip_skip_lws(behind, end);
-		if (open == end || *open != '<')
-			return -EINVAL;
-	} else {
-		/* Tokens by the grammar; commas, dots and bytes of other alphabets in practice. */
-		while (*open != '<') {
-			if (*open == '"' || *open == '>')
-				return -EINVAL;
-			open++;
-		}
-		out->display = sip_text_trim(sip_text_span(*at, open));
+		*at = sip_skip_lws(behind, end);
+		return *at < end && **at == '<' ? 0 : -EINVAL;
 	}
-	close = memchr(open, '>', (size_t)(end - open));
-	if (!close)
+	/* Tokens by the grammar; commas, dots and bytes of other alphabets in practice. There is a bracket. */
+	for (; *open != '<'; open++)
+		if (*open == '"' || *open == '>')
+			return -EINVAL;
+	out->display = sip_text_trim(sip_text_span(*at, open));
+	*at = open;
+	return 0;
+}
+
+/* <uri>, blanks allowed around it: *at stands on the first bracket and ends up behind the second. */
+static int take_bracketed(struct sip_name_addr *out, const char **at, const char *end)
+{
+	const char *start = sip_skip_lws(*at + 1, end), *stop = sip_skip_uri(start, end);
+	const char *close = sip_skip_lws(stop, end);
+
+	if (close == end || *close != '>')
 		return -EINVAL;
 	out->brackets = true;
-	out->uri = sip_text_trim(sip_text_span(open + 1, close));
+	out->uri = sip_text_span(start, stop);
 	*at = close + 1;
 	return 0;
 }
 
 /* A URI without brackets ends at the first semicolon, and may hold no comma and no question mark (section 20). */
-static int bare(struct sip_name_addr *out, const char **at, const char *end)
+static int take_bare(struct sip_name_addr *out, const char **at, const char *end)
 {
-	const char *stop = *at;
+	const char *stop = sip_skip_value(*at, end);
 
-	while (stop < end && *stop != ';') {
-		if (*stop == '?' || *stop == ',' || *stop == '"' || *stop == '>')
-			return -EINVAL;
-		stop++;
-	}
-	out->uri = sip_text_trim(sip_text_span(*at, stop));
+	out->uri = sip_text_span(*at, stop);
 	*at = stop;
-	return 0;
+	return memchr(out->uri.at, '?', out->uri.len) ? -EINVAL : 0;
+}
+
+/* Parameters of a name-addr: those of the header, not of the URI. */
+static int take_params(struct sip_name_addr *out, const char *at, const char *end)
+{
+	struct sip_text rest, name, value;
+	int more;
+
+	rest = out->params = sip_text_span(at, end);
+	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
+		if (!sip_text_is_nocase(name, "tag"))
+			continue;
+		if (out->tag.at || value.len == 0)
+			return -EINVAL; /* two tags are two dialogs, an empty one is none */
+		out->tag = value;
+	}
+	return more;
 }
 
 int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 {
-	struct sip_text name, text;
 	const char *at, *end;
 	int error;
 
@@ -158,26 +183,16 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 	}
 	at = value.at;
 	end = sip_text_end(value);
-	if (*at == '"' || memchr(at, '<', value.len))
-		error = bracketed(out, &at, end);
-	else
-		error = bare(out, &at, end);
-	if (error)
-		return error;
-	/* At least a scheme, and nothing in it that no URI may hold. */
-	if (out->uri.len == 0 || !memchr(out->uri.at, ':', out->uri.len) ||
-	    sip_skip_uri(out->uri.at, sip_text_end(out->uri)) != sip_text_end(out->uri))
-		return -EINVAL;
-	at = sip_skip_lws(at, end);
-	out->params = text = sip_text_span(at, end);
-	while ((error = sip_param_next(&text, &name, &value)) == 1) {
-		if (!sip_text_is_nocase(name, "tag"))
-			continue;
-		if (out->tag.at || value.len == 0)
-			return -EINVAL; /* two tags are two dialogs, an empty one is none */
-		out->tag = value;
+	if (*at == '"' || memchr(at, '<', value.len)) {
+		error = take_display(out, &at, end);
+		if (!error)
+			error = take_bracketed(out, &at, end);
+	} else {
+		error = take_bare(out, &at, end);
 	}
-	return error;
+	if (!error && !(out->uri.len && memchr(out->uri.at, ':', out->uri.len)))
+		error = -EINVAL; /* not even a scheme */
+	return error ? error : take_params(out, sip_skip_lws(at, end), end);
 }
 
 int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)

@@ -28,7 +28,7 @@ int sip_param_next(struct sip_text *params, struct sip_text *name, struct sip_te
 				return -EINVAL;
 			*value = sip_text_span(start + 1, at - 1);
 		} else {
-			at = sip_skip_class(start, end, SIP_C_VALUE);
+			at = sip_skip_value(start, end);
 			*value = sip_text_span(start, at);
 		}
 		at = sip_skip_lws(at, end);

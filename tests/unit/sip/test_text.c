@@ -79,8 +79,8 @@ static void eol_walk(void)
 	}
 }
 
-/* The scan by blocks stops where the table says, at every place in a block and in the rest behind it. */
-static void uri_scan(void)
+/* The scans by blocks stop where the table says, at every place in a block and in the rest behind it. */
+static void class_scans(void)
 {
 	char text[48];
 
@@ -90,6 +90,8 @@ static void uri_scan(void)
 			text[at] = (char)c;
 			CHECK(sip_skip_uri(text, text + sizeof(text)) ==
 			      (sip_char_is((char)c, SIP_C_URI) ? text + sizeof(text) : text + at));
+			CHECK(sip_skip_value(text, text + sizeof(text)) ==
+			      (sip_char_is((char)c, SIP_C_VALUE) ? text + sizeof(text) : text + at));
 		}
 	}
 }
@@ -164,7 +166,7 @@ static const struct check_case cases[] = {
     {"character classes", classes},
     {"line end scan", eol_scan},
     {"line end walk", eol_walk},
-    {"URI scan", uri_scan},
+    {"scans for classes", class_scans},
     {"header names", header_names},
     {"methods and codes", methods_and_codes},
     {"lists", lists},
