@@ -13,13 +13,21 @@
 #include "config.h"
 #include "segment.h"
 
+/* Busy and all cycles of a worker's loop since its start: utilisation of a polling core. Written by that worker. */
+struct worker_status {
+	_Alignas(64) _Atomic uint64_t busy_cycles;
+	_Atomic uint64_t total_cycles;
+	_Atomic uint64_t polls;
+	_Atomic uint64_t beat_us; /* monotonic, at least once a second: a stuck worker shows */
+};
+
 struct process_status {
 	_Alignas(64) _Atomic int32_t pid; /* 0 = has never run, or stopped cleanly */
 	_Atomic uint32_t ready;           /* takes work */
 	_Atomic uint32_t starts;          /* lives so far */
 	_Atomic uint32_t workers;
-	_Atomic uint64_t started_us;      /* monotonic */
-	_Atomic uint64_t heartbeat_us;    /* monotonic; housekeeping, several times a second */
+	_Atomic uint64_t started_us;   /* monotonic */
+	_Atomic uint64_t heartbeat_us; /* monotonic; housekeeping, several times a second */
 	_Atomic uint64_t config_loaded_us;
 	_Atomic uint64_t config_generation; /* counts successful loads in this life */
 	char version[32];
@@ -28,13 +36,7 @@ struct process_status {
 	_Atomic uint32_t database_connected;
 	_Atomic uint64_t spool_pending_records; /* on disk, not yet committed in PostgreSQL */
 	_Atomic uint64_t spool_pending_bytes;
-	/* busy and all cycles of each worker's loop since its start: utilisation of a polling core */
-	struct {
-		_Alignas(64) _Atomic uint64_t busy_cycles;
-		_Atomic uint64_t total_cycles;
-		_Atomic uint64_t polls;
-		_Atomic uint64_t beat_us; /* monotonic, at least once a second: a stuck worker shows */
-	} worker[CONFIG_MAX_WORKERS];
+	struct worker_status worker[CONFIG_MAX_WORKERS];
 };
 
 struct status {

@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <time.h>
 
-#include <rte_cycles.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#undef US_PER_S /* rte_cycles.h has one that is an int */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pulse.h"
 #include "kept.h"
 #include "relay.h"
 #include "watch.h"
 #include "worker.h"
 
 #define INBOX_DATAGRAMS 512 /* for each pair of workers */
-#define IDLE_POLLS      32  /* before the first nap */
-#define NAP_MIN_US      50
-#define NAP_MAX_US      200
 
 static_assert(sizeof(struct datagram) % 4 == 0, "element of an rte_ring");
 
@@ -154,40 +148,18 @@ static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
 	return work;
 }
 
-/* On a shared core: sleep when there was nothing to do for some polls, longer the longer it lasts. */
-static void nap(struct media_worker *w)
-{
-	unsigned int us = NAP_MIN_US;
-
-	if (++w->idle_polls < IDLE_POLLS)
-		return;
-	us += w->idle_polls - IDLE_POLLS;
-	nanosleep(&(struct timespec){.tv_nsec = (us > NAP_MAX_US ? NAP_MAX_US : us) * 1000l}, NULL);
-}
-
 int media_worker_run(void *context)
 {
 	struct media_worker *w = context;
-	typeof(w->process->status->worker[0]) *status = &w->process->status->worker[w->core.worker];
-	uint64_t busy = 0, polls = 0, start = rte_rdtsc(), before = start;
+	struct pulse pulse;
 
+	process_pin_thread(-1, w->name);
 	log_worker_init(w->name);
-	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
+	pulse_start(&pulse, &w->process->status->worker[w->core.worker], w->idle);
 	while (!atomic_load_explicit(&w->process->stopping, memory_order_relaxed)) {
-		uint64_t now_us = clock_now_us(), after;
-		unsigned int work = poll_once(w, now_us);
+		uint64_t now_us = clock_now_us();
 
-		if (work > 0)
-			w->idle_polls = 0;
-		else if (w->idle == IDLE_NAP)
-			nap(w);
-		after = rte_rdtsc();
-		busy += work > 0 ? after - before : 0;
-		before = after;
-		atomic_store_explicit(&status->busy_cycles, busy, memory_order_relaxed);
-		atomic_store_explicit(&status->total_cycles, after - start, memory_order_relaxed);
-		atomic_store_explicit(&status->polls, ++polls, memory_order_relaxed);
-		atomic_store_explicit(&status->beat_us, now_us, memory_order_relaxed);
+		pulse_beat(&pulse, poll_once(w, now_us), now_us);
 	}
 	return 0;
 }

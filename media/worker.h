@@ -24,7 +24,6 @@ struct media_worker {
 	struct rte_ring
 	    *inbox[CONFIG_MAX_WORKERS]; /* from each of the others: datagrams on our ports, slots to let go of */
 	enum idle_policy idle;
-	unsigned int idle_polls;
 	uint64_t now_us; /* of the poll in progress */
 	char name[32];
 };

@@ -3,23 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <time.h>
 
-#include <rte_cycles.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#undef US_PER_S /* rte_cycles.h has one that is an int */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/pulse.h"
 #include "signaling/sip/message.h"
 #include "signaling/worker.h"
 
 #define INBOX_DATAGRAMS 1024 /* for each pair of workers */
-#define IDLE_POLLS      32   /* before the first nap */
-#define NAP_MIN_US      50
-#define NAP_MAX_US      200
 #define HANGUP_WAIT_MS  500
 
 /* A datagram on its way to the worker it belongs to. */
@@ -178,43 +173,19 @@ static unsigned int poll_once(struct worker *w)
 	return work;
 }
 
-/* On a shared core: sleep when there was nothing to do for some polls, longer the longer it lasts. */
-static void nap(struct worker *w)
-{
-	unsigned int us = NAP_MIN_US;
-
-	if (++w->idle_polls < IDLE_POLLS)
-		return;
-	us += w->idle_polls - IDLE_POLLS;
-	if (us > NAP_MAX_US)
-		us = NAP_MAX_US;
-	nanosleep(&(struct timespec){.tv_nsec = us * 1000l}, NULL);
-}
-
 static void loop(struct worker *w)
 {
 	struct process *process = &w->signaling->process;
-	typeof(process->status->worker[0]) *status = &process->status->worker[w->index];
-	uint64_t busy = 0, polls = 0, start = rte_rdtsc(), before = start;
+	struct pulse pulse;
 
+	pulse_start(&pulse, &process->status->worker[w->index], w->idle);
 	while (!atomic_load_explicit(&process->stopping, memory_order_relaxed)) {
 		unsigned int work;
-		uint64_t after;
 
 		w->now_us = clock_now_us();
 		work = poll_once(w);
 		snapshot_quiescent();
-		if (work > 0)
-			w->idle_polls = 0;
-		else if (w->idle == IDLE_NAP)
-			nap(w);
-		after = rte_rdtsc();
-		busy += work > 0 ? after - before : 0;
-		before = after;
-		atomic_store_explicit(&status->busy_cycles, busy, memory_order_relaxed);
-		atomic_store_explicit(&status->total_cycles, after - start, memory_order_relaxed);
-		atomic_store_explicit(&status->polls, ++polls, memory_order_relaxed);
-		atomic_store_explicit(&status->beat_us, w->now_us, memory_order_relaxed);
+		pulse_beat(&pulse, work, w->now_us);
 	}
 }
 
@@ -224,7 +195,6 @@ int worker_run(void *context)
 
 	process_pin_thread(-1, w->name);
 	log_worker_init(w->name);
-	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
 	rcu_register_thread();
 	w->now_us = w->engine->now_us = clock_now_us();
 	registrar_start(w->engine);

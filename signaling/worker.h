@@ -49,7 +49,6 @@ struct worker {
 	struct signaling *signaling;
 	unsigned int index;
 	enum idle_policy idle;
-	unsigned int idle_polls;
 	struct engine *engine;
 	struct registrar *registrar;
 	struct counter_row *counters;

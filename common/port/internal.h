@@ -13,7 +13,6 @@
 #include <rte_ring.h>
 #include <rte_udp.h>
 
-#undef US_PER_S /* rte_cycles.h has one that is an int */
 #include "common/clock.h"
 #include "common/port.h"
 
