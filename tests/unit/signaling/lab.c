@@ -82,7 +82,7 @@ static void set_parameters(struct parameters *p)
 	p->authentication_failed_suspend_s = 180;
 }
 
-static void configure(struct lab *lab)
+static void configure(struct lab *lab, uint32_t calls)
 {
 	static const char *const names[LAB_GATEWAYS] = {"v1", "v2", "v3", "v4"};
 	struct config *config = &lab->config;
@@ -92,7 +92,7 @@ static void configure(struct lab *lab)
 	config->realm = (char *)(uintptr_t) "lab.example.net";
 	config->digest_algorithms = DIGEST_BOTH;
 	config->path = (char *)(uintptr_t) "lab.yaml";
-	config->limits.calls = LAB_CALLS;
+	config->limits.calls = calls;
 	lab->any_prefix[0] = (char *)(uintptr_t) "";
 	parse(&lab->addresses[0].addr, "10.0.0.1");
 	parse(&lab->addresses[1].addr, "10.0.0.2");
@@ -101,6 +101,8 @@ static void configure(struct lab *lab)
 	    (struct config_port){.name = (char *)(uintptr_t) "sip0", .process = ROLE_SIGNALING, .sip_port = 5060};
 	lab->ports[1] = (struct config_port){
 	    .name = (char *)(uintptr_t) "rtp0", .process = ROLE_MEDIA, .rtp_ports = {20000, 20199}};
+	if (calls > LAB_CALLS)
+		lab->ports[1].rtp_ports.last = 65535;
 	lab->ports[0].addresses = &lab->addresses[0];
 	lab->ports[1].addresses = &lab->addresses[1];
 	lab->ports[0].addresses_count = lab->ports[1].addresses_count = 1;
@@ -184,10 +186,15 @@ static void stop(struct lab *lab)
 
 struct lab *lab_new(void)
 {
+	return lab_new_for(LAB_CALLS);
+}
+
+struct lab *lab_new_for(uint32_t calls)
+{
 	struct lab *lab = zeroed(sizeof(*lab));
 	struct segment_spec spec;
 
-	configure(lab);
+	configure(lab, calls);
 	calls_spec(&spec, &lab->config);
 	lab->calls_size = spec.size - SEGMENT_HEADER;
 	lab->calls = zeroed(lab->calls_size);

@@ -82,6 +82,7 @@ struct lab {
 };
 
 struct lab *lab_new(void);
+struct lab *lab_new_for(uint32_t calls); /* for benchmarks: more than LAB_CALLS */
 void lab_free(struct lab *lab);
 void lab_reload(struct lab *lab);  /* what the test changed in config is in force */
 void lab_restart(struct lab *lab); /* as after a kill -9 */
