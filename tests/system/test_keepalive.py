@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 
 import pytest
 
+from lab.net import wait_for
 from lab.switch import base_config
 
 PERIOD_S = 10  # the shortest there is
@@ -121,3 +123,20 @@ def test_overrun_alarms_and_a_reload_heals(keepalive):
     time.sleep(0.5)
     assert result(k.drive(2000, PERIOD_S // 2))["sum"] == 0
     assert k.counter("rounds_overrun") == 1
+
+
+def test_what_a_damaged_ring_held_is_said_again(keepalive):
+    k = keepalive("damage")
+    k.process.send_signal(signal.SIGSTOP)
+    driver = k.drive(1000, 5)
+    with open(f"/dev/shm/tandem.{k.node}.ring.signaling-0.keepalive-0", "r+b", buffering=0) as ring:
+        def number(at):
+            ring.seek(64 + at)  # behind the segment's header: capacity, head and tail, a cache line each, and the data
+            return struct.unpack("=Q", ring.read(8))[0]
+        wait_for(lambda: number(64) - number(128) >= 500 * 16, 10, "the endpoints are announced")
+        ring.seek(64 + 192 + number(128) % number(0))
+        ring.write(b"\xee" * 8)
+    k.process.send_signal(signal.SIGCONT)
+    wait_for(lambda: k.counter("endpoints") == 1000, 4, "all endpoints are known")
+    assert k.counter("ring_damaged") == 1
+    assert result(driver)["wrong"] == 0
