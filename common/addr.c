@@ -113,17 +113,13 @@ int net_prefix_parse(struct net_prefix *prefix, const char *text, size_t len)
 	return 0;
 }
 
+/* At most five digits. */
 static size_t print_number(char *out, unsigned int value)
 {
-	char digits[5];
-	size_t count = 0;
+	size_t count = value < 10 ? 1 : value < 100 ? 2 : value < 1000 ? 3 : value < 10000 ? 4 : 5;
 
-	do {
-		digits[count++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	for (size_t i = 0; i < count; i++)
-		out[i] = digits[count - 1 - i];
+	for (size_t i = count; i-- > 0; value /= 10)
+		out[i] = (char)('0' + value % 10);
 	return count;
 }
 

@@ -21,9 +21,7 @@ int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
 	line->next = stop;
 	if (stop < end && *stop == '\r')
 		line->next++;
-	if (line->next < end && *line->next == '\n')
-		line->next++;
-	else if (line->next < end)
+	if (line->next < end && *line->next++ != '\n')
 		return -EINVAL; /* a NUL, or a CR that ends no line */
 	if (stop - start < 2 || start[0] < 'a' || start[0] > 'z' || start[1] != '=')
 		return -EINVAL;
@@ -36,18 +34,16 @@ int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
 
 struct sip_text sdp_word(struct sip_text *rest)
 {
-	const char *at = rest->at, *end = sip_text_end(*rest), *start;
+	const char *end = sip_text_end(*rest), *start = rest->at, *stop, *next;
 
-	while (at < end && *at == ' ')
-		at++;
-	for (start = at; at < end && *at != ' ';)
-		at++;
-	*rest = sip_text_span(at, end);
-	while (rest->len && *rest->at == ' ') {
-		rest->at++;
-		rest->len--;
-	}
-	return sip_text_span(start, at);
+	while (start < end && *start == ' ')
+		start++;
+	for (stop = start; stop < end && *stop != ' ';)
+		stop++;
+	for (next = stop; next < end && *next == ' ';)
+		next++;
+	*rest = sip_text_span(next, end);
+	return sip_text_span(start, stop);
 }
 
 struct sip_text sdp_attribute_name(struct sip_text attribute, struct sip_text *value)

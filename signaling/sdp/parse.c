@@ -84,7 +84,7 @@ static int parse_media(struct sdp_media *media, struct sip_text value)
 	struct sip_text port, count, word, rest;
 	const char *slash;
 
-	*media = (struct sdp_media){.port_count = 1};
+	memset(media, 0, offsetof(struct sdp_media, format));
 	media->media = sdp_word(&value);
 	port = sdp_word(&value);
 	media->proto = sdp_word(&value);

@@ -39,7 +39,6 @@ struct sdp_media {               /* one m= line and what follows it */
 	struct sip_text proto;   /* "RTP/AVP" */
 	struct sip_text formats; /* the list, as written */
 	struct sip_text lines;   /* from the m= line to the next one */
-	struct sip_text format[SDP_FORMATS];
 	uint8_t format_count;
 	uint8_t kind;        /* enum sdp_kind */
 	uint8_t direction;   /* enum sdp_direction; the session's where the media has none */
@@ -50,10 +49,11 @@ struct sdp_media {               /* one m= line and what follows it */
 	uint16_t ptime_ms;   /* 0 = not written */
 	bool has_rtcp;       /* a=rtcp stood there */
 	bool rtcp_mux;
-	bool encrypted;                   /* SAVP in the proto, or crypto or fingerprint on it */
-	bool has_ice;                     /* candidates or ufrag */
-	struct net_addr rtcp_addr;        /* address in a=rtcp; NET_NONE = same as the media */
-	struct sdp_connection connection; /* its own c= line; host.at NULL = the session's applies */
+	bool encrypted;                      /* SAVP in the proto, or crypto or fingerprint on it */
+	bool has_ice;                        /* candidates or ufrag */
+	struct net_addr rtcp_addr;           /* address in a=rtcp; NET_NONE = same as the media */
+	struct sdp_connection connection;    /* its own c= line; host.at NULL = the session's applies */
+	struct sip_text format[SDP_FORMATS]; /* format_count of them; last, so that nobody clears it */
 };
 
 struct sdp_session {
