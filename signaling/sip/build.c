@@ -15,16 +15,17 @@ int sip_build_finish(const struct sip_builder *b)
 	return b->overflow ? -EMSGSIZE : (int)b->len;
 }
 
-/* Room for n bytes, or NULL once anything has not fitted. */
-static inline char *take(struct sip_builder *b, uint32_t n)
+/* Room for n bytes, or NULL: from then on nothing fits any more. */
+static inline char *take(struct sip_builder *b, size_t n)
 {
 	char *at = b->data + b->len;
 
-	if (b->overflow || b->size - b->len < n) {
+	if (b->size - b->len < n) {
 		b->overflow = true;
+		b->size = b->len;
 		return NULL;
 	}
-	b->len += n;
+	b->len += (uint32_t)n;
 	return at;
 }
 
@@ -64,30 +65,36 @@ static inline void copy_clean8(char *to, const char *from)
 }
 #endif
 
-/* Copy what came from outside: nothing in it may end the line. */
-static void put_safe(struct sip_builder *b, struct sip_text text)
+/* Copy what came from outside: nothing in it may end the line. Returns behind the copy. */
+static char *copy_clean(char *to, struct sip_text text)
 {
-	char *to = take(b, text.len);
 	uint32_t i = 0;
 
-	if (!to)
-		return;
 #ifdef __SSE2__
 	/* Whole blocks, and the last one once more from the end: the two may overlap. */
 	if (text.len >= 16) {
 		for (; text.len - i > 16; i += 16)
 			copy_clean16(to + i, text.at + i);
 		copy_clean16(to + text.len - 16, text.at + text.len - 16);
-		return;
+		return to + text.len;
 	}
 	if (text.len >= 8) {
 		copy_clean8(to, text.at);
 		copy_clean8(to + text.len - 8, text.at + text.len - 8);
-		return;
+		return to + text.len;
 	}
 #endif
 	for (; i < text.len; i++)
 		to[i] = clean(text.at[i]);
+	return to + text.len;
+}
+
+static void put_safe(struct sip_builder *b, struct sip_text text)
+{
+	char *to = take(b, text.len);
+
+	if (to)
+		copy_clean(to, text);
 }
 
 /* The digits of the number, at the end of a buffer: where they begin. */
@@ -174,9 +181,14 @@ void sip_build_status(struct sip_builder *b, unsigned int code, const char *reas
 
 void sip_build_header(struct sip_builder *b, enum sip_header_id id, struct sip_text value)
 {
-	sip_build_begin(b, id);
-	put_safe(b, value);
-	PUT(b, "\r\n");
+	struct sip_text start = sip_header_start(id);
+	char *to = take(b, (size_t)start.len + value.len + 2);
+
+	if (!to)
+		return;
+	memcpy(to, start.at, start.len);
+	to = copy_clean(to + start.len, value);
+	memcpy(to, "\r\n", 2);
 }
 
 void sip_build_header_named(struct sip_builder *b, struct sip_text name, struct sip_text value)
@@ -309,7 +321,7 @@ static void put_top_via(struct sip_builder *b, const struct sip_via *via, const 
 	char ip[NET_ADDR_TEXT];
 	struct sip_text from = sip_text(ip, net_addr_print_ip(source, ip));
 	/* Another spelling of the same IPv6 address gets a received= it would not need, which harms nobody. */
-	bool same = sip_text_equal_nocase(via->host, from);
+	bool same = sip_text_equal(via->host, from) || sip_text_equal_nocase(via->host, from);
 
 	put_safe(b, sip_text_span(via->text.at, via->params.at));
 	while (sip_param_next(&rest, &name, &value) == 1) {
