@@ -33,7 +33,7 @@ static void free_digest(struct config_digest *digest)
 	free(digest);
 }
 
-static void free_port(struct config_port *port)
+void config_port_fini(struct config_port *port)
 {
 	free(port->name);
 	free(port->network);
@@ -75,7 +75,7 @@ void config_free(struct config *config)
 	for (unsigned int role = 0; role < ROLE_COUNT; role++)
 		free(config->process[role].workers);
 	for (unsigned int i = 0; i < config->ports_count; i++)
-		free_port(&config->ports[i]);
+		config_port_fini(&config->ports[i]);
 	free(config->ports);
 	for (unsigned int i = 0; i < config->mapping_gateways_count; i++)
 		free_mapping_gateway(&config->mapping_gateways[i]);

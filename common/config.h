@@ -170,6 +170,8 @@ struct config *config_load(const char *path);
 /* The same for a machine with so many cores (0 = this one), with faults and warnings written to `report`. */
 struct config *config_load_for(const char *path, unsigned int cores, FILE *report);
 void config_free(struct config *config);
+/* Free what a port's description points to, for who has copied one. */
+void config_port_fini(struct config_port *port);
 
 /*
  * What a running process can't take over by reload: node, workers, ports, limits, spool. Returns NULL when the

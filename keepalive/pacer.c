@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pacer.h"
 
-#define US_PER_MS 1000ull
-#define US_PER_S  1000000ull
+#include "common/clock.h" /* the units alone */
 
 /* The parameters' ranges: what pace_fit() may propose. */
 #define ONE_TIME_MAX 10000u

@@ -36,16 +36,6 @@ const char *port_vdev_name(enum port_driver driver)
 
 /* ---- the copy of the configuration ------------------------------------------------------------------------------- */
 
-static void config_copy_free(struct config_port *config)
-{
-	free(config->name);
-	free(config->network);
-	free(config->device);
-	free(config->options);
-	free(config->addresses);
-	free(config->gateways);
-}
-
 static void *copy_array(const void *from, size_t bytes)
 {
 	void *to = malloc(bytes ? bytes : 1);
@@ -395,7 +385,7 @@ void port_close(struct port *port)
 	free(port->queues);
 	if (port->multicast_fd >= 0)
 		close(port->multicast_fd);
-	config_copy_free(&port->config);
+	config_port_fini(&port->config);
 	free(port);
 }
 
