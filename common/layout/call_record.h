@@ -31,7 +31,7 @@
 #define CALLS_VERSION 1
 
 #define CALL_ARENA    1400u /* bytes for strings in the record */
-#define CALL_OVERFLOW 4096u /* and in an overflow block */
+#define CALL_OVERFLOW 16384u /* and in an overflow block: the longest message that a port puts together has room */
 
 enum call_state {
 	CALL_FREE,        /* the rest of the record means nothing */
@@ -168,7 +168,7 @@ static_assert(sizeof(struct call_table) == 64, "stored in shared memory");
 
 static inline uint32_t call_table_blocks(uint32_t calls)
 {
-	return calls / 8 + 16;
+	return calls / 32 + 16;
 }
 
 static inline void calls_spec(struct segment_spec *spec, const struct config *config)
