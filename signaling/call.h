@@ -186,8 +186,6 @@ void call_send_failure(struct call *call);
 uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out);
 void call_caller_acked(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_caller_user;
-struct sip_text call_caller_via(struct engine *engine, struct sip_message *request, const struct sip_flow *flow,
-				char *out, size_t size);
 
 /* ---- call_callee.c ---- */
 /* Where an attempt goes, and how its numbers look there. */
@@ -200,10 +198,10 @@ struct attempt_target {
 	bool is_phone;
 };
 /* Fill in the callee's side of the record. False when there is no room for its strings. */
-bool call_fill_callee(struct call *call, const struct attempt_target *target);
-/* Send the INVITE of the attempt that the record describes. authorization: a whole value, may be empty. 0 or a
- * negative errno as call_media_pass(). */
-int call_send_invite(struct call *call, struct sip_text authorization, bool proxy);
+bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target);
+/* Send the INVITE of the attempt that the record describes, made from the caller's. authorization: a whole value, may
+ * be empty. 0 or a negative errno as call_media_pass(). */
+int call_send_invite(struct call *call, struct sip_message *invite, struct sip_text authorization, bool proxy);
 void call_provisional(struct call *call, const struct call_event *event);
 void call_answered(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_callee_user;
@@ -211,7 +209,7 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 		     struct sip_text body);
 
 /* ---- call_attempt.c ---- */
-void call_begin(struct call *call); /* route, and make the first attempt */
+void call_begin(struct call *call, struct sip_message *invite); /* route, and make the first attempt */
 void call_failure(struct call *call, const struct call_event *event);
 void call_stage_timeout(struct call *call, const struct call_event *event);
 void call_stage_start(struct call *call, enum call_stage stage);
@@ -252,16 +250,17 @@ void call_build_user_uri(struct sip_builder *b, struct sip_text user, const stru
  * Who carries the audio of the attempt to come, and the ports for it. 0; -EINVAL: the caller's offer makes no sense
  * or has no audio (488); -ENOBUFS: no ports.
  */
-int call_media_prepare(struct call *call, const char *callee_network, enum media_mode callee_mode, bool callee_nat);
+int call_media_prepare(struct call *call, struct sip_message *invite, const char *callee_network,
+		       enum media_mode callee_mode, bool callee_nat);
 /*
  * The description in `message`, from one side, as the other side gets it: in the engine's body buffer. Empty
- * without one. media is told what is new. negative errno as above.
+ * without one. media is told what is new (by translate it is not, yet). negative errno as above.
  */
 int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 /* Around an offer of this side in the dialog: note what it may change; take it back when the offer is refused. */
 void call_media_note_before(struct call *call, enum call_side side);
 void call_media_take_back(struct call *call, enum call_side side);
-void call_media_answered(struct call *call);
 void call_media_tell(struct call *call);
 void call_media_close(struct call *call);
 void call_media_finish(struct call *call); /* statistics from the segment, ports back */

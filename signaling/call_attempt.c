@@ -111,16 +111,16 @@ static void give_up(struct call *call, int error)
 	call_close(call, theirs ? END_BAD_REQUEST : END_OVERLOAD, END_BY_SERVER, theirs ? 488 : 503, -1);
 }
 
-static void start_attempt(struct call *call, const struct attempt_target *target, const char *network,
-			  enum media_mode mode)
+static void start_attempt(struct call *call, struct sip_message *invite, const struct attempt_target *target,
+			  const char *network, enum media_mode mode)
 {
 	int error = -ENOBUFS;
 
 	clear_attempt(call);
-	if (call_fill_callee(call, target))
-		error = call_media_prepare(call, network, mode, target->behind_nat);
+	if (invite && call_fill_callee(call, invite, target))
+		error = call_media_prepare(call, invite, network, mode, target->behind_nat);
 	if (error == 0)
-		error = call_send_invite(call, SIP_TEXT(""), false);
+		error = call_send_invite(call, invite, SIP_TEXT(""), false);
 	if (error < 0) {
 		give_up(call, error);
 		return;
@@ -129,7 +129,7 @@ static void start_attempt(struct call *call, const struct attempt_target *target
 	call_stage_start(call, STAGE_INVITE);
 }
 
-static void start_gateway(struct call *call, uint32_t id, const struct sip_flow *flow)
+static void start_gateway(struct call *call, struct sip_message *invite, uint32_t id, const struct sip_flow *flow)
 {
 	const struct config_routing_gateway *gateway = gateway_routing(call->engine->snapshot, id);
 	struct attempt_target target = {
@@ -143,7 +143,7 @@ static void start_gateway(struct call *call, uint32_t id, const struct sip_flow 
 	set_policy(call, gateway);
 	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = (uint8_t)gateway->silence_watch;
-	start_attempt(call, &target, gateway->network, gateway->media_mode);
+	start_attempt(call, invite, &target, gateway->network, gateway->media_mode);
 }
 
 /* The next candidate that takes the call now, admitted; GATEWAY_NO_ID: none. */
@@ -172,7 +172,7 @@ void call_release_callee(struct call *call)
 
 /* ---- the first ---- */
 
-static void begin_phone(struct call *call, const struct binding_target *binding)
+static void begin_phone(struct call *call, struct sip_message *invite, const struct binding_target *binding)
 {
 	struct attempt_target target = {
 	    .flow = binding->flow,
@@ -191,10 +191,10 @@ static void begin_phone(struct call *call, const struct binding_target *binding)
 	set_policy(call, NULL);
 	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = SILENCE_BOTH;
-	start_attempt(call, &target, NULL, MEDIA_SYSTEM);
+	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM);
 }
 
-static void begin_route(struct call *call)
+static void begin_route(struct call *call, struct sip_message *invite)
 {
 	struct route_result result = {0};
 	struct sip_flow flow;
@@ -211,22 +211,22 @@ static void begin_route(struct call *call)
 	if (id == GATEWAY_NO_ID)
 		call_close(call, END_ALL_GATEWAY_BUSY, END_BY_SERVER, 503, -1);
 	else
-		start_gateway(call, id, &flow);
+		start_gateway(call, invite, id, &flow);
 }
 
-void call_begin(struct call *call)
+void call_begin(struct call *call, struct sip_message *invite)
 {
 	struct binding_target binding;
 
 	switch (binding_lookup(call->engine, call->callee, call->callee_len, &binding)) {
 	case 0:
-		begin_phone(call, &binding);
+		begin_phone(call, invite, &binding);
 		break;
 	case -EAGAIN:
 		call_close(call, END_REJECTED, END_BY_SERVER, 480, -1);
 		break;
 	default:
-		begin_route(call);
+		begin_route(call, invite);
 	}
 }
 
@@ -281,7 +281,7 @@ static void attempt_over(struct call *call, const struct outcome *outcome)
 		call_release_callee(call);
 		call->attempts++;
 		counter_inc(call->engine->counters, COUNTER_signaling_switches);
-		start_gateway(call, next, &flow);
+		start_gateway(call, transaction_request(call->engine, call->caller_invite), next, &flow);
 		return;
 	}
 	if (next != GATEWAY_NO_ID)
@@ -339,7 +339,9 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 	if (len < 0)
 		return false;
 	call->challenged = true;
-	return call_send_invite(call, sip_text(value, (size_t)len), proxy) == 0;
+	struct sip_message *invite = transaction_request(engine, call->caller_invite);
+
+	return invite && call_send_invite(call, invite, sip_text(value, (size_t)len), proxy) == 0;
 }
 
 static uint32_t retry_after_of(const struct sip_message *response)

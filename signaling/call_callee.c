@@ -68,15 +68,11 @@ static bool put_call_id(struct call *call)
 	return call_put(call, &call->record->dialog[CALLEE].call_id, built(&b));
 }
 
-bool call_fill_callee(struct call *call, const struct attempt_target *target)
+bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target)
 {
 	struct call_record *record = call->record;
 	struct call_dialog *dialog = &record->dialog[CALLEE];
-	struct sip_message *invite = transaction_request(call->engine, call->caller_invite);
 	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX];
-
-	if (!invite)
-		return false;
 	const struct sip_name_addr *from = sip_message_from(invite);
 	struct sip_text caller_out =
 	    sip_text(caller, call_rewrite(target->caller, sip_text(call->caller, call->caller_len), caller));
@@ -143,16 +139,12 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 	return sip_build_finish(&b);
 }
 
-int call_send_invite(struct call *call, struct sip_text authorization, bool proxy)
+int call_send_invite(struct call *call, struct sip_message *invite, struct sip_text authorization, bool proxy)
 {
 	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
 	struct call_dialog *dialog = &record->dialog[CALLEE];
-	struct sip_message *invite = transaction_request(engine, call->caller_invite);
 	struct sip_text sdp;
-
-	if (!invite)
-		return -ENOBUFS;
 	int error = call_media_pass(call, CALLER, invite, &sdp);
 
 	if (error < 0)
@@ -289,7 +281,7 @@ void call_answered(struct call *call, const struct call_event *event)
 
 	if (t != call->callee_invite)
 		return;
-	if (call_media_pass(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->sdp_seen) ||
+	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->sdp_seen) ||
 	    !fill_answer(call, event->message) || !call_put(call, &record->answer, sdp)) {
 		refuse_answer(call, event);
 		return;
@@ -303,7 +295,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 	record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	call_set_state(call, CALL_ANSWERED);
-	call_media_answered(call);
+	call_media_tell(call);
 	start_conversation(call);
 	if (record->bodyless) {
 		call->answer_awaiting_ack = t;

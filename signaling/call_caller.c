@@ -133,31 +133,26 @@ void call_caller_acked(struct call *call, const struct call_event *event)
 
 /* ---- the INVITE ---- */
 
-/* All Via values as a response has them: the top one with received and rport. */
-struct sip_text call_caller_via(struct engine *engine, struct sip_message *request, const struct sip_flow *flow,
-				char *out, size_t size)
+/* All Via values as a response has them, the top one with received and rport: the first lines of our 100. */
+static struct sip_text caller_via(const struct message_buffer *trying, char *out, size_t size)
 {
-	struct sip_message *again = engine->transactions->kept;
-	struct sip_values it;
-	struct sip_text via;
-	struct sip_builder b;
+	static const char name[] = "Via: ";
+	struct sip_text rest = sip_text(trying ? (const char *)trying->data : NULL, trying ? trying->len : 0);
 	size_t len = 0;
 
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_response(&b, request, 100, NULL, SIP_TEXT(""), &flow->remote);
-	sip_build_no_body(&b);
-	int built = sip_build_finish(&b);
+	for (const char *line = rest.len ? memchr(rest.at, '\n', rest.len) : NULL; line;) {
+		const char *value = line + sizeof(name);
+		const char *end = sip_text_end(rest);
 
-	if (built < 0 || sip_message_parse(again, b.data, (size_t)built) != SIP_PARSE_OK)
-		return SIP_TEXT("");
-	sip_values_init(&it, again, SIP_H_VIA);
-	while (sip_values_next(&it, &via) == 1) {
-		if (len + via.len + 1 > size)
+		if (end - line <= (ptrdiff_t)sizeof(name) || memcmp(line + 1, name, sizeof(name) - 1) != 0)
+			break;
+		line = memchr(value, '\n', (size_t)(end - value));
+		if (!line || len + (size_t)(line - value) > size)
 			return SIP_TEXT("");
 		if (len)
 			out[len++] = ',';
-		memcpy(out + len, via.at, via.len);
-		len += via.len;
+		memcpy(out + len, value, (size_t)(line - 1 - value)); /* without its CR */
+		len += (size_t)(line - 1 - value);
 	}
 	return sip_text(out, len);
 }
@@ -192,7 +187,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 		return false;
 	if (!call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)))
 		return false;
-	struct sip_text via = call_caller_via(call->engine, invite, flow, calls->body, sizeof(calls->body));
+	struct sip_text via = caller_via(call->caller_invite->message, calls->body, sizeof(calls->body));
 
 	return via.len && call_put(call, &call->record->via, via) &&
 	       call_put(call, &dialog->call_id, sip_message_call_id(invite)) &&
@@ -297,7 +292,8 @@ static const struct {
 };
 
 /* Let it in, or end it. */
-static void admit(struct call *call, enum source_verdict verdict, const struct source *source)
+static void admit(struct call *call, struct sip_message *invite, enum source_verdict verdict,
+		  const struct source *source)
 {
 	if (verdict == SOURCE_REFUSE) {
 		call_close(call, source->reason, END_BY_SERVER, source->code, -1);
@@ -314,7 +310,7 @@ static void admit(struct call *call, enum source_verdict verdict, const struct s
 		return;
 	}
 	call->caller_gateway = source->gateway;
-	call_begin(call);
+	call_begin(call, invite);
 }
 
 static bool overloaded(struct engine *engine)
@@ -343,7 +339,8 @@ static unsigned int why_not(const struct call *call, struct sip_message *invite)
 {
 	char number[CALL_NUMBER_MAX];
 
-	if (!call->caller_invite->request || (!call->record->overflow && !call->engine->calls->free_blocks))
+	if (!call->caller_invite->request || !call->caller_invite->message ||
+	    (!call->record->overflow && !call->engine->calls->free_blocks))
 		return 503;
 	if (!dialog_contact(invite).at)
 		return 400;
@@ -385,7 +382,7 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	copy_parameters(call);
 	call->record->arena_mark = call->record->arena_used;
 	call_set_state(call, CALL_SETUP);
-	admit(call, verdict, source);
+	admit(call, invite, verdict, source);
 	if (call->record)
 		call_write_end(call, true);
 }

@@ -125,14 +125,14 @@ static int take_relay(struct call *call, enum net_family caller_family, const ch
 	return error;
 }
 
-int call_media_prepare(struct call *call, const char *callee_network, enum media_mode callee_mode, bool callee_nat)
+int call_media_prepare(struct call *call, struct sip_message *invite, const char *callee_network,
+		       enum media_mode callee_mode, bool callee_nat)
 {
 	struct call_record *record = call->record;
-	struct sip_message *invite = transaction_request(call->engine, call->caller_invite);
 	const struct sdp_session *sdp = &call->engine->calls->sdp;
 	bool present;
 
-	if (!invite || !read_offer(call, invite, &present))
+	if (!read_offer(call, invite, &present))
 		return -EINVAL;
 	int audio = present ? sdp_first_audio(sdp) : -ENOENT;
 
@@ -233,7 +233,7 @@ static void plan_rewrite(struct call *call, enum call_side to, int audio)
 	}
 }
 
-int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
+int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
 {
 	struct calls *calls = call->engine->calls;
 	struct call_dialog *dialog = &call->record->dialog[other(from)];
@@ -259,8 +259,16 @@ int call_media_pass(struct call *call, enum call_side from, struct sip_message *
 	if (len < 0)
 		return -EINVAL;
 	*out = sip_text(calls->body, (size_t)len);
-	call_media_tell(call);
 	return 0;
+}
+
+int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
+{
+	int error = call_media_translate(call, from, message, out);
+
+	if (out->len)
+		call_media_tell(call);
+	return error;
 }
 
 /* ---- to media ---- */
@@ -368,11 +376,6 @@ void call_media_tell(struct call *call)
 		timer_start(&engine->wheel, &call->media, engine->now_us + RETRY_US, call_on_media);
 	else if (call->media_closing)
 		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
-}
-
-void call_media_answered(struct call *call)
-{
-	call_media_tell(call);
 }
 
 void call_media_close(struct call *call)

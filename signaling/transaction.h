@@ -74,7 +74,8 @@ struct transactions {
 	uint32_t mask;
 	struct transaction *linger_first, **linger_last;
 	struct message_pool messages;
-	struct sip_message *kept; /* for reading a kept message again */
+	struct sip_message *kept;   /* for reading a kept message again */
+	uint64_t key[2], merge_key; /* of the request that was looked for last: it is the one that is new */
 	uint64_t serial;
 };
 
@@ -90,7 +91,10 @@ void transactions_fini(struct engine *engine);
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 struct transaction **found);
-/* A new server transaction, in no state to be sent anything yet. NULL: no room (counted). */
+/*
+ * A new server transaction for the request that has just been looked for (an INVITE outside a dialog: in both ways), in
+ * no state to be sent anything yet. NULL: no room (counted).
+ */
 struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
 					   struct sip_message *request);
 /* True when this INVITE came before by another way (482). */

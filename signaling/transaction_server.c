@@ -83,7 +83,7 @@ bool transaction_receive_request(struct engine *engine, const struct sip_flow *f
 {
 	enum sip_method method = (enum sip_method)request->method;
 	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
-	uint64_t key[2];
+	uint64_t *key = engine->transactions->key;
 
 	key_of(engine, request, of_invite ? SIP_INVITE : method, key);
 	*found = find(engine, key);
@@ -115,7 +115,7 @@ static uint64_t merge_key(const struct engine *engine, struct sip_message *reque
 
 bool transaction_is_merged(struct engine *engine, struct sip_message *request)
 {
-	uint64_t key = merge_key(engine, request);
+	uint64_t key = engine->transactions->merge_key = merge_key(engine, request);
 	const struct transaction *t = engine->transactions->by_merge[key & engine->transactions->mask];
 
 	while (t && t->merge_key != key)
@@ -136,10 +136,10 @@ struct transaction *transaction_server_new(struct engine *engine, const struct s
 	t->kind = request->method == SIP_INVITE ? SERVER_INVITE : SERVER_OTHER;
 	t->flow = *flow;
 	sip_response_target(&t->flow.remote, request, &flow->remote);
-	key_of(engine, request, (enum sip_method)request->method, t->key);
+	memcpy(t->key, ts->key, sizeof(t->key));
 	transaction_chain(&ts->by_key[t->key[0] & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
 	if (t->kind == SERVER_INVITE && to && to->tag.at == NULL) {
-		t->merge_key = merge_key(engine, request);
+		t->merge_key = ts->merge_key;
 		transaction_chain(&ts->by_merge[t->merge_key & ts->mask], &t->by_merge, t,
 				  offsetof(struct transaction, by_merge));
 	}
