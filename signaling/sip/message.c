@@ -213,7 +213,7 @@ static const char *parse_header(struct sip_message *msg, const char *at, const c
 {
 	const char *colon, *next, *end = eols->end;
 	enum sip_header_id id = SIP_H_OTHER;
-	struct sip_text name, value;
+	struct sip_text name;
 	bool folded = false;
 
 	colon = parse_name(at, eol, end, &id, &name);
@@ -223,11 +223,10 @@ static const char *parse_header(struct sip_message *msg, const char *at, const c
 		return next ? next : eol < end ? eol + 1 : NULL;
 	}
 	next = is_plain_end(eol, end) ? eol + 2 : unfold(msg, eols, &eol, &folded);
-	value = sip_text_trim(sip_text_span(colon + 1, eol));
 	if (msg->header_count == SIP_MESSAGE_HEADERS)
 		note(msg, SIP_PARSE_TOO_MANY);
 	else
-		add_header(msg, id, name, value, folded);
+		add_header(msg, id, name, sip_trim(colon + 1, eol), folded);
 	return next;
 }
 

@@ -97,15 +97,18 @@ static inline const char *sip_skip_lws(const char *at, const char *end)
 	return at;
 }
 
-static inline struct sip_text sip_text_trim(struct sip_text text)
+/* What stands between `at` and end without the white space around it. */
+static inline struct sip_text sip_trim(const char *at, const char *end)
 {
-	const char *at = text.at, *end = sip_text_end(text);
-
-	while (at < end && sip_is_lws(*at))
-		at++;
+	at = sip_skip_lws(at, end);
 	while (at < end && sip_is_lws(end[-1]))
 		end--;
 	return sip_text_span(at, end);
+}
+
+static inline struct sip_text sip_text_trim(struct sip_text text)
+{
+	return sip_trim(text.at, sip_text_end(text));
 }
 
 /* The whole slice as a decimal number. Returns 0, -EINVAL (empty or not only digits) or -ERANGE (over 2^32-1). */
