@@ -35,14 +35,44 @@ void batch_fini(struct batch *batch)
 	buffer_fini(&batch->raw);
 }
 
+static void note_damage(struct batch_reader *reader, const struct spool_segment *segment)
+{
+	reader->spool->damaged++;
+	spool_keep(reader->spool, segment->number);
+}
+
 static void step_over(struct batch_reader *reader, const struct spool_segment *segment, const char *what)
 {
 	log_error("spool", "segment %" PRIu64 ": %s after %" PRIu64 " bytes; going on with the next", segment->number,
 		  what, reader->place.segment == segment->number ? reader->place.offset : 0);
-	reader->spool->damaged++;
+	note_damage(reader, segment);
 	spool_cursor_close(&reader->cursor);
 	reader->place.segment = segment->number;
 	reader->place.offset = segment->bytes;
+}
+
+void batch_reader_skip(struct batch_reader *reader)
+{
+	struct spool_segment segment;
+	bool is_last;
+
+	if (!spool_find(reader->spool, &reader->place, &segment, &is_last))
+		return;
+	if (reader->cursor.bad_at < sizeof(struct spool_segment_header)) {
+		step_over(reader, &segment, "unreadable");
+		return;
+	}
+	if (reader->skip_segment != segment.number)
+		reader->skip_bytes = 0;
+	reader->skip_segment = segment.number;
+	uint64_t to = spool_cursor_behind(&reader->cursor, &reader->skip_bytes);
+
+	log_error("spool", "segment %" PRIu64 ": unreadable from %" PRIu64 " on; going on at %" PRIu64, segment.number,
+		  reader->cursor.bad_at, to);
+	note_damage(reader, &segment);
+	spool_cursor_close(&reader->cursor);
+	reader->place.segment = segment.number;
+	reader->place.offset = to;
 }
 
 /* Have the cursor in this segment, at the place if the place is in it. 1, 0 when the segment can't be used, or an
@@ -92,7 +122,7 @@ static int next_record(struct batch_reader *reader, struct spool_record *record)
 		if (reader->cursor.damaged != damaged) {
 			log_error("spool", "segment %" PRIu64 ": damage between %" PRIu64 " and %" PRIu64,
 				  segment.number, reader->place.offset, record->offset);
-			reader->spool->damaged++;
+			note_damage(reader, &segment);
 		}
 		reader->place.segment = segment.number;
 		reader->place.offset = record->end;
@@ -176,7 +206,7 @@ int batch_fill(struct batch *batch, struct batch_reader *reader, unsigned int li
 		if (found <= 0)
 			break;
 	}
-	if (error == 0 && found < 0)
+	if (error == 0 && found < 0 && batch->count == 0)
 		error = found;
 	if (error == 0)
 		error = row_end_copy(&batch->copy);

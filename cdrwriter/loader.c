@@ -18,6 +18,7 @@
 #define IDLE_WAIT_US   (100 * US_PER_MS)
 #define FLUSH_MOST_US  (5 * US_PER_S)
 #define PARTITIONS_US  (600 * US_PER_S)
+#define UNREADABLE_US  (30 * US_PER_S) /* so long a disk may take to come back */
 
 /* ---- settings ------------------------------------------------------------------------------------------------------
  */
@@ -462,6 +463,22 @@ static bool wait_for_batch(struct loader *l, bool flushing)
 	return true;
 }
 
+/* A disk may come back; a sector does not: then the records behind it are not kept waiting for ever. */
+static void unreadable(struct loader *l, int error)
+{
+	uint64_t now_us = clock_now_us();
+
+	log_error("spool", "cannot be read: %s", strerror(-error));
+	if (l->unreadable_us == 0)
+		l->unreadable_us = now_us;
+	if (spool_cursor_is_unreadable(error) && now_us - l->unreadable_us >= UNREADABLE_US) {
+		batch_reader_skip(&l->reader);
+		l->unreadable_us = 0;
+		return;
+	}
+	spool_wait(l->spool, UINT64_MAX, now_us + DELAY_MOST_US);
+}
+
 static void turn(struct loader *l, bool flushing)
 {
 	if (!l->db.conn) {
@@ -483,9 +500,11 @@ static void turn(struct loader *l, bool flushing)
 	int error = batch_fill(&l->batch, &l->reader, l->limit);
 
 	if (error) {
-		log_error("spool", "cannot be read: %s", strerror(-error));
-		spool_wait(l->spool, UINT64_MAX, clock_now_us() + DELAY_MOST_US);
-	} else if (l->batch.count > 0) {
+		unreadable(l, error);
+		return;
+	}
+	l->unreadable_us = 0;
+	if (l->batch.count > 0) {
 		load(l);
 	} else if (spool_place_compare(&l->reader.place, &durable) >= 0) {
 		l->reader.place.records = durable.records; /* the rest was damaged */

@@ -40,6 +40,7 @@ struct loader {
 	unsigned int limit;             /* rows in the next batch: smaller for a while after trouble */
 	uint64_t retry_us, delay_us;    /* next attempt, and the pause before the one after it */
 	uint64_t partitions_us;         /* when to look at the partitions again */
+	uint64_t unreadable_us;         /* since when the spool can't be read on; 0 = it can */
 	int64_t days[512];              /* that have partitions, as far as known */
 	unsigned int days_count;
 

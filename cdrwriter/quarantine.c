@@ -74,7 +74,8 @@ int quarantine_write(int directory_fd, const struct quarantined *q)
 	fputs(",\"reason\":", out);
 	print_text(out, q->reason);
 	fprintf(out, ",\"record\":\"%s\"}\n", record);
-	if (fflush(out) != 0 || fdatasync(fd) < 0)
+	/* The directory too: the file may be new. */
+	if (fflush(out) != 0 || fdatasync(fd) < 0 || fsync(directory_fd) < 0)
 		error = -errno;
 	fclose(out);
 	free(record);

@@ -432,6 +432,18 @@ void spool_committed(struct spool *spool, const struct spool_place *place)
 	pthread_mutex_unlock(&spool->lock);
 }
 
+void spool_keep(struct spool *spool, uint64_t number)
+{
+	char name[32], kept[64];
+
+	spool_segment_name(name, number);
+	snprintf(kept, sizeof(kept), "%s.damaged", name);
+	if (linkat(spool->directory_fd, name, spool->directory_fd, kept, 0) < 0 && errno != EEXIST)
+		log_error("spool", "%s/%s: cannot be kept as %s: %s", spool->directory, name, kept, strerror(errno));
+	else if (fsync(spool->directory_fd) < 0)
+		log_error("spool", "%s: %s", spool->directory, strerror(errno));
+}
+
 void spool_pending(struct spool *spool, uint64_t *records, uint64_t *bytes)
 {
 	pthread_mutex_lock(&spool->lock);

@@ -101,6 +101,8 @@ struct spool_place spool_durable(struct spool *spool);
 bool spool_is_finished(struct spool *spool);
 /* The database has everything before `place`. */
 void spool_committed(struct spool *spool, const struct spool_place *place);
+/* A segment is damaged: give its file a second name, which stays for a person when the segment is deleted. */
+void spool_keep(struct spool *spool, uint64_t number);
 /* Records and bytes that it has not. */
 void spool_pending(struct spool *spool, uint64_t *records, uint64_t *bytes);
 

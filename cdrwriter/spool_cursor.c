@@ -12,6 +12,7 @@
 #include "crc32c.h"
 
 #define BUFFER_BYTES (1u << 20)
+#define BLOCK_BYTES  4096u /* what a disk loses at once, at least */
 static_assert(BUFFER_BYTES >= 2 * (SPOOL_BODY_MAX + sizeof(struct spool_record_header)), "a record fits whole");
 
 uint32_t spool_segment_crc(const struct spool_segment_header *header)
@@ -83,6 +84,7 @@ static const uint8_t *see(struct spool_cursor *cursor, uint64_t offset, size_t l
 			continue;
 		if (n <= 0) {
 			*error = n < 0 ? -errno : -EIO; /* shorter than it was */
+			cursor->bad_at = offset + cursor->buffer_len;
 			return NULL;
 		}
 		cursor->buffer_len += (size_t)n;
@@ -97,6 +99,7 @@ int spool_cursor_open(struct spool_cursor *cursor, int directory_fd, uint64_t nu
 	int error = 0;
 
 	spool_cursor_close(cursor);
+	cursor->bad_at = 0;
 	spool_segment_name(name, number);
 	cursor->fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
 	if (cursor->fd < 0 || fstat(cursor->fd, &st) < 0) {
@@ -190,4 +193,19 @@ int spool_cursor_next(struct spool_cursor *cursor, struct spool_record *record)
 	if (found == 1)
 		cursor->offset = record->end;
 	return found;
+}
+
+bool spool_cursor_is_unreadable(int error)
+{
+	return error == -EIO || error == -ENODATA || error == -EUCLEAN || error == -EBADMSG || error == -EILSEQ;
+}
+
+uint64_t spool_cursor_behind(const struct spool_cursor *cursor, uint64_t *bytes)
+{
+	if (*bytes == 0)
+		*bytes = BLOCK_BYTES;
+	uint64_t to = cursor->bad_at / BLOCK_BYTES * BLOCK_BYTES + *bytes;
+
+	*bytes *= 2;
+	return to < cursor->end ? to : cursor->end;
 }

@@ -20,6 +20,7 @@ struct spool_cursor {
 	uint64_t end;     /* read no further */
 	uint64_t damaged; /* places stepped over so far */
 	bool torn;        /* at the end: what is left is neither a record nor zeros */
+	uint64_t bad_at;  /* after an error: where nothing more could be read; 0 = not even opened */
 	uint8_t *buffer;
 	uint64_t buffer_at;
 	size_t buffer_len;
@@ -46,5 +47,10 @@ void spool_cursor_close(struct spool_cursor *cursor);
 
 /* 1: a record, of whatever type. 0: the end. -EIO and the like: the disk; nothing has moved. */
 int spool_cursor_next(struct spool_cursor *cursor, struct spool_record *record);
+/* Is this error one of the medium's, which a longer wait may not cure? */
+bool spool_cursor_is_unreadable(int error);
+/* After such an error: where to go on, leaving out *bytes from the block that can't be read (0 = one block; doubled for
+ * the next time, so that a segment that is gone altogether does not take for ever). */
+uint64_t spool_cursor_behind(const struct spool_cursor *cursor, uint64_t *bytes);
 
 #endif

@@ -105,7 +105,9 @@ static void set_aside(struct spool *spool, uint64_t number, const char *suffix)
 
 	spool_segment_name(name, number);
 	snprintf(aside, sizeof(aside), "%s.%s", name, suffix);
-	renameat(spool->directory_fd, name, spool->directory_fd, aside);
+	/* Where it has that second name already (spool_keep()), renaming does nothing. */
+	if (renameat(spool->directory_fd, name, spool->directory_fd, aside) == 0)
+		unlinkat(spool->directory_fd, name, 0);
 	log_error("spool", "%s/%s is %s: set aside as %s", spool->directory, name, suffix, aside);
 	spool->damaged++;
 }
@@ -141,11 +143,18 @@ static void take_position(struct spool *spool, const struct spool_record_header 
 static int scan_last(struct spool *spool, struct spool_cursor *cursor, struct spool_segment *last)
 {
 	struct spool_record record;
+	uint64_t skip_bytes = 0;
 	char name[32];
 	int found;
 
 	spool->end = (struct spool_place){last->number, sizeof(struct spool_segment_header), last->first_record};
-	while ((found = spool_cursor_next(cursor, &record)) == 1) {
+	while ((found = spool_cursor_next(cursor, &record)) != 0) {
+		if (spool_cursor_is_unreadable(found)) {
+			cursor->offset = spool_cursor_behind(cursor, &skip_bytes);
+			continue;
+		}
+		if (found < 0)
+			return found;
 		if (record.header.type == SPOOL_POSITIONS) {
 			take_positions(spool, &record);
 		} else {
@@ -154,8 +163,6 @@ static int scan_last(struct spool *spool, struct spool_cursor *cursor, struct sp
 		}
 		spool->end.offset = record.end;
 	}
-	if (found < 0)
-		return found;
 	spool_segment_name(name, last->number);
 	if (cursor->damaged > 0)
 		log_error("spool", "%s/%s: %" PRIu64 " damaged places", spool->directory, name, cursor->damaged);
@@ -164,6 +171,10 @@ static int scan_last(struct spool *spool, struct spool_cursor *cursor, struct sp
 			 "%s/%s: torn after %" PRIu64 " bytes, by a kill or a power cut; what is left had not been "
 			 "released by its ring",
 			 spool->directory, name, spool->end.offset);
+	if (skip_bytes > 0) { /* not cut: the loader tries again, and a person may save more */
+		log_error("spool", "%s/%s: parts can't be read", spool->directory, name);
+		spool->end.offset = cursor->end;
+	}
 	last->bytes = spool->end.offset;
 	int fd = openat(spool->directory_fd, name, O_WRONLY | O_CLOEXEC);
 
@@ -187,7 +198,7 @@ static int take_segments(struct spool *spool, struct spool_cursor *cursor, const
 		int error = spool_cursor_open(cursor, spool->directory_fd, numbers[i]);
 		struct spool_segment *segment = &spool->segments[spool->segments_count];
 
-		if (error == -EBADMSG) {
+		if (spool_cursor_is_unreadable(error)) {
 			set_aside(spool, numbers[i], "damaged");
 			continue;
 		}

@@ -19,7 +19,11 @@
 
 static int fail_fdatasync, fail_pwrite, fail_fallocate; /* an errno for the next calls, 0 = works */
 
+static off_t unreadable_from, unreadable_to; /* of every file */
+
 int __real_fdatasync(int fd);
+ssize_t __real_pread64(int fd, void *data, size_t len, off_t offset);
+ssize_t __wrap_pread64(int fd, void *data, size_t len, off_t offset);
 ssize_t __real_pwrite64(int fd, const void *data, size_t len, off_t offset);
 int __real_fallocate64(int fd, int mode, off_t offset, off_t len);
 int __wrap_fdatasync(int fd);
@@ -30,6 +34,18 @@ int __wrap_fdatasync(int fd)
 {
 	errno = fail_fdatasync;
 	return fail_fdatasync ? -1 : __real_fdatasync(fd);
+}
+
+/* As the kernel: short up to the bad sector, then an error. */
+ssize_t __wrap_pread64(int fd, void *data, size_t len, off_t offset)
+{
+	if (offset + (off_t)len > unreadable_from && offset < unreadable_to) {
+		errno = EIO;
+		if (offset >= unreadable_from)
+			return -1;
+		len = (size_t)(unreadable_from - offset);
+	}
+	return __real_pread64(fd, data, len, offset);
 }
 
 /* Fails after half of the bytes: a torn write. */
@@ -478,6 +494,85 @@ static void batches(void)
 	remove_directory();
 }
 
+static unsigned int fill_all(struct batch_reader *reader, struct batch *batch, unsigned int *skips)
+{
+	unsigned int count = 0;
+
+	for (;;) {
+		int error = batch_fill(batch, reader, 100000);
+
+		CHECK(error == 0 || error == -EIO);
+		count += batch->count;
+		if (error == 0 && batch->count == 0)
+			return count;
+		if (error) {
+			CHECK_INT(batch->count, 0);
+			batch_reader_skip(reader);
+			(*skips)++;
+		}
+	}
+}
+
+static bool exists(uint64_t number, const char *suffix)
+{
+	char path[128], whole[160];
+
+	path_of(path, number);
+	snprintf(whole, sizeof(whole), "%s%s", path, suffix);
+	return access(whole, F_OK) == 0;
+}
+
+/* Sectors that are gone cost the records in them; the segment stays for a person. */
+static void unreadable_sectors(void)
+{
+	static const struct {
+		off_t from, to;
+		unsigned int least, most, skips; /* of 2000 records in each of two segments */
+	} disks[] = {
+	    {98304, 102400, 3800, 3990, 2}, /* the same sector in both */
+	    {0, 1, 0, 0, 2},                /* not even the headers */
+	    {4096, 1 << 30, 2, 200, 12},    /* nearly all: skipped in strides */
+	};
+
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+		struct batch_reader reader;
+		struct batch batch = {0};
+		struct spool_place end;
+		unsigned int skips = 0, count;
+
+		new_directory();
+		reopen();
+		for (uint64_t n = 1; n <= 4000; n++) {
+			add_cdr(n, 1000000, 16);
+			if (n % 2000 == 0) {
+				CHECK_INT(spool_group_commit(&spool), 0);
+				if (n == 2000) { /* a start begins a new segment */
+					spool_close(&spool);
+					reopen();
+				}
+			}
+		}
+		CHECK_INT(batch_reader_init(&reader, &spool), 0);
+		unreadable_from = disks[i].from;
+		unreadable_to = disks[i].to;
+		count = fill_all(&reader, &batch, &skips);
+		CHECK(count >= disks[i].least && count <= disks[i].most);
+		CHECK(skips >= 2 && skips <= disks[i].skips);
+		CHECK(exists(1, ".damaged") && exists(2, ".damaged"));
+		end = batch.end;
+		spool_committed(&spool, &end);
+		CHECK(!exists(1, "") && exists(2, ""));
+		batch_fini(&batch);
+		batch_reader_fini(&reader);
+		spool_close(&spool);
+		/* A start gets over it, too. */
+		reopen();
+		spool_close(&spool);
+		unreadable_from = unreadable_to = 0;
+		remove_directory();
+	}
+}
+
 static const struct check_case cases[] = {
     {"sums", sums},
     {"what goes in comes out, also after a restart", what_goes_in_comes_out},
@@ -491,6 +586,7 @@ static const struct check_case cases[] = {
     {"a full group says so", a_full_group_says_so},
     {"what is pending is counted", pending_is_counted},
     {"batches", batches},
+    {"unreadable sectors", unreadable_sectors},
 };
 
 CHECK_MAIN(cases)
