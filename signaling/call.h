@@ -246,6 +246,7 @@ void call_build_allow(struct sip_builder *b);
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);
 
 /* ---- call_media.c ---- */
+#define MEDIA_MESSAGE_MAX 512u /* bytes of the longest message to media: numbers and addresses only */
 /*
  * Who carries the audio of the attempt to come, and the ports for it. 0; -EINVAL: the caller's offer makes no sense
  * or has no audio (488); -ENOBUFS: no ports.

@@ -55,15 +55,15 @@ static bool put_call_id(struct call *call)
 {
 	const struct call_record *record = call->record;
 	struct sip_builder b;
-	char text[48];
+	char text[48], hex[2 * sizeof(record->id) + 1];
 
-	sip_build_init(&b, text, sizeof(text));
 	for (unsigned int i = 0; i < sizeof(record->id); i++) {
-		const char hex[] = {"0123456789abcdef"[record->id[i] >> 4], "0123456789abcdef"[record->id[i] & 15], 0};
-
-		sip_build_string(&b, hex);
+		hex[2 * i] = "0123456789abcdef"[record->id[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[record->id[i] & 15];
 	}
-	sip_build_string(&b, "-");
+	hex[sizeof(hex) - 1] = '-';
+	sip_build_init(&b, text, sizeof(text));
+	sip_build_text(&b, sip_text(hex, sizeof(hex)));
 	sip_build_u32(&b, record->attempt);
 	return call_put(call, &call->record->dialog[CALLEE].call_id, built(&b));
 }

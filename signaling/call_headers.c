@@ -24,15 +24,19 @@ static bool user_char(char c)
 
 static void build_escaped(struct sip_builder *b, struct sip_text user)
 {
-	for (uint32_t i = 0; i < user.len; i++) {
-		char c = user.at[i];
-		const char hex[] = {'%', "0123456789ABCDEF"[(uint8_t)c >> 4], "0123456789ABCDEF"[c & 15], 0};
+	uint32_t done = 0;
 
-		if (user_char(c))
-			sip_build_text(b, sip_text(&user.at[i], 1));
-		else
-			sip_build_string(b, hex);
+	for (uint32_t i = 0; i < user.len; i++) {
+		uint8_t c = (uint8_t)user.at[i];
+		const char hex[] = {'%', "0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15], 0};
+
+		if (user_char((char)c))
+			continue;
+		sip_build_text(b, sip_text(user.at + done, i - done));
+		sip_build_string(b, hex);
+		done = i + 1;
 	}
+	sip_build_text(b, sip_text(user.at + done, user.len - done));
 }
 
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host)

@@ -315,15 +315,13 @@ static int publish(struct call *call, enum message_type type, const ProtobufCMes
 	if (worker >= engine->options.media_workers)
 		return -ENOENT;
 	struct ring_producer *ring = &engine->options.to_media[worker];
-	uint32_t len = (uint32_t)protobuf_c_message_get_packed_size(message);
-	uint8_t *to = ring_reserve(ring, len);
+	uint8_t *to = ring_reserve(ring, MEDIA_MESSAGE_MAX);
 
 	if (!to) {
 		counter_inc(engine->counters, COUNTER_signaling_media_ring_full);
 		return -ENOSPC;
 	}
-	protobuf_c_message_pack(message, to);
-	ring_publish(ring, (uint16_t)type, len);
+	ring_publish(ring, (uint16_t)type, (uint32_t)protobuf_c_message_pack(message, to));
 	return 0;
 }
 

@@ -117,12 +117,13 @@ static int publish(struct engine *engine, const Tandem__CdrRecord *cdr)
 int cdr_publish(struct call *call)
 {
 	struct call_record *record = call->record;
-	struct texts texts = {.used = 0};
+	struct texts texts; /* kilobytes: not cleared */
 	Tandem__CdrRecord cdr = TANDEM__CDR_RECORD__INIT;
 	Tandem__MediaStatistics media = TANDEM__MEDIA_STATISTICS__INIT;
 	Tandem__MediaDirection direction[CALL_SIDES];
 	Tandem__Address caller, callee;
 
+	texts.used = 0;
 	cdr.call_id.data = record->id;
 	cdr.call_id.len = sizeof(record->id);
 	cdr.node = call->engine->snapshot->config->node;

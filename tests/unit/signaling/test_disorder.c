@@ -348,6 +348,31 @@ static void causes_pass(void)
 	lab_free(lab);
 }
 
+/* The longest message that media can be told fits into what is reserved for it. */
+static void longest_media_message(void)
+{
+	static uint8_t ip[16] = {0xff};
+	Tandem__Address addr = TANDEM__ADDRESS__INIT;
+	Tandem__MediaLeg leg = TANDEM__MEDIA_LEG__INIT;
+	Tandem__MediaOpen open = TANDEM__MEDIA_OPEN__INIT;
+	Tandem__MediaUpdate update = TANDEM__MEDIA_UPDATE__INIT;
+
+	addr.ip.data = ip;
+	addr.ip.len = sizeof(ip);
+	addr.port = 65535;
+	leg.local = leg.remote = leg.remote_rtcp = &addr;
+	leg.behind_nat = true;
+	leg.direction = TANDEM__DIRECTION__INACTIVE;
+	leg.payload_type = leg.clock_rate = leg.dtmf_payload_type = leg.generation = UINT32_MAX;
+	open.session = open.silence_limit_ms = open.silence_watch = open.tos = UINT32_MAX;
+	open.id = UINT64_MAX;
+	open.answered = true;
+	open.caller = open.callee = &leg;
+	update.session = &open;
+	CHECK(tandem__media_update__get_packed_size(&update) <= MEDIA_MESSAGE_MAX);
+	CHECK(tandem__media_update__get_packed_size(&update) > 200);
+}
+
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an offerless INVITE is never acknowledged", offerless_never_acknowledged},
@@ -362,5 +387,6 @@ static const struct check_case cases[] = {
     {"a refused offer", refused_offer},
     {"an unreadable answer", unreadable_answer},
     {"causes pass", causes_pass},
+    {"the longest message to media", longest_media_message},
 };
 CHECK_MAIN(cases)
