@@ -84,7 +84,7 @@ void arp_input(struct port_queue *q, const struct rte_mbuf *m)
 	counter_inc(q->row, COUNTER_port_arp_received);
 	is_request = arp->arp_opcode == RTE_BE16(RTE_ARP_OP_REQUEST);
 	for_us = port_owns(q->port, target, NET_IP4);
-	if (is_request && for_us && port_may_answer(q)) {
+	if (is_request && for_us && port_may_answer(q, &q->neighbor_answers)) {
 		counter_inc(q->row, COUNTER_port_arp_answered);
 		arp_send(q, RTE_ARP_OP_REPLY, target, &arp->arp_data.arp_sha, event.ip, &arp->arp_data.arp_sha);
 	}

@@ -36,7 +36,7 @@ static void echo(struct port_queue *q, struct packet *p, uint8_t reply_type)
 		drop(q, p, COUNTER_port_icmp_bad);
 		return;
 	}
-	if (!port_may_answer(q)) {
+	if (!port_may_answer(q, &q->echo_answers)) {
 		rte_pktmbuf_free(p->mbuf);
 		return;
 	}

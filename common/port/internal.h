@@ -159,6 +159,12 @@ struct packet {
 
 /* ---- the port --------------------------------------------------------------------------------------------------- */
 
+/* How many unasked-for answers of a kind have been given in the second that began then. */
+struct answer_budget {
+	uint64_t second_us;
+	unsigned int count;
+};
+
 /* The two kinds of buffers of a process. */
 struct port_pools {
 	struct rte_mempool *small; /* one frame each */
@@ -175,8 +181,8 @@ struct port_queue {
 	uint64_t now_us; /* of the call in progress */
 	struct neighbor_table neighbors;
 	struct reassembly_table reassemblies;
-	uint64_t answers_second_us;
-	unsigned int answers; /* given in this second */
+	struct answer_budget echo_answers,
+	    neighbor_answers; /* apart: a flood of pings must not hide us from the link */
 	uint64_t announce_us; /* queue 0: when to look at the link and announce our addresses next */
 	unsigned int announcements;
 	struct rte_mbuf *tx[PORT_TX_BATCH];
@@ -232,8 +238,8 @@ void udp_checksum_fill(const struct outgoing *o);
 void port_transmit(struct port_queue *q, struct rte_mbuf *m); /* a complete frame */
 /* A small buffer with `len` bytes behind an Ethernet header that is filled in, or NULL (counted). */
 struct rte_mbuf *port_frame(struct port_queue *q, const struct rte_ether_addr *to, uint16_t ethertype, uint32_t len);
-/* May another unasked-for answer go out in this second? Counts when not. */
-bool port_may_answer(struct port_queue *q);
+/* May another answer of this kind go out in this second? Counts when not. */
+bool port_may_answer(struct port_queue *q, struct answer_budget *budget);
 uint32_t port_random(struct port_queue *q);
 
 /* ---- messages in and out ----------------------------------------------------------------------------------------- */

@@ -160,7 +160,7 @@ static void solicited(struct port_queue *q, const struct packet *p, const struct
 
 	if (!port_owns(q->port, message->target, NET_IP6))
 		return;
-	if (!port_may_answer(q))
+	if (!port_may_answer(q, &q->neighbor_answers))
 		return;
 	if (!anonymous && !event->has_mac)
 		return; /* nothing to answer to; a real neighbour asks again, with its address */

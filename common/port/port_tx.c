@@ -87,13 +87,11 @@ struct rte_mbuf *port_frame(struct port_queue *q, const struct rte_ether_addr *t
 	return m;
 }
 
-bool port_may_answer(struct port_queue *q)
+bool port_may_answer(struct port_queue *q, struct answer_budget *budget)
 {
-	if (q->now_us - q->answers_second_us >= US_PER_S) {
-		q->answers_second_us = q->now_us;
-		q->answers = 0;
-	}
-	if (q->answers++ < ANSWERS_PER_SECOND)
+	if (q->now_us - budget->second_us >= US_PER_S)
+		*budget = (struct answer_budget){.second_us = q->now_us};
+	if (budget->count++ < ANSWERS_PER_SECOND)
 		return true;
 	counter_inc(q->row, COUNTER_port_answers_limited);
 	return false;

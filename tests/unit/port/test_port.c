@@ -734,6 +734,53 @@ static void test_gateway(void)
 	close_both();
 }
 
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
+
+static void ping(void)
+{
+	struct rte_mbuf *frames[FRAMES];
+	struct datagram d;
+	uint8_t echo[8] = {8, 0, 0xf7, 0xff};
+	struct outgoing o = {.source = b.ip4.ip,
+			     .destination = a.ip4.ip,
+			     .len = sizeof(echo),
+			     .family = NET_IP4,
+			     .protocol = 1,
+			     .hop_limit = 64};
+
+	CHECK_INT(port_buffer(b.q, &d, sizeof(echo)), 0);
+	memcpy(d.data, echo, sizeof(echo));
+	o.mbuf = d.mbuf;
+	o.l4 = d.data;
+	ip_send(b.q, &o);
+	input(&a, frames, take(&b, frames), &d);
+	rte_pktmbuf_free_bulk(frames, take(&a, frames));
+}
+
+static void test_ping_flood(void)
+{
+	struct rte_mbuf *frames[FRAMES];
+	struct datagram out[8];
+
+	open_both();
+	get_acquainted();
+	for (int i = 0; i < ANSWERS_PER_SECOND + 10; i++)
+		ping();
+	CHECK_INT(count_of(&a, COUNTER_port_icmp_echo_answered), ANSWERS_PER_SECOND);
+	CHECK_INT(count_of(&a, COUNTER_port_answers_limited), 10);
+	/* Who looks for us on the link finds us all the same. */
+	arp_request(b.q, a.ip4.ip, NULL);
+	nd_request(b.q, a.ip6.ip, NULL);
+	input(&a, frames, take(&b, frames), out);
+	CHECK_INT(count_of(&a, COUNTER_port_answers_limited), 10);
+	CHECK_INT(take(&a, frames), 2);
+	rte_pktmbuf_free_bulk(frames, 2);
+	advance(US_PER_S);
+	ping();
+	CHECK_INT(count_of(&a, COUNTER_port_icmp_echo_answered), ANSWERS_PER_SECOND + 1);
+	close_both();
+}
+
 /* ---- garbage ---------------------------------------------------------------------------------------------------- */
 
 /* So that what is wrong behind the IPv4 header is reached. */
@@ -812,6 +859,7 @@ static const struct check_case cases[] = {
     {"neighbour table is bounded", test_table_is_bounded},
     {"queues tell each other", test_queues_tell_each_other},
     {"gateway", test_gateway},
+    {"a flood of pings", test_ping_flood},
     {"garbage", test_garbage},
 };
 
