@@ -73,7 +73,7 @@ static void request_start(struct carrier *c, struct side *side, int fd, size_t l
 	side->interval_us = T1_US;
 	side->resend_us = c->now_us + T1_US;
 	side->give_up_us = c->now_us + TRANSACTION_US;
-	transmit(c, fd, side->request, len, &side->peer);
+	transmit(c, fd, side->request, len, &side->next_hop);
 }
 
 static void request_end(struct side *side)
@@ -140,7 +140,7 @@ void call_place(struct carrier *c, bool standing)
 							 : 'b';
 	audio_start(&call->a.audio, c->tag ^ (call->number * 2 + 0x10000), c->tag ^ (call->number * 2 + 0x10001));
 	audio_start(&call->b.audio, call->a.audio.peer_ssrc, call->a.audio.ssrc);
-	call->a.peer = o->target;
+	call->a.peer = call->a.next_hop = o->target;
 	call->a.cseq = 1;
 	endpoint_print(&o->caller_address, local, sizeof(local), true);
 	endpoint_print(&o->target, target, sizeof(target), true);
@@ -230,9 +230,9 @@ static size_t dialog_request(struct carrier *c, struct side *side, const union e
 	put(&w,
 	    "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%c%08x%s%u%s;rport\r\nMax-Forwards: 70\r\nFrom: "
 	    "%s\r\nTo: %s\r\n"
-	    "Call-ID: %s\r\nCSeq: %u %s\r\nContent-Length: 0\r\n\r\n",
+	    "Call-ID: %s\r\nCSeq: %u %s\r\n%sContent-Length: 0\r\n\r\n",
 	    method, side->target, local, method[0], c->tag, side->call_id[0] == 'a' ? "a" : "b", cseq, side->call_id,
-	    side->from, side->to, side->call_id, cseq, method);
+	    side->from, side->to, side->call_id, cseq, method, side->route);
 	return w.len;
 }
 
@@ -252,7 +252,7 @@ static void send_ack(struct carrier *c, struct call *call, bool success)
 		    "To: %s\r\nCall-ID: %s\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
 		    c->options.number, call->number, local, call->a.branch, call->a.from, call->a.to, call->a.call_id);
 	}
-	transmit(c, c->caller_fd, ack, w.len, &call->a.peer);
+	transmit(c, c->caller_fd, ack, w.len, success ? &call->a.next_hop : &call->a.peer);
 }
 
 void call_hang_up(struct carrier *c, struct call *call, char who)
@@ -321,13 +321,10 @@ static void send_response(struct carrier *c, int fd, const char *text, size_t le
 
 static void caller_answered(struct carrier *c, struct call *call, const char *text, size_t len)
 {
-	char value[TEXT_MAX];
-
 	if (!call->answered_us) {
 		text_header(text, len, "To", "t", call->a.to, TEXT_MAX);
-		text_header(text, len, "Contact", "m", value, sizeof(value));
-		if (!text_uri(value, call->a.target, TEXT_MAX))
-			c->totals.unexpected++;
+		route_learn(&call->a, text, len, true);
+		c->totals.unexpected += !call->a.target[0];
 		call->answered_us = c->now_us;
 		call->code = 200;
 		call->state = CALL_UP;
@@ -450,7 +447,7 @@ static void callee_ring(struct carrier *c, struct call *call, int vendor, const 
 	struct side *b = &call->b;
 
 	call->vendor = vendor;
-	b->peer = *from;
+	b->peer = b->next_hop = *from;
 	b->cseq = 100;
 	snprintf(b->call_id, TEXT_MAX, "%s", call_id);
 	snprintf(to_tag, sizeof(to_tag), "b%u", call->number);
@@ -458,9 +455,8 @@ static void callee_ring(struct carrier *c, struct call *call, int vendor, const 
 	text_header(text, len, "To", "t", value, sizeof(value));
 	snprintf(b->from, TEXT_MAX, "%.200s;tag=%s", value, to_tag);
 	text_header(text, len, "From", "f", b->to, TEXT_MAX);
-	text_header(text, len, "Contact", "m", value, sizeof(value));
-	if (!text_uri(value, b->target, TEXT_MAX))
-		c->totals.unexpected++;
+	route_learn(b, text, len, false);
+	c->totals.unexpected += !b->target[0];
 	text_sdp_endpoint(text, len, &b->audio.remote);
 	/* The INVITE is kept where our own requests will be: its headers are needed for the 200. */
 	memcpy(b->request, text, len < sizeof(b->request) ? len : sizeof(b->request));
@@ -559,14 +555,14 @@ void call_callee_datagram(struct carrier *c, int vendor, const char *text, size_
 
 /* ---- time ---- */
 
-static void resend(struct carrier *c, struct side *side, int fd, const char *data, size_t len)
+static void resend(struct carrier *c, struct side *side, int fd, const char *data, size_t len, const union endpoint *to)
 {
 	if (!side->resend_us || c->now_us < side->resend_us)
 		return;
 	c->totals.resent++;
 	side->interval_us = side->interval_us * 2 < T2_US ? side->interval_us * 2 : T2_US;
 	side->resend_us = c->now_us + side->interval_us;
-	transmit(c, fd, data, len, &side->peer);
+	transmit(c, fd, data, len, to);
 }
 
 static void tick_established(struct carrier *c, struct call *call)
@@ -574,7 +570,7 @@ static void tick_established(struct carrier *c, struct call *call)
 	bool up = call->state == CALL_UP;
 
 	if (call->b.established && !call->b.acked)
-		resend(c, &call->b, vendor_fd(c, call), call->b.response, call->b.response_len);
+		resend(c, &call->b, vendor_fd(c, call), call->b.response, call->b.response_len, &call->b.peer);
 	if (up && !call->standing && c->now_us >= call->answered_us + (uint64_t)(c->options.hold_s * 1e6) &&
 	    call->b.acked)
 		call_hang_up(c, call, call->wants);
@@ -596,9 +592,9 @@ void call_tick(struct carrier *c, struct call *call)
 	if (call->answer_us)
 		tick_established(c, call);
 	if (call->a.request_len)
-		resend(c, &call->a, c->caller_fd, call->a.request, call->a.request_len);
+		resend(c, &call->a, c->caller_fd, call->a.request, call->a.request_len, &call->a.next_hop);
 	if (call->b.request_len && call->ended_by == 'b')
-		resend(c, &call->b, vendor_fd(c, call), call->b.request, call->b.request_len);
+		resend(c, &call->b, vendor_fd(c, call), call->b.request, call->b.request_len, &call->b.next_hop);
 	if ((call->a.give_up_us && c->now_us >= call->a.give_up_us) ||
 	    (call->ended_by == 'b' && call->b.give_up_us && c->now_us >= call->b.give_up_us) ||
 	    (ended && c->now_us >= ended + DISAGREE_US))

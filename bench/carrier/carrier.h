@@ -18,6 +18,7 @@
 #define MAX_VENDORS   8
 #define MAX_CODES     700
 #define TEXT_MAX      256
+#define ROUTE_MAX     2560
 #define RTP_PAYLOAD   160
 #define RTP_PACKET_MS 20
 
@@ -84,7 +85,9 @@ struct side {
 	uint64_t resend_us, interval_us, give_up_us;
 	uint32_t cseq;
 	bool established, bye_received, bye_answered, acked;
-	union endpoint peer; /* where the dialog's messages go */
+	char route[ROUTE_MAX];   /* the Route headers of its own requests */
+	union endpoint peer;     /* where the INVITE came from, or went to */
+	union endpoint next_hop; /* where its own requests go */
 	struct audio audio;
 };
 
@@ -133,6 +136,11 @@ bool text_parameter(const char *value, const char *name, char *out, size_t size)
 bool text_uri(const char *name_addr, char *out, size_t size);
 bool text_sdp_endpoint(const char *text, size_t len, union endpoint *out);
 int text_status(const char *text, size_t len); /* 0 for a request */
+int text_values(const char *text, size_t len, const char *name, const char *compact, char values[][TEXT_MAX], int max);
+
+/* route.c: remote target, route set and next hop of a side, from the message that makes its dialog: the caller's
+ * response or the callee's INVITE. Without a usable Contact the target is "". */
+void route_learn(struct side *side, const char *text, size_t len, bool caller);
 
 /* audio.c */
 int audio_open(struct carrier *c, struct audio *audio, const char *netns, const union endpoint *address, uint64_t key);

@@ -77,6 +77,44 @@ size_t text_all_headers(const char *text, size_t len, const char *name, const ch
 	return used;
 }
 
+/* How much of the text is one value: up to a comma that is in neither a quoted string nor an address. */
+static size_t value_length(const char *at, const char *end)
+{
+	bool quoted = false, address = false;
+	const char *start = at;
+
+	for (; at < end && (quoted || address || *at != ','); at++) {
+		if (quoted && *at == '\\' && at + 1 < end)
+			at++;
+		else if (*at == '"' && !address)
+			quoted = !quoted;
+		else if (!quoted && (*at == '<' || *at == '>'))
+			address = *at == '<';
+	}
+	return (size_t)(at - start);
+}
+
+/* The values of every header of that name, in order; returns how many. One that is too long ends it. */
+int text_values(const char *text, size_t len, const char *name, const char *compact, char values[][TEXT_MAX], int max)
+{
+	const char *end, *value;
+	int count = 0;
+	size_t n;
+
+	for (const char *line = text; (line = next_line(line, text + len, &end));) {
+		for (value = header_value(line, end, name, compact); value && value < end && count < max;) {
+			n = value_length(value, end);
+			if (n >= TEXT_MAX)
+				return count;
+			memcpy(values[count], value, n);
+			values[count++][n] = 0;
+			for (value += n; value < end && (*value == ',' || *value == ' '); value++)
+				;
+		}
+	}
+	return count;
+}
+
 bool text_parameter(const char *value, const char *name, char *out, size_t size)
 {
 	size_t len = strlen(name), n;
