@@ -57,10 +57,10 @@ class Relay:
         self.media = self.host.start([os.path.join(self.build, "media", "tandem-media"), "--config", self.config_path],
                                      stdout=self.log, stderr=self.log, env=self.environment)
 
-    def kill(self):
-        """kill -9; `ip netns exec` has become the process itself."""
-        os.kill(self.media.pid, signal.SIGKILL)
-        self.media.wait()
+    def kill(self, how=signal.SIGKILL):
+        """`ip netns exec` has become the process itself."""
+        os.kill(self.media.pid, how)
+        return self.media.wait(20)
 
     def say(self, line):
         self.drive.stdin.write(line + "\n")
@@ -252,7 +252,9 @@ def test_a_datagram_finds_the_worker_that_owns_its_port(relay, hosts):
     assert after["media.drop_hand_over"] == 0
 
 
-def test_kill_in_mid_stream(relay, hosts):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_ended_in_mid_stream(relay, hosts, how):
+    """Killed or stopped: standing sessions are the next life's."""
     caller, callee = pair(hosts, 4, 6)
     relay.open(5, 500, (RTP4, 20040, caller), (RTP6, 20042, callee))
     stop, arrivals = threading.Event(), []
@@ -276,7 +278,7 @@ def test_kill_in_mid_stream(relay, hosts):
         thread.start()
     time.sleep(1)
     killed = time.monotonic()
-    relay.kill()
+    assert relay.kill(how) == (-how if how == signal.SIGKILL else 0)
     relay.start()
     relay.heard("resync")
     time.sleep(1.5)
