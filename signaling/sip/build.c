@@ -314,22 +314,28 @@ void sip_build_body_done(struct sip_builder *b, size_t len)
 
 /* ---- responses ------------------------------------------------------------------------------------------------ */
 
+/* What stands before the cut, and goes on behind it. */
+static void put_up_to(struct sip_builder *b, const char **at, struct sip_text cut)
+{
+	if (cut.at) {
+		put_safe(b, sip_text_span(*at, cut.at));
+		*at = sip_text_end(cut);
+	}
+}
+
 /* The top Via with received and rport as the transport saw them (RFC 3261 section 18.2.1, RFC 3581 section 4). */
 static void put_top_via(struct sip_builder *b, const struct sip_via *via, const struct net_addr *source)
 {
-	struct sip_text rest = via->params, name, value;
+	bool rport_first = via->rport_param.at < via->received_param.at;
+	const char *at = via->text.at;
 	char ip[NET_ADDR_TEXT];
 	struct sip_text from = sip_text(ip, net_addr_print_ip(source, ip));
 	/* Another spelling of the same IPv6 address gets a received= it would not need, which harms nobody. */
 	bool same = sip_text_equal(via->host, from) || sip_text_equal_nocase(via->host, from);
 
-	put_safe(b, sip_text_span(via->text.at, via->params.at));
-	while (sip_param_next(&rest, &name, &value) == 1) {
-		if (sip_text_is_nocase(name, "received") || sip_text_is_nocase(name, "rport"))
-			continue;
-		PUT(b, ";");
-		put_safe(b, sip_text_span(name.at, rest.at));
-	}
+	put_up_to(b, &at, rport_first ? via->rport_param : via->received_param);
+	put_up_to(b, &at, rport_first ? via->received_param : via->rport_param);
+	put_safe(b, sip_text_span(at, sip_text_end(via->text)));
 	if (!same || via->has_rport) {
 		PUT(b, ";received=");
 		put(b, from.at, from.len);

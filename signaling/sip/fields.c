@@ -19,24 +19,39 @@ static bool take_slash(const char **at, const char *end)
 	return true;
 }
 
+static int via_port(struct sip_text text, uint16_t *port)
+{
+	uint32_t number;
+
+	if (sip_text_to_u32(text, &number) != 0 || number == 0 || number > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)number;
+	return 0;
+}
+
 static int via_params(struct sip_via *via)
 {
 	struct sip_text rest = via->params, name, value;
+	const char *start = rest.at;
 	uint32_t number;
 	int more;
 
-	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
+	/* What is there twice is malformed: one reader may take the first, another the second. */
+	for (; (more = sip_param_next(&rest, &name, &value)) == 1; start = rest.at) {
 		if (sip_text_is_nocase(name, "branch")) {
 			if (via->branch.at)
-				return -EINVAL; /* twice: one reader may take the first, another the second */
+				return -EINVAL;
 			via->branch = value;
 		} else if (sip_text_is_nocase(name, "rport")) {
-			via->has_rport = true;
-			if (value.len && (sip_text_to_u32(value, &number) != 0 || number == 0 || number > UINT16_MAX))
+			if (via->has_rport || (value.len && via_port(value, &via->rport) != 0))
 				return -EINVAL;
-			via->rport = value.len ? (uint16_t)number : 0;
+			via->has_rport = true;
+			via->rport_param = sip_text_span(start, rest.at);
 		} else if (sip_text_is_nocase(name, "received")) {
+			if (via->received_param.at)
+				return -EINVAL;
 			via->received = value;
+			via->received_param = sip_text_span(start, rest.at);
 		} else if (sip_text_is_nocase(name, "maddr")) {
 			via->maddr = value;
 		} else if (sip_text_is_nocase(name, "ttl")) {

@@ -20,6 +20,8 @@ struct sip_via {
 	struct sip_text branch;         /* at NULL when absent */
 	struct sip_text received;       /* at NULL when absent */
 	struct sip_text maddr;          /* at NULL when absent */
+	struct sip_text received_param; /* all of ";received=...", for who writes another; at NULL when absent */
+	struct sip_text rport_param;    /* all of ";rport" or ";rport=..." */
 	uint16_t port;                  /* sent-by; 0 = none written */
 	uint16_t rport;                 /* its value; 0 when it has none */
 	uint8_t transport;              /* enum sip_transport */

@@ -83,6 +83,30 @@ static void response(void)
 		   "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP gw;received=2001:db8::7\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* What the sender says it was received from goes, wherever it stands; what the transport saw comes last. */
+static void top_vias(void)
+{
+	static const struct {
+		const char *via, *expected;
+	} vias[] = {
+	    {"h", "h;received=203.0.113.9"},
+	    {"h;branch=b", "h;branch=b;received=203.0.113.9"},
+	    {"h;rport", "h;received=203.0.113.9;rport=1027"},
+	    {"h;branch=b;rport", "h;branch=b;received=203.0.113.9;rport=1027"},
+	    {"h;received=x;branch=b;rport=5;z", "h;branch=b;z;received=203.0.113.9;rport=1027"},
+	    {"h;rport=5;received=x;branch=b", "h;branch=b;received=203.0.113.9;rport=1027"},
+	    {"203.0.113.9;received=x;branch=b", "203.0.113.9;branch=b"},
+	};
+	char text[128], expected[256];
+
+	for (size_t i = 0; i < sizeof(vias) / sizeof(vias[0]); i++) {
+		snprintf(text, sizeof(text), "BYE sip:us SIP/2.0\r\nVia: SIP/2.0/UDP %s\r\n\r\n", vias[i].via);
+		snprintf(expected, sizeof(expected),
+			 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP %s\r\nContent-Length: 0\r\n\r\n", vias[i].expected);
+		CHECK_TEXT(out, respond(200, text, &there, sizeof(out)), expected);
+	}
+}
+
 /* Whatever its length, a value that would end its line comes out in one line, and all else as it was. */
 static void values_of_all_lengths(void)
 {
@@ -253,14 +277,10 @@ static void extra_headers(void)
 }
 
 static const struct check_case cases[] = {
-    {"request", request},
-    {"response", response},
-    {"values of all lengths", values_of_all_lengths},
-    {"overflow", overflow},
-    {"body in place", body_in_place},
-    {"copies", copies},
-    {"targets", targets},
-    {"checks", checks},
-    {"extra headers", extra_headers},
+    {"request", request},   {"response", response},
+    {"top Vias", top_vias}, {"values of all lengths", values_of_all_lengths},
+    {"overflow", overflow}, {"body in place", body_in_place},
+    {"copies", copies},     {"targets", targets},
+    {"checks", checks},     {"extra headers", extra_headers},
 };
 CHECK_MAIN(cases)

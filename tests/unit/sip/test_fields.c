@@ -145,6 +145,11 @@ static void via(void)
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;;branch=x")), -EINVAL);
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h x")), -EINVAL);
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;branch=x;Branch=y")), -EINVAL);
+	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;rport;branch=y;rport=1")), -EINVAL);
+	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h;received=1.1.1.1;received=2.2.2.2")), -EINVAL);
+	CHECK_INT(sip_via_parse(&v, SIP_TEXT("SIP/2.0/UDP h ;received=h2 ; rport = 7;x")), 0);
+	CHECK_SLICE(v.received_param, ";received=h2 ");
+	CHECK_SLICE(v.rport_param, "; rport = 7");
 	CHECK_INT(sip_via_parse(&v, SIP_TEXT("")), -EINVAL);
 }
 
