@@ -2,7 +2,8 @@
 /*
  * Requests inside an established call (re-INVITE, UPDATE, INFO), passed to the other side and their answers back;
  * descriptions are rewritten on the way. A passed request is a server transaction and a client transaction that
- * are each other's peer; the call is found again by the tag in the answer, so that neither holds on to it.
+ * are each other's peer; the call is found again by the tag in the answer (it has to be the one that asked: the
+ * client's owner says which slot that was), so that neither holds on to it.
  */
 #include <errno.h>
 #include <string.h>
@@ -143,7 +144,7 @@ static int pass(struct call *call, const struct call_event *event, struct sip_te
 	call_dialog(call, to, &dialog);
 	dialog_next_hop(engine, &dialog, &flow);
 	struct transaction *client =
-	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, NULL);
+	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, call);
 
 	if (!client)
 		return -ENOBUFS;
@@ -281,7 +282,7 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 
 	if (response->status < 200)
 		return; /* the asker has its 100 */
-	if (!call || call_state(call) > CALL_ESTABLISHED) {
+	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED) {
 		if (t->kind == CLIENT_INVITE && response->status < 300)
 			transaction_end_stranger(engine, t, &t->flow, response);
 		fail_server(engine, t->peer, 481);
