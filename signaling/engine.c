@@ -372,6 +372,13 @@ static void receive_request(struct engine *engine, const struct sip_flow *flow)
 
 /* ---- responses ---- */
 
+/* Its ACK brings the answer, and has to wait for the caller's. */
+static bool awaits_caller(const struct call *call, enum call_side side)
+{
+	return side == CALLEE && call->record->bodyless && !call->record->callee_acked &&
+	       call_state(call) == CALL_ANSWERED;
+}
+
 /* A 2xx to an INVITE whose transaction is gone: its ACK was lost, or nobody wants the call any more. */
 static void receive_stray_answer(struct engine *engine, const struct sip_flow *flow)
 {
@@ -382,12 +389,14 @@ static void receive_stray_answer(struct engine *engine, const struct sip_flow *f
 	struct call *call = call_find(engine, response, true, &side);
 
 	if (call && to->tag.len && call_state(call) != CALL_SETUP &&
-	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag)))
-		call_ack_callee(call, side, NULL, sip_message_cseq(response)->number, SIP_TEXT(""));
-	else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0)
+	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag))) {
+		if (!awaits_caller(call, side))
+			call_ack_callee(call, side, NULL, sip_message_cseq(response)->number, SIP_TEXT(""));
+	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
 		transaction_end_stranger(engine, NULL, flow, response);
-	else
+	} else {
 		counter_inc(engine->counters, COUNTER_signaling_responses_stray);
+	}
 }
 
 static void receive_response(struct engine *engine, const struct sip_flow *flow)

@@ -348,6 +348,60 @@ static void causes_pass(void)
 	lab_free(lab);
 }
 
+/* A vendor answers what it was asked in one call as if it had been another call. */
+static void answer_of_another_call(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, other_answer, other, passed;
+	const struct sip_via *via;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	CHECK(lab_call(lab, 2, &other_answer, &other));
+	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	via = sip_message_via(&passed);
+	lab_text(lab, VENDOR(0),
+		 "SIP/2.0 488 No\r\nVia: %.*s\r\nFrom: %.*s\r\nTo: %.*s;tag=v\r\nCall-ID: %.*s\r\nCSeq: %u INVITE\r\n"
+		 "Content-Length: 0\r\n\r\n",
+		 (int)via->text.len, via->text.at, (int)sip_message_from(&other)->text.len,
+		 sip_message_from(&other)->text.at, (int)sip_message_to(&other)->text.len,
+		 sip_message_to(&other)->text.at, (int)sip_message_call_id(&other).len, sip_message_call_id(&other).at,
+		 sip_message_cseq(&passed)->number);
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 481"));
+	lab_skip(lab, NULL);
+	lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100")); /* the way is free again */
+	CHECK(lab_take(lab, VENDOR(0), "INVITE "));
+	lab_caller_request(lab, &answer, "BYE", 4, NULL);
+	lab_caller_request(lab, &other_answer, "BYE", 2, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* Killed between the 200 to an offerless INVITE and the ACK that brings the description. */
+static void killed_before_answer(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	lab_invite(lab, 1, "4930123", NULL, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_restart(lab);
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, ""); /* again: its ACK will have a description */
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "c=IN IP4 10.0.0.2"));
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 /* The longest message that media can be told fits into what is reserved for it. */
 static void longest_media_message(void)
 {
@@ -387,6 +441,8 @@ static const struct check_case cases[] = {
     {"a refused offer", refused_offer},
     {"an unreadable answer", unreadable_answer},
     {"causes pass", causes_pass},
+    {"an answer of another call", answer_of_another_call},
+    {"killed before the answer", killed_before_answer},
     {"the longest message to media", longest_media_message},
 };
 CHECK_MAIN(cases)
