@@ -208,7 +208,10 @@ static const char *unfold(struct sip_message *msg, struct sip_eols *eols, const 
 	}
 }
 
-/* One header line, whose first line end is eol, with its continuations. Returns behind it; NULL: no end. */
+/*
+ * One header line, whose first line end is eol, with its continuations. Returns behind it; NULL: no line may follow,
+ * for the datagram ends in it, or it is one too many.
+ */
 static const char *parse_header(struct sip_message *msg, const char *at, const char *eol, struct sip_eols *eols)
 {
 	const char *colon, *next, *end = eols->end;
@@ -223,10 +226,11 @@ static const char *parse_header(struct sip_message *msg, const char *at, const c
 		return next ? next : eol < end ? eol + 1 : NULL;
 	}
 	next = is_plain_end(eol, end) ? eol + 2 : unfold(msg, eols, &eol, &folded);
-	if (msg->header_count == SIP_MESSAGE_HEADERS)
+	if (msg->header_count == SIP_MESSAGE_HEADERS) {
 		note(msg, SIP_PARSE_TOO_MANY);
-	else
-		add_header(msg, id, name, sip_trim(colon + 1, eol), folded);
+		return NULL;
+	}
+	add_header(msg, id, name, sip_trim(colon + 1, eol), folded);
 	return next;
 }
 
@@ -236,7 +240,7 @@ static const char *parse_headers(struct sip_message *msg, const char *at, const 
 	struct sip_eols eols;
 
 	sip_eols_init(&eols, at, end);
-	while (at && at < end && msg->error != SIP_PARSE_TOO_MANY) {
+	while (at && at < end) {
 		const char *eol = sip_eols_next(&eols, at);
 
 		if (eol == at && after_eol(eol, end))
