@@ -213,11 +213,12 @@ static void adopt(struct engine *engine, uint32_t slot, struct call_record *reco
 	counter_inc(engine->counters, COUNTER_signaling_calls_recovered);
 }
 
-static void mark_ports(struct calls *calls, const struct call_record *record)
+static void mark_ports(struct calls *calls, const struct call_record *record, bool ours)
 {
 	for (unsigned int side = 0; side < CALL_SIDES; side++)
 		if (record->media[side].local.port)
-			rtp_ports_mark(calls->ports, record->media_worker, &record->media[side].local);
+			rtp_ports_mark(calls->ports, record->media_worker, &record->media[side].local,
+				       ours ? NULL : record);
 }
 
 static void attach_slot(struct engine *engine, uint32_t slot, bool *block_used)
@@ -238,9 +239,11 @@ static void attach_slot(struct engine *engine, uint32_t slot, bool *block_used)
 	}
 	if (record->overflow)
 		block_used[record->overflow - 1] = true;
+	bool ours = record->worker % engine->workers == engine->worker;
+
 	if (atomic_load_explicit(&record->state, memory_order_relaxed) <= CALL_CLOSING)
-		mark_ports(calls, record);
-	if (record->worker % engine->workers == engine->worker)
+		mark_ports(calls, record, ours);
+	if (ours)
 		adopt(engine, slot, record);
 }
 

@@ -13,9 +13,17 @@ struct pool {
 	char *network;        /* a copy: the configuration may be replaced */
 	unsigned int media_worker;
 	struct rtp_slice slice;
-	uint16_t *queue; /* indices of free pairs, a circle of slice.pairs */
+	uint16_t *queue; /* indices of free pairs (and of those marked), a circle of slice.pairs */
 	uint32_t head, free;
-	uint8_t *used; /* [pairs] */
+	uint8_t *used;                      /* [pairs], enum pair_use */
+	const struct call_record **foreign; /* [pairs], of PAIR_FOREIGN: whose it is */
+};
+
+enum pair_use {
+	PAIR_FREE,
+	PAIR_USED,
+	PAIR_MARKED,  /* used since before we started, and still in the queue */
+	PAIR_FOREIGN, /* likewise, by a call of another worker, which can't give it back */
 };
 
 struct rtp_ports {
@@ -29,7 +37,8 @@ static int pool_init(struct pool *pool)
 
 	pool->queue = calloc(pairs ? pairs : 1, sizeof(*pool->queue));
 	pool->used = calloc(pairs ? pairs : 1, 1);
-	if (!pool->queue || !pool->used)
+	pool->foreign = calloc(pairs ? pairs : 1, sizeof(*pool->foreign));
+	if (!pool->queue || !pool->used || !pool->foreign)
 		return -ENOMEM;
 	for (size_t i = 0; i < pairs; i++)
 		pool->queue[i] = (uint16_t)i;
@@ -101,6 +110,7 @@ void rtp_ports_free(struct rtp_ports *ports)
 		free(ports->pool[i].network);
 		free(ports->pool[i].queue);
 		free(ports->pool[i].used);
+		free(ports->pool[i].foreign);
 	}
 	free(ports->pool);
 	free(ports);
@@ -124,6 +134,38 @@ static struct pool *choose(struct rtp_ports *ports, unsigned int media_worker, c
 	return other;
 }
 
+/* The other worker may be at it: then it is asked again when its turn comes again. */
+static bool still_held(const struct call_record *record, const struct net_addr *local)
+{
+	uint8_t state = atomic_load_explicit(&record->state, memory_order_acquire);
+
+	if (state < CALL_SETUP || state > CALL_CLOSING)
+		return false;
+	for (unsigned int side = 0; side < CALL_SIDES; side++)
+		if (__atomic_load_n(&record->media[side].local.port, __ATOMIC_RELAXED) == local->port)
+			return true;
+	return false;
+}
+
+/* The next one in the queue is taken out; false: it is not free. */
+static bool take_next(struct pool *pool, struct net_addr *local)
+{
+	uint16_t pair = pool->queue[pool->head];
+
+	*local = pool->addr;
+	local->port = (uint16_t)(pool->slice.first + 2u * pair);
+	pool->head = (pool->head + 1) % pool->slice.pairs;
+	if (pool->used[pair] == PAIR_FOREIGN && still_held(pool->foreign[pair], local)) {
+		pool->queue[(pool->head + pool->free - 1) % pool->slice.pairs] = pair;
+		return false;
+	}
+	pool->free--;
+	bool marked = pool->used[pair] == PAIR_MARKED; /* it comes back when its call ends */
+
+	pool->used[pair] = PAIR_USED;
+	return !marked;
+}
+
 int rtp_ports_take(struct rtp_ports *ports, unsigned int media_worker, const char *network, enum net_family family,
 		   struct net_addr *local)
 {
@@ -131,20 +173,9 @@ int rtp_ports_take(struct rtp_ports *ports, unsigned int media_worker, const cha
 
 	if (!pool)
 		return -EADDRNOTAVAIL;
-	while (pool->free) {
-		uint16_t pair = pool->queue[pool->head];
-
-		pool->head = (pool->head + 1) % pool->slice.pairs;
-		pool->free--;
-		if (pool->used[pair]) {
-			pool->used[pair] = 1; /* marked at start: it comes back when its call ends */
-			continue;
-		}
-		pool->used[pair] = 1;
-		*local = pool->addr;
-		local->port = (uint16_t)(pool->slice.first + 2u * pair);
-		return 0;
-	}
+	for (uint32_t left = pool->free; left; left--)
+		if (take_next(pool, local))
+			return 0;
 	return -ENOBUFS;
 }
 
@@ -170,22 +201,25 @@ void rtp_ports_give(struct rtp_ports *ports, unsigned int media_worker, const st
 
 	if (!pool || !pool->used[pair])
 		return;
-	bool queued = pool->used[pair] == 2; /* marked, and its place in the queue has not been reached yet */
+	bool queued = pool->used[pair] != PAIR_USED;
 
-	pool->used[pair] = 0;
+	pool->used[pair] = PAIR_FREE;
 	if (queued)
 		return;
 	pool->queue[(pool->head + pool->free) % pool->slice.pairs] = (uint16_t)pair;
 	pool->free++;
 }
 
-void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local)
+void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local,
+		    const struct call_record *foreign)
 {
 	unsigned int pair;
 	struct pool *pool = find(ports, media_worker, local, &pair);
 
-	if (pool)
-		pool->used[pair] = 2;
+	if (!pool)
+		return;
+	pool->used[pair] = foreign ? PAIR_FOREIGN : PAIR_MARKED;
+	pool->foreign[pair] = foreign;
 }
 
 bool rtp_ports_has_family(const struct rtp_ports *ports, enum net_family family)

@@ -7,6 +7,7 @@
 #define TANDEM_SIGNALING_RTP_PORTS_H
 
 #include "common/config.h"
+#include "common/layout/call_record.h"
 
 struct rtp_ports;
 
@@ -23,8 +24,13 @@ int rtp_ports_take(struct rtp_ports *ports, unsigned int media_worker, const cha
 		   struct net_addr *local);
 /* A pair taken before; one that is not ours is ignored. */
 void rtp_ports_give(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local);
-/* At start, before any rtp_ports_take(): this pair is in use by a call that stands. */
-void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local);
+/*
+ * At start, before any rtp_ports_take(): this pair is in use by a call that stands. foreign: its record, when the call
+ * is another worker's (their number has changed): that one can't give back what is ours now, so we look whether the
+ * record still has it. NULL: the call is our own.
+ */
+void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local,
+		    const struct call_record *foreign);
 bool rtp_ports_has_family(const struct rtp_ports *ports, enum net_family family);
 
 #endif

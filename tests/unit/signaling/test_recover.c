@@ -6,12 +6,14 @@
  * each call has exactly one final record. Where instructions can't be stepped (not x86-64), the moments are the
  * datagrams sent.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 
 #include "lab.h"
+#include "signaling/rtp_ports.h"
 #include "tests/unit/check.h"
 
 #define MOMENTS   4096
@@ -348,6 +350,35 @@ static void workers_change(void)
 	lab_free(lab);
 }
 
+/* After a change of the workers' number a pair of ours may be held by another's call: it comes back when that ends. */
+static void foreign_ports(void)
+{
+	struct lab *lab = lab_new();
+	struct rtp_ports *ports = rtp_ports_new(&lab->config, 0, 1, 1);
+	struct call_record *record = call_table_record(lab->calls, 3);
+	struct net_addr first, local, held;
+
+	CHECK_INT(rtp_ports_take(ports, 0, NULL, NET_IP4, &first), 0);
+	held = first;
+	held.port += 2;
+	record->media[CALLEE].local = held;
+	atomic_store(&record->state, CALL_ESTABLISHED);
+	rtp_ports_mark(ports, 0, &held, record);
+	for (unsigned int i = 0; i < 98; i++)
+		CHECK(rtp_ports_take(ports, 0, NULL, NET_IP4, &local) == 0 && local.port != held.port);
+	CHECK_INT(rtp_ports_take(ports, 0, NULL, NET_IP4, &local), -ENOBUFS);
+	atomic_store(&record->state, CALL_BILLED);
+	CHECK(rtp_ports_take(ports, 0, NULL, NET_IP4, &local) == 0 && local.port == held.port);
+	CHECK_INT(rtp_ports_take(ports, 0, NULL, NET_IP4, &local), -ENOBUFS);
+	rtp_ports_give(ports, 0, &held);
+	rtp_ports_give(ports, 0, &held); /* twice is once */
+	CHECK(rtp_ports_take(ports, 0, NULL, NET_IP4, &local) == 0 && local.port == held.port);
+	CHECK_INT(rtp_ports_take(ports, 0, NULL, NET_IP4, &local), -ENOBUFS);
+	rtp_ports_free(ports);
+	atomic_store(&record->state, CALL_FREE);
+	lab_free(lab);
+}
+
 /* The vendor's 200 was on its way when we died: it gets ACK and BYE, the caller has had its 503. */
 static void answer_after_death(void)
 {
@@ -410,6 +441,7 @@ static const struct check_case cases[] = {
     {"killed at each moment of a hangup, media dead", killed_in_hangup},
     {"a conversation goes on", conversation_goes_on},
     {"the number of workers changes", workers_change},
+    {"ports of another worker's call", foreign_ports},
     {"an answer after our death", answer_after_death},
     {"rubbish in the records", rubbish_in_records},
 };
