@@ -20,6 +20,11 @@
 #include "signaling/sip/build.h"
 #include "tests/unit/signaling/lab.h"
 
+#ifdef COUNT_INSTRUCTIONS
+#include "tests/instructions/count.h"
+#define COUNTED 4u /* batches */
+#endif
+
 #define BATCH       32u   /* datagrams of a kind that arrive together */
 #define STANDING    4096u /* calls, while others come and go */
 #define CALLS       8192u /* the limit: twice as many */
@@ -54,8 +59,6 @@ struct text {
 static struct text in[BATCH], sent[SENT_MAX];
 static unsigned int sent_count;
 static char tags[STANDING + BATCH][TAG];
-static uint64_t spent_ns[STEPS];
-static int instructions_fd = -1;
 static struct sip_flow from_customer, from_vendor;
 
 static void must(bool ok, const char *what)
@@ -65,6 +68,28 @@ static void must(bool ok, const char *what)
 	fprintf(stderr, "bench: %s\n", what);
 	exit(1);
 }
+
+#ifdef COUNT_INSTRUCTIONS
+static bool counting;
+
+static void step_begin(uint64_t *start)
+{
+	sent_count = 0;
+	if (counting)
+		count_begin();
+}
+
+static void step_end(enum step step, uint64_t start)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "call: %s", step_name[step]);
+	if (counting)
+		count_end(name, BATCH);
+}
+#else
+static uint64_t spent_ns[STEPS];
+static int instructions_fd = -1;
 
 static uint64_t now_ns(void)
 {
@@ -97,6 +122,7 @@ static void step_end(enum step step, uint64_t start)
 	if (instructions_fd >= 0)
 		ioctl(instructions_fd, PERF_EVENT_IOC_DISABLE, 0);
 }
+#endif
 
 /* ---- the peers ---- */
 
@@ -285,7 +311,15 @@ static void run_batch(struct lab *lab, uint64_t *next)
 	step_end(TICK, start);
 }
 
+#ifdef COUNT_INSTRUCTIONS
 static void measure(struct lab *lab, uint64_t *next)
+{
+	counting = true;
+	for (unsigned int i = 0; i < COUNTED; i++)
+		run_batch(lab, next);
+}
+#else
+static void measure_rounds(struct lab *lab, uint64_t *next)
 {
 	double best[STEPS], whole = 1e18;
 
@@ -308,6 +342,17 @@ static void measure(struct lab *lab, uint64_t *next)
 	printf("%-32s %8.0f ns\n", "a whole call", whole);
 }
 
+static void measure(struct lab *lab, uint64_t *next)
+{
+	uint64_t count = 0;
+
+	instructions_open();
+	measure_rounds(lab, next);
+	if (instructions_fd >= 0 && read(instructions_fd, &count, sizeof(count)) == sizeof(count))
+		printf("%-32s %8.0f instructions\n", "a whole call", (double)count / (ROUNDS * ROUND * BATCH));
+}
+#endif
+
 static void net(struct net_addr *addr, const char *text)
 {
 	must(net_addr_parse(addr, text, strlen(text)) == 0, text);
@@ -316,7 +361,7 @@ static void net(struct net_addr *addr, const char *text)
 int main(void)
 {
 	struct lab *lab = lab_new_for(CALLS);
-	uint64_t next = 0, count = 0;
+	uint64_t next = 0;
 
 	lab->engine->io.send = io_send;
 	net(&from_customer.local, "10.0.0.1:5060");
@@ -325,10 +370,7 @@ int main(void)
 	net(&from_vendor.remote, VENDOR_ADDR);
 	while (next < BATCH * WARM_UP)
 		run_batch(lab, &next);
-	instructions_open();
 	measure(lab, &next);
-	if (instructions_fd >= 0 && read(instructions_fd, &count, sizeof(count)) == sizeof(count))
-		printf("%-32s %8.0f instructions\n", "a whole call", (double)count / (ROUNDS * ROUND * BATCH));
 	must(lab_count(lab, COUNTER_signaling_calls) == STANDING, "calls were lost");
 	must(lab_count(lab, COUNTER_signaling_transactions_given_up) == 0, "transactions ran short");
 	lab_free(lab);

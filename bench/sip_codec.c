@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+#ifdef COUNT_INSTRUCTIONS
+#include "tests/instructions/count.h"
+#endif
+
 #define ROUNDS    400 /* short and many: the best one had the core for itself */
 #define ROUND_OPS 500
 
@@ -118,6 +122,21 @@ static void rewrite_sdp(void)
 	sum += (uint64_t)sdp_rewrite(&sdp, &put, out, sizeof(out));
 }
 
+#ifdef COUNT_INSTRUCTIONS
+#define COUNTED 100u
+
+static void measure(const char *name, void (*op)(void))
+{
+	char full[64];
+
+	snprintf(full, sizeof(full), "sip: %s", name);
+	op();
+	count_begin();
+	for (unsigned int i = 0; i < COUNTED * COUNT_REPEAT; i++)
+		op();
+	count_end(full, COUNTED);
+}
+#else
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -143,6 +162,12 @@ static double best_ns(void (*op)(void))
 	return best;
 }
 
+static void measure(const char *name, void (*op)(void))
+{
+	printf("%-32s %7.1f ns\n", name, best_ns(op));
+}
+#endif
+
 int main(void)
 {
 	static const struct {
@@ -163,6 +188,6 @@ int main(void)
 		return 1;
 	}
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		printf("%-32s %7.1f ns\n", ops[i].name, best_ns(ops[i].op));
+		measure(ops[i].name, ops[i].op);
 	return sum == 0;
 }

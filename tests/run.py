@@ -3,6 +3,7 @@
 
     unit, fuzz   in each build: gcc, clang, both with address and undefined sanitizers, gcc with the thread sanitizer
     system       the gcc build; the tests marked `sanitize` also with the sanitizers' build
+    instructions what fixed work costs, counted and compared with the baseline (bench/instructions), in a build of its own
 """
 import argparse
 import json
@@ -102,13 +103,21 @@ def run_system(folder, marker, only, tally):
         tally.count(f"{folder}: pytest exit status {done.returncode}", False)
 
 
+def run_instructions(tally):
+    """The guard against slow-downs, and the proof that it finds one."""
+    for name, options in (("compared with the baseline", []), ("a deliberate slow-down is found", ["--show-it-bites"])):
+        step(f"instructions: {name}")
+        done = subprocess.run([os.path.join(TOP, "bench", "instructions"), *options])
+        tally.count(f"instructions: {name}", done.returncode == 0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system"], help="default: all of them")
+    parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system", "instructions"], help="default: all of them")
     parser.add_argument("--only", help="tests whose name matches")
     parser.add_argument("--build", action="append", help="only these build folders")
     arguments = parser.parse_args()
-    suites = arguments.suite or ["unit", "fuzz", "system"]
+    suites = arguments.suite or ["unit", "fuzz", "system", "instructions"]
     started, tally = time.monotonic(), Tally()
 
     for folder, compiler, options, offered in BUILDS:
@@ -121,6 +130,9 @@ def main():
             run_meson_suites(folder, [s for s in wanted if s != "system"], arguments.only, tally)
         if "system" in wanted:
             run_system(folder, "sanitize" if folder == "build-asan" else None, arguments.only, tally)
+
+    if "instructions" in suites and not arguments.build and not arguments.only:
+        run_instructions(tally)
 
     if tally.failures:
         step("failed")
