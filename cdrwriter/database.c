@@ -36,8 +36,9 @@ static void note(struct database *db, const char *sqlstate, const char *reason)
 {
 	snprintf(db->sqlstate, sizeof(db->sqlstate), "%s", sqlstate ? sqlstate : "");
 	snprintf(db->reason, sizeof(db->reason), "%s", reason && reason[0] ? reason : "connection lost");
+	/* It comes in several lines, indented. */
 	for (char *p = db->reason; *p; p++)
-		if (*p == '\n')
+		if (*p == '\n' || *p == '\t')
 			*p = p[1] ? ' ' : '\0';
 	db->error = database_classify(db->sqlstate);
 }
