@@ -18,7 +18,8 @@ struct worker_status {
 	_Alignas(64) _Atomic uint64_t busy_cycles;
 	_Atomic uint64_t total_cycles;
 	_Atomic uint64_t polls;
-	_Atomic uint64_t beat_us; /* monotonic, at least once a second: a stuck worker shows */
+	_Atomic uint64_t beat_us;           /* monotonic, at least once a second: a stuck worker shows */
+	_Atomic uint64_t cycles_per_second; /* how long those are; 0 = it has never run */
 };
 
 struct process_status {

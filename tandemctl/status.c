@@ -36,6 +36,7 @@ static const struct column process_columns[] = {
 static const struct column worker_columns[] = {
     {"process", "PROCESS", -10},   {"worker", "WORKER", 6}, {"core", "CORE", 4},
     {"busy_percent", "BUSY %", 6}, {"polls", "POLLS", 16},  {"beat_age_s", "LAST BEAT", 9},
+    {"busy_cycles", "", 0},        {"total_cycles", "", 0}, {"cycles_per_second", "", 0},
 };
 
 static double age_s(uint64_t now_us, uint64_t stamp_us)
@@ -142,6 +143,9 @@ static void put_workers(struct ctl *ctl, const struct status *status)
 				output_none(output);
 			output_uint(output, READ(process->worker[w].polls));
 			put_stamp(output, now_us, READ(process->worker[w].beat_us));
+			output_uint(output, after[role][w].busy);
+			output_uint(output, after[role][w].total);
+			output_uint(output, READ(process->worker[w].cycles_per_second));
 		}
 	}
 	output_list_end(output);

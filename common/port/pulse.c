@@ -15,6 +15,7 @@ void pulse_start(struct pulse *pulse, struct worker_status *status, enum idle_po
 	uint64_t now = rte_rdtsc();
 
 	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
+	atomic_store_explicit(&status->cycles_per_second, rte_get_tsc_hz(), memory_order_relaxed);
 	*pulse = (struct pulse){.status = status, .idle = idle, .started = now, .before = now};
 }
 

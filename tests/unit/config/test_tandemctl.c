@@ -382,6 +382,12 @@ static void test_status(void)
 	process->started_us = now_us - 5 * US_PER_S;
 	process->heartbeat_us = now_us;
 	check_json("status", "d[\"processes\"][0][\"state\"] == \"starting\" and len(d[\"workers\"]) == 1");
+	process->worker[0].busy_cycles = 12;
+	process->worker[0].total_cycles = 48;
+	process->worker[0].cycles_per_second = 2600000000u;
+	check_json("status",
+		   "[d[\"workers\"][0][k] for k in (\"busy_cycles\", \"total_cycles\", \"cycles_per_second\")]"
+		   " == [12, 48, 2600000000]");
 	process->ready = 1;
 	check_json("status",
 		   "d[\"processes\"][0][\"state\"] == \"ready\" and d[\"processes\"][1][\"state\"] == \"stopped\"");
