@@ -326,15 +326,16 @@ static void put_up_to(struct sip_builder *b, const char **at, struct sip_text cu
 /* The top Via with received and rport as the transport saw them (RFC 3261 section 18.2.1, RFC 3581 section 4). */
 static void put_top_via(struct sip_builder *b, const struct sip_via *via, const struct net_addr *source)
 {
-	bool rport_first = via->rport_param.at < via->received_param.at;
+	bool both = via->rport_param.at && via->received_param.at;
+	bool swapped = both && via->received_param.at < via->rport_param.at;
 	const char *at = via->text.at;
 	char ip[NET_ADDR_TEXT];
 	struct sip_text from = sip_text(ip, net_addr_print_ip(source, ip));
 	/* Another spelling of the same IPv6 address gets a received= it would not need, which harms nobody. */
 	bool same = sip_text_equal(via->host, from) || sip_text_equal_nocase(via->host, from);
 
-	put_up_to(b, &at, rport_first ? via->rport_param : via->received_param);
-	put_up_to(b, &at, rport_first ? via->received_param : via->rport_param);
+	put_up_to(b, &at, swapped ? via->received_param : via->rport_param);
+	put_up_to(b, &at, swapped ? via->rport_param : via->received_param);
 	put_safe(b, sip_text_span(at, sip_text_end(via->text)));
 	if (!same || via->has_rport) {
 		PUT(b, ";received=");
