@@ -55,6 +55,7 @@ struct transaction {
 	bool cancelled;                 /* client INVITE: CANCEL is to follow the first provisional, or has been sent */
 	bool cancel_sent;               /* once: whoever ignores it is not asked again at each of his provisionals */
 	bool behind_nat;                /* client INVITE: its ACK and BYE go to the flow, not to what Contact says */
+	char cancel_reason[40];         /* the Reason of a CANCEL that has to wait; terminated */
 	uint64_t tag_hash;              /* client INVITE, Accepted: To tag of the dialog that has been acknowledged */
 	struct message_buffer *message; /* what we send again */
 	struct message_buffer *request; /* server: the request, as long as it is to be answered */

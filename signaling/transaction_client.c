@@ -150,6 +150,8 @@ void transaction_cancel(struct engine *engine, struct transaction *t, struct sip
 		return;
 	/* Section 9.1: not before a provisional response. Whoever is silent is not asked again, either. */
 	timer_stop(&engine->wheel, &t->resend);
+	if (reason.len < sizeof(t->cancel_reason))
+		memcpy(t->cancel_reason, reason.at, reason.len);
 	if (t->state == TRANSACTION_PROCEEDING)
 		send_cancel(engine, t, reason);
 	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
@@ -188,7 +190,8 @@ static void receive_provisional(struct engine *engine, struct transaction *t, st
 	if (t->kind == CLIENT_INVITE) {
 		timer_stop(&engine->wheel, &t->resend);
 		if (t->cancelled && !t->cancel_sent) {
-			if (send_cancel(engine, t, SIP_TEXT("")) && t->user == &transaction_orphan_user)
+			if (send_cancel(engine, t, sip_text_of(t->cancel_reason)) &&
+			    t->user == &transaction_orphan_user)
 				timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
 					    on_orphan_end);
 			return;

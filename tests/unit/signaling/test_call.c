@@ -303,7 +303,7 @@ static void cancel_before_provisional(void)
 	lab_cancel(lab, 1, "4930123");
 	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
 	lab_reply(lab, &invite, VENDOR(0), 100, "", NULL, "");
-	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	CHECK(has(lab_take(lab, VENDOR(0), "CANCEL "), "Reason: SIP;cause=487, Q.850;cause=16"));
 	lab_skip(lab, NULL);
 	check_over(lab, END_CALLER_CANCEL, END_BY_CALLER, 487);
 	lab_free(lab);
