@@ -178,15 +178,17 @@ void call_request(struct call *call, const struct call_event *event)
 	}
 	if (glare(call, event))
 		return;
-	if (event->message->method != SIP_INFO)
+	if (event->message->method != SIP_INFO) {
 		call_refresh_target(call, event->side, event->message);
-	call_media_note_before(call, event->side);
+		call_media_note_before(call, event->side);
+	}
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0) {
 		respond(call, event, 488);
 		return;
 	}
 	if (transaction_keep_request(engine, server, event->message) < 0 || pass(call, event, sdp) < 0) {
-		call_media_take_back(call, event->side);
+		if (event->message->method != SIP_INFO)
+			call_media_take_back(call, event->side);
 		respond(call, event, 500);
 		return;
 	}

@@ -286,6 +286,7 @@ static void refused_offer(void)
 	lab_caller_request(lab, &answer, "INVITE", 2, moved);
 	passed = *lab_take(lab, VENDOR(0), "INVITE ");
 	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	lab_caller_request(lab, &answer, "INFO", 3, NULL);
 	uint32_t updates = lab->media_updates;
 
 	lab_reply(lab, &passed, VENDOR(0), 488, "", NULL, "");
@@ -294,7 +295,7 @@ static void refused_offer(void)
 	CHECK(lab->media_updates == updates + 1);
 	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
 	lab_skip(lab, NULL);
-	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	lab_caller_request(lab, &answer, "BYE", 4, NULL);
 	check_empty(lab);
 	lab_free(lab);
 }
