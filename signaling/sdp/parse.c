@@ -45,28 +45,27 @@ static int parse_net_words(struct sip_text *rest, struct sip_text *host, bool *i
 		   : -EINVAL;
 }
 
-static int parse_net(struct sip_text *rest, struct sip_text *host, struct net_addr *addr)
+static int parse_net(struct sip_text *rest, struct sip_text *host, struct net_addr *addr, bool *is_ip6)
 {
 	struct sip_text ip;
 	const char *slash;
-	bool is_ip6;
 
 	memset(addr, 0, sizeof(*addr));
-	if (parse_net_words(rest, host, &is_ip6) != 0)
+	if (parse_net_words(rest, host, is_ip6) != 0)
 		return -EINVAL;
 	/* Multicast addresses carry "/ttl" and "/count"; the address is what stands before them. */
 	slash = memchr(host->at, '/', host->len);
 	ip = slash ? sip_text_span(host->at, slash) : *host;
 	if (net_addr_parse(addr, ip.at, ip.len) != 0 || addr->port != 0)
 		memset(addr, 0, sizeof(*addr)); /* a host name */
-	else if ((addr->family == NET_IP6) != is_ip6)
+	else if ((addr->family == NET_IP6) != *is_ip6)
 		return -EINVAL;
 	return 0;
 }
 
 static int parse_connection(struct sdp_connection *connection, struct sip_text value)
 {
-	return parse_net(&value, &connection->host, &connection->addr);
+	return parse_net(&value, &connection->host, &connection->addr, &connection->is_ip6);
 }
 
 static int parse_origin(struct sdp_origin *origin, struct sip_text value)
@@ -124,11 +123,12 @@ static bool parse_direction(struct sip_text attribute, uint8_t *direction)
 static int parse_rtcp(struct sdp_media *media, struct sip_text value)
 {
 	struct sip_text port = sdp_word(&value), host;
+	bool is_ip6;
 
 	if (parse_port(port, &media->rtcp_port) != 0)
 		return -EINVAL;
 	media->has_rtcp = true;
-	return value.len ? parse_net(&value, &host, &media->rtcp_addr) : 0;
+	return value.len ? parse_net(&value, &host, &media->rtcp_addr, &is_ip6) : 0;
 }
 
 static int media_attribute(struct sdp_media *media, struct sip_text name, struct sip_text value)

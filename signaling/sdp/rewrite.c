@@ -116,9 +116,7 @@ static bool needs_own_connection(const struct sdp_session *sdp, const struct sdp
 static void put_kept_connection(struct writer *w, const struct sdp_session *sdp)
 {
 	PUT(w, "c=");
-	put(w, sdp->connection.addr.family == NET_IP6 || memchr(sdp->connection.host.at, ':', sdp->connection.host.len)
-		   ? SIP_TEXT("IN IP6 ")
-		   : SIP_TEXT("IN IP4 "));
+	put(w, sdp->connection.is_ip6 ? SIP_TEXT("IN IP6 ") : SIP_TEXT("IN IP4 "));
 	put(w, sdp->connection.host);
 	put_line_end(w);
 }

@@ -25,6 +25,7 @@ enum sdp_kind { SDP_OTHER = 0, SDP_AUDIO, SDP_VIDEO, SDP_IMAGE, SDP_TEXT, SDP_AP
 struct sdp_connection {       /* c= */
 	struct sip_text host; /* address or name as written; at NULL when there is no such line */
 	struct net_addr addr; /* parsed; family NET_NONE for a host name; port 0 */
+	bool is_ip6;          /* "IN IP6" stood there */
 };
 
 struct sdp_origin { /* o= */

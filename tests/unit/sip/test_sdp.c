@@ -194,6 +194,15 @@ static void keep(void)
 	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
 		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
 		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\ni=x\r\nc=IN IP4 198.51.100.7\r\na=y\r\n");
+	/* Under the address type it came with, whatever the text looks like. */
+	CHECK_INT(parse(START "c=IN IP4 192.0.2.9/a:b\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\n"), 0);
+	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
+		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
+		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\nc=IN IP4 192.0.2.9/a:b\r\n");
+	CHECK_INT(parse(START "c=IN IP6 name\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\n"), 0);
+	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
+		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
+		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\nc=IN IP6 name\r\n");
 	put.media[0].rtp.ip[3] = 2;
 	CHECK_INT(parse(START "c=IN IP4 198.51.100.7\r\nm=audio 1 RTP/AVP 0\r\n"), 0);
 	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
