@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build with both compilers and with the sanitizers, run every suite, and add up.
 
-    unit, fuzz   in each build: gcc, clang, both with address and undefined sanitizers, gcc with the thread sanitizer
+    unit, fuzz   in each build: gcc, clang, both with address and undefined sanitizers, clang with the thread sanitizer
     system       the gcc build; the tests marked `sanitize` also with the sanitizers' build
     instructions what fixed work costs, counted and compared with the baseline (bench/instructions), in a build of its own
 """
@@ -22,7 +22,7 @@ BUILDS = [
     ("build-clang", "clang", [], ("unit", "fuzz")),
     ("build-asan", "gcc", ASAN, ("unit", "fuzz", "system")),
     ("build-clang-asan", "clang", ASAN + ["-Db_lundef=false"], ("unit", "fuzz")),
-    ("build-tsan", "gcc", ["-Db_sanitize=thread"], ("unit",)),
+    ("build-tsan", "clang", ["-Db_sanitize=thread", "-Db_lundef=false"], ("unit",)),
 ]
 
 SANITIZER_OPTIONS = {
