@@ -56,6 +56,11 @@ class PrivatePostgres:
         """mode: smart, fast or immediate (no shutdown at all: as after a power cut)."""
         self._as_owner(f"{self.bin}/pg_ctl", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop", check=False)
 
+    def pid(self):
+        """The process whose children are all the others."""
+        with open(os.path.join(self.data, "postmaster.pid")) as file:
+            return int(file.readline())
+
     def query(self, sql):
         """Rows as lists of strings ('' for NULL)."""
         out = subprocess.run([f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1",
