@@ -171,7 +171,8 @@ static bool sound(const struct calls *calls, const struct call_record *record)
 {
 	return atomic_load_explicit(&record->state, memory_order_acquire) < CALL_STATE_COUNT &&
 	       record->overflow <= calls->blocks && record->arena_used <= CALL_ARENA + CALL_OVERFLOW &&
-	       record->arena_mark <= record->arena_used && record->life;
+	       record->arena_mark <= record->arena_used && record->life && record->duration_reason < END_REASON_COUNT &&
+	       memchr(record->codec, '\0', sizeof(record->codec));
 }
 
 static void hold_gateways(struct engine *engine, struct call *call)

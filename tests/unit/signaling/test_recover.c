@@ -406,6 +406,26 @@ static void answer_after_death(void)
 	lab_free(lab);
 }
 
+/* A reason that is none, a codec without an end: not a call's. */
+static void damaged_fields(void)
+{
+	for (int what = 0; what < 2; what++) {
+		struct lab *lab = lab_new();
+		struct call_record *record = call_table_record(lab->calls, 0);
+		static struct sip_message answer, invite;
+
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		if (what == 0)
+			memset(record->codec, 'x', sizeof(record->codec));
+		else
+			record->duration_reason = 200;
+		lab_restart(lab);
+		CHECK_INT(lab_count(lab, COUNTER_signaling_records_damaged), 1);
+		CHECK_INT(lab_standing(lab), 0);
+		lab_free(lab);
+	}
+}
+
 /* Damage in the segment must not lead anywhere. */
 static void rubbish_in_records(void)
 {
@@ -443,6 +463,7 @@ static const struct check_case cases[] = {
     {"the number of workers changes", workers_change},
     {"ports of another worker's call", foreign_ports},
     {"an answer after our death", answer_after_death},
+    {"damaged fields", damaged_fields},
     {"rubbish in the records", rubbish_in_records},
 };
 CHECK_MAIN(cases)
