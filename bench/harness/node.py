@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The switch under test: on memif, without a network, and how busy it is."""
+import os
+import subprocess
+import threading
+import time
+
+from . import Failed
+
+from lab.switch import Switch
+
+SIP, RTP_NET, PEERS = "10.99.0.1", "10.98.0.", "10.99.0."
+CUSTOMER, VENDORS, MEDIA_PEER = PEERS + "10", PEERS + "20", RTP_NET + "200"
+GATEWAYS, PREFIXES, PREFIX = 200, 10000, "49"
+RTP_FIRST, RTP_LAST = 1024, 65535
+CALLS_AN_ADDRESS = (RTP_LAST + 1 - RTP_FIRST) // 4  # four ports a relayed call
+
+
+class Here:
+    """Takes the place of a lab network: processes run where we are."""
+
+    def __init__(self):
+        self.hosts = {"switch": self}
+
+    def start(self, command, **options):
+        return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL, **options)
+
+
+def gateways():
+    """10,000 prefixes over 200 vendors."""
+    share = PREFIXES // GATEWAYS
+    return [{"name": f"vendor-{i}", "address": f"{VENDORS}:{5060 + i}",
+             "prefixes": [f"{PREFIX}{10000 + i * share + n}" for n in range(share)]} for i in range(GATEWAYS)]
+
+
+def config(bench, layout, under_test, calls, relayed, registrations=1000):
+    """under_test: signaling or media: its workers spin on cores of their own."""
+    addresses = max(1, -(-relayed // CALLS_AN_ADDRESS))
+    workers = {role: {"workers": layout.under_test if role == under_test else [layout.helper], "core": layout.rest,
+                      "idle": "spin" if role == under_test else "nap", "hugepages": "auto"}
+               for role in ("signaling", "media")}
+    return {
+        "node": f"bench{os.getpid()}",
+        "log": {"level": "info"},
+        "digest_algorithms": "MD5",
+        "parameters": {"SS_MEDIAPROXYMODE": "on", "SS_NOMEDIAHANGUPTIME": 0},
+        "processes": {**workers, "keepalive": {"core": layout.rest}, "cdrwriter": {"core": layout.rest}},
+        "limits": {"calls": calls, "registrations": registrations, "cdr_ring_kb": 65536},
+        "ports": [
+            {"name": "sip0", "process": "signaling", "driver": "memif", "device": bench.socket("sip"),
+             "addresses": [f"{SIP}/24"], "sip_port": 5060},
+            {"name": "rtp0", "process": "media", "driver": "memif", "device": bench.socket("rtp"),
+             "addresses": [f"{RTP_NET}{1 + i}/24" for i in range(addresses)],
+             "rtp_ports": {"first": RTP_FIRST, "last": RTP_LAST}},
+        ],
+        "mapping_gateways": [{"name": "customer", "addresses": [CUSTOMER]}],
+        "routing_gateways": gateways(),
+        "phones": [],
+        "database": {"connection": bench.database.connection, "batch": 10000, "batch_wait_ms": 200},
+        "spool": {"directory": os.path.join(bench.folder, "spool"), "segment_mb": 64, "reserve_mb": 16},
+    }
+
+
+class Node(Switch):
+    def __init__(self, bench, settings):
+        super().__init__(Here(), bench.folder, settings, build=bench.build)
+
+    def sample(self):
+        """Cycles and counters at one moment."""
+        status = self.ctl_json("status")
+        busy = {}
+        for worker in status["workers"]:
+            hz = worker["cycles_per_second"]
+            if hz:
+                role = busy.setdefault(worker["process"], {"busy_s": 0.0, "total_s": 0.0, "hz": hz})
+                role["busy_s"] += worker["busy_cycles"] / hz
+                role["total_s"] += worker["total_cycles"] / hz
+        return {"time": time.monotonic(), "busy": busy, "counters": self.counters(), "calls": status["calls"]}
+
+    def memory(self):
+        """Bytes that signaling and media really use; what both have is counted once. Hugepages included."""
+        used = 0
+        for role in ("signaling", "media"):
+            with open(f"/proc/{self.pid(role)}/smaps_rollup") as file:
+                for line in file:
+                    key, *rest = line.split()
+                    if key in ("Pss:", "Private_Hugetlb:", "Shared_Hugetlb:"):
+                        used += int(rest[0]) * 1024
+        return used
+
+    def alive(self):
+        starts = {name: process["starts"] for name, process in self.status().items()}
+        return all(count == 1 for count in starts.values())
+
+
+class Sampler:
+    """Samples a node while something else runs; each sample is stamped with the generator's phase."""
+
+    def __init__(self, node, phase, every_s=1.0):
+        self.node, self.phase, self.every_s = node, phase, every_s
+        self.samples, self.fault = [], None
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def _run(self):
+        try:
+            while not self.done.wait(self.every_s):
+                before = self.phase()
+                sample = self.node.sample()
+                if self.phase() == before:
+                    self.samples.append((before, sample))
+        except (RuntimeError, OSError, KeyError, ValueError) as fault:
+            self.fault = fault
+
+    def span(self, phase):
+        """The first and the last sample within a phase."""
+        found = [sample for name, sample in self.samples if name == phase]
+        if len(found) < 2:
+            raise Failed(f"too few samples of the switch during \"{phase}\": {self.fault or 'the measurement was too short'}")
+        return found[0], found[-1]
+
+
+def between(first, last, counter):
+    return last["counters"][counter] - first["counters"][counter]
+
+
+def busy_between(first, last, role):
+    """Seconds of work, share of the time."""
+    busy = last["busy"][role]["busy_s"] - first["busy"][role]["busy_s"]
+    total = last["busy"][role]["total_s"] - first["busy"][role]["total_s"]
+    return busy, busy / total if total else 0.0

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The relay: the highest clean packet rate, what a packet costs the worker, its transit, and testpmd on the same ground."""
+from . import Failed, generator, testpmd
+from .cps import play
+from .machine import Layout
+from .node import Node, between, busy_between, config
+
+SESSIONS = 50000
+LIMIT_RATE = 10000000
+
+
+def scenario_for(bench, rate, **load):
+    """Standing calls that all have RTP; hardly a new one comes."""
+    scenario = generator.carrier(standing=bench.sessions, standing_rate=bench.standing_rate, rate=rate, of="rtp", drain=2, **load)
+    scenario["rtp"] = {"share": 1, "payload": 160, "interval_ms": 20, "payload_type": 8}
+    return scenario
+
+
+def point(phase):
+    transit = generator.latency(phase, "rtp_transit") or {}
+    seconds = phase["seconds"] or 1
+    return {"offered": phase["rtp"]["sent"] / seconds, "completed": phase["rtp"]["received"] / seconds, "clean": phase["clean"],
+            "limited": phase["limited"], "p50_us": transit.get("p50"), "p99_us": transit.get("p99")}
+
+
+def at_half_load(bench, layout, node, rate):
+    report, (first, last) = play(bench, layout, node, scenario_for(bench, rate, seconds=max(bench.seconds, 5), warm_up=3),
+                                 timeout_s=400 + 3 * bench.seconds)
+    phase = generator.only(report)
+    busy_s, share = busy_between(first, last, "media")
+    packets = between(first, last, "media.rtp_relayed")
+    if packets <= 0:
+        raise Failed("no packet was relayed while it was measured")
+    return {"rate": packets / (last["time"] - first["time"]), "busy_share": share, "busy_ns_per_packet": 1e9 * busy_s / packets,
+            "cycles_per_packet": busy_s * last["busy"]["media"]["hz"] / packets, "rtp": phase["rtp"],
+            "sessions": last["calls"], "transit_us": generator.latency(phase, "rtp_transit"), "clean": phase["clean"],
+            "limited": phase["limited"]}
+
+
+def one_count(bench, workers):
+    layout = Layout(workers)
+    bench.say(f"RTP: {workers} media worker{'s' * (workers > 1)}, {bench.sessions} sessions; {layout.text()}")
+    node = Node(bench, config(bench, layout, "media", bench.sessions + 5000, bench.sessions + 1000))
+    with bench.running(node):
+        report, _ = play(bench, layout, node, scenario_for(bench, 10000, seconds=bench.seconds, warm_up=2), "--of", "rtp",
+                         "--search", f"1000:{LIMIT_RATE}:0.05", phase=None, timeout_s=600 + 40 * bench.seconds)
+        highest = report["search"] and report["search"]["highest"]
+        if not highest:
+            raise Failed("no clean packet rate was found; the lowest tried was 1000 packets a second")
+        bench.say(f"highest clean rate: {highest:.0f} packets/s{' (limited by the generator)' if report['limited'] else ''}")
+        half = at_half_load(bench, layout, node, highest / 2)
+    return {"workers": workers, "where": layout.text(), "highest_clean_rate": highest, "limited": report["limited"],
+            "curve": [point(phase) for phase in generator.measured(report)], "half_load": half,
+            "worker_packets_per_second": workers * 1e9 / half["busy_ns_per_packet"]}
+
+
+def run(bench):
+    generator.find(bench.build)
+    results = []
+    for workers in bench.workers:
+        try:
+            Layout(workers)
+        except Failed as fault:
+            results.append({"workers": workers, "not_run": str(fault)})
+            bench.say(f"not run: {fault}")
+            continue
+        results.append(one_count(bench, workers))
+    bench.say("testpmd, swapping MAC addresses on the same memif")
+    return {"by_workers": results, "sessions": bench.sessions,
+            "testpmd": bench.attempt("testpmd", lambda: testpmd.run(bench, Layout(1)))}
