@@ -71,19 +71,37 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 		call_respond_caller(call, code, NULL, sdp);
 }
 
-/* What a caller may be told: challenges and redirections of a vendor are not for it. */
-static unsigned int code_for_caller(const struct call *call, unsigned int code)
+/* What the customer wants to be told instead of a code; 0: nothing else. */
+static unsigned int rewritten(const struct call *call, unsigned int code)
 {
 	const struct config_mapping_gateway *gateway = gateway_mapping(call->engine->snapshot, call->customer);
 
-	if (code == 401 || code == 407)
-		code = 403;
-	if (code < 400)
-		code = 480;
 	for (unsigned int i = 0; gateway && i < gateway->response_codes_count; i++)
 		if (gateway->response_codes[i].from == code)
 			return gateway->response_codes[i].to;
-	return code;
+	return 0;
+}
+
+/*
+ * What a caller may be told: challenges and redirections of a vendor are not for it, and busy is busy: that this
+ * vendor knows no other place to ring, which is what 600 adds, is nothing that its own next attempt should heed.
+ */
+static unsigned int told_to_all(unsigned int code)
+{
+	if (code == 401 || code == 407)
+		return 403;
+	if (code == 600)
+		return 486;
+	return code < 400 ? 480 : code;
+}
+
+static unsigned int code_for_caller(const struct call *call, unsigned int code)
+{
+	unsigned int own = rewritten(call, code), usual = told_to_all(code);
+
+	if (!own && usual != code)
+		own = rewritten(call, usual);
+	return own ? own : usual;
 }
 
 void call_send_failure(struct call *call)
