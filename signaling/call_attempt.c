@@ -201,7 +201,7 @@ static void begin_route(struct call *call, struct sip_message *invite)
 
 	route_select(call->engine, call->callee, call->callee_len, &result);
 	if (!result.matched) {
-		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 404, -1);
+		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503, -1);
 		return;
 	}
 	call->candidate_count = (uint8_t)result.count;

@@ -116,7 +116,8 @@ void call_send_failure(struct call *call)
 	build_start(call, &b, code);
 	call_reason_header(record->q850_cause, 0, reason, sizeof(reason));
 	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
-	if (code == 503)
+	/* Retry-After keeps the caller from us altogether: not for one number that leads nowhere. */
+	if (code == 503 && record->end_reason != END_NO_AVAILABLE_ROUTER)
 		sip_build_number(&b, SIP_H_RETRY_AFTER, 5);
 	sip_build_no_body(&b);
 	if (!send_built(call, &b, code))

@@ -192,6 +192,7 @@ static const struct branch branches[] = {
     {"486", 0, false, 486, .switch_limit = 9, .reason = END_BUSY, .to_caller = 486},
     {"486, no stop", 0, false, 486, .no_stop_after_busy = true, .switch_limit = 9, .switches = true},
     {"600, no stop", 0, false, 600, .no_stop_after_busy = true, .switch_limit = 9, .switches = true},
+    {"600", 0, false, 600, .switch_limit = 9, .reason = END_BUSY, .to_caller = 486},
     {"603", 0, false, 603, .switch_limit = 9, .reason = END_GLOBAL_FAILURE, .to_caller = 603},
     {"503 after SDP", 183, true, 503, .switch_limit = 9, .reason = END_SERVER_FAILURE, .to_caller = 503},
     {"503 after SDP, no stop", 183, true, 503, .no_stop_after_sdp = true, .switch_limit = 9, .switches = true},
@@ -268,6 +269,30 @@ static void attempt_tree(void)
 		run_branch(&branches[i]);
 		if (check_failures != before)
 			printf("  in: %s\n", branches[i].what);
+	}
+}
+
+/* A customer's own words come before ours, for the vendor's code and for what we make of it. */
+static void busy_everywhere_rewritten(void)
+{
+	static struct config_rewrite_code own[] = {{600, 603}}, usual[] = {{486, 480}};
+	static const struct {
+		struct config_rewrite_code *table;
+		const char *answer;
+	} want[] = {{own, "SIP/2.0 603"}, {usual, "SIP/2.0 480"}};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct lab *lab = lab_new();
+
+		lab->mapping.response_codes = want[i].table;
+		lab->mapping.response_codes_count = 1;
+		lab_reload(lab);
+		lab_invite(lab, 1, "4930123", lab_sdp, "");
+		lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 600, "v", NULL, "");
+		lab_take(lab, CUSTOMER, "SIP/2.0 100");
+		CHECK(lab_take(lab, CUSTOMER, want[i].answer));
+		check_over(lab, END_BUSY, END_BY_CALLEE, 600); /* the record keeps what the vendor said */
+		lab_free(lab);
 	}
 }
 
@@ -540,6 +565,23 @@ static void not_let_in(void)
 	lab_free(lab);
 }
 
+static void no_route(void)
+{
+	struct lab *lab = lab_new();
+
+	lab->config.routing_gateways_count = 0;
+	lab_reload(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	struct sip_message *refused = lab_take(lab, CUSTOMER, "SIP/2.0 503");
+
+	CHECK(!has(refused, "Retry-After:")); /* other numbers are welcome */
+	CHECK(has(refused, "Reason: Q.850;cause=3\r\n"));
+	check_over(lab, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503);
+	CHECK_INT(lab->cdrs[0].cause, 3);
+	lab_free(lab);
+}
+
 static void slots_run_out(void)
 {
 	struct lab *lab = lab_new();
@@ -763,6 +805,7 @@ static const struct check_case cases[] = {
     {"a silent vendor", silent_vendor},
     {"late 200 of an abandoned attempt", late_answer_of_abandoned},
     {"the tree of attempts", attempt_tree},
+    {"600 in the customer's words", busy_everywhere_rewritten},
     {"CANCEL while it rings", cancel_rings},
     {"CANCEL before any response", cancel_before_provisional},
     {"CANCEL crosses the 200", cancel_crosses_answer},
@@ -773,6 +816,7 @@ static const struct check_case cases[] = {
     {"INVITE without an offer", offerless},
     {"longest duration, dead media", limits},
     {"not let in", not_let_in},
+    {"no route", no_route},
     {"no slot left", slots_run_out},
     {"hangup by the operator", operator_hangs_up},
     {"a vendor's challenge", vendor_challenges},
