@@ -406,6 +406,15 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 		call_write_end(call, true);
 }
 
+static void refuse_overloaded(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
+			      struct transaction *t)
+{
+	if (source_is_ignored(engine, flow, invite))
+		transaction_ignore(engine, t);
+	else
+		transaction_respond(engine, t, invite, 503, NULL, &retry_after);
+}
+
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite)
 {
 	struct source source = {0};
@@ -413,11 +422,12 @@ void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_
 
 	counter_inc(engine->counters, COUNTER_signaling_invites);
 	if (!t) {
-		transaction_reply_stateless(engine, flow, invite, 503, NULL, &retry_after);
+		if (!source_is_ignored(engine, flow, invite))
+			transaction_reply_stateless(engine, flow, invite, 503, NULL, &retry_after);
 		return;
 	}
 	if (overloaded(engine)) {
-		transaction_respond(engine, t, invite, 503, NULL, &retry_after);
+		refuse_overloaded(engine, flow, invite, t);
 		return;
 	}
 	enum source_verdict verdict = source_identify(engine, flow, invite, &source);

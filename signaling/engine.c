@@ -11,6 +11,7 @@
 #include "signaling/keyed_hash.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/check.h"
+#include "signaling/source.h"
 #include "signaling/transaction.h"
 
 /* ---- random ---- */
@@ -205,6 +206,14 @@ static const struct sip_abilities abilities = {
     .schemes = 1u << SIP_SCHEME_SIP | 1u << SIP_SCHEME_SIPS | 1u << SIP_SCHEME_TEL,
 };
 
+/* An answer to a request that belongs to nothing we know of: strangers may have to do without. */
+static void reply(struct engine *engine, const struct sip_flow *flow, unsigned int code, const char *reason,
+		  const struct response_extra *extra)
+{
+	if (!source_is_ignored(engine, flow, engine->message))
+		transaction_reply_stateless(engine, flow, engine->message, code, reason, extra);
+}
+
 static void refuse(struct engine *engine, const struct sip_flow *flow, const struct sip_check *check)
 {
 	char text[512];
@@ -215,7 +224,7 @@ static void refuse(struct engine *engine, const struct sip_flow *flow, const str
 	sip_check_build_extra(check, &b);
 	struct response_extra extra = {text, b.overflow ? 0 : b.len};
 
-	transaction_reply_stateless(engine, flow, engine->message, check->code, check->reason, &extra);
+	reply(engine, flow, check->code, check->reason, &extra);
 }
 
 static void receive_ack(struct engine *engine, const struct sip_flow *flow)
@@ -241,7 +250,7 @@ static void cancel_passed(struct engine *engine, struct transaction *server)
 static void receive_cancel(struct engine *engine, const struct sip_flow *flow, struct transaction *invite)
 {
 	if (!invite || invite->kind != SERVER_INVITE) {
-		transaction_reply_stateless(engine, flow, engine->message, 481, NULL, NULL);
+		reply(engine, flow, 481, NULL, NULL);
 		return;
 	}
 	transaction_reply_stateless(engine, flow, engine->message, 200, NULL, NULL);
@@ -284,7 +293,7 @@ static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow
 
 	if (!call) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_unknown_dialog);
-		transaction_reply_stateless(engine, flow, engine->message, 481, NULL, NULL);
+		reply(engine, flow, 481, NULL, NULL);
 		return;
 	}
 	struct transaction *t = transaction_server_new(engine, flow, engine->message);
@@ -306,11 +315,11 @@ static void receive_invite(struct engine *engine, const struct sip_flow *flow)
 
 	if (transaction_is_merged(engine, engine->message)) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_merged);
-		transaction_reply_stateless(engine, flow, engine->message, 482, NULL, NULL);
+		reply(engine, flow, 482, NULL, NULL);
 	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
 		/* Every INVITE of ours has our tag in From. */
 		counter_inc(engine->counters, COUNTER_signaling_loops);
-		transaction_reply_stateless(engine, flow, engine->message, 482, NULL, NULL);
+		reply(engine, flow, 482, NULL, NULL);
 	} else {
 		call_invite(engine, flow, engine->message);
 	}
@@ -323,7 +332,7 @@ static void receive_options(struct engine *engine, const struct sip_flow *flow)
 				      "Supported: \r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
 
-	transaction_reply_stateless(engine, flow, engine->message, engine->draining ? 503 : 200, NULL, &extra);
+	reply(engine, flow, engine->draining ? 503 : 200, NULL, &extra);
 }
 
 static void receive_register(struct engine *engine, const struct sip_flow *flow)
@@ -334,7 +343,7 @@ static void receive_register(struct engine *engine, const struct sip_flow *flow)
 	if (t)
 		registrar_request(engine, t, engine->message, flow);
 	else
-		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &later);
+		reply(engine, flow, 503, NULL, &later);
 }
 
 static void receive_request(struct engine *engine, const struct sip_flow *flow)
@@ -367,7 +376,7 @@ static void receive_request(struct engine *engine, const struct sip_flow *flow)
 	else if (request->method == SIP_OPTIONS)
 		receive_options(engine, flow);
 	else
-		transaction_reply_stateless(engine, flow, request, 481, NULL, NULL);
+		reply(engine, flow, 481, NULL, NULL);
 }
 
 /* ---- responses ---- */

@@ -179,6 +179,10 @@ void registrar_request(struct engine *engine, struct transaction *transaction, s
 
 	if (name_len == 0) {
 		counter_inc(engine->counters, COUNTER_registrar_bad_request);
+		if (source_is_ignored(engine, flow, message)) {
+			transaction_ignore(engine, transaction);
+			return;
+		}
 		answer(engine, transaction, message, 400, "Bad Address of Record", NULL, 0);
 		return;
 	}

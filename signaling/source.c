@@ -193,6 +193,26 @@ static enum source_verdict stranger(struct engine *engine, struct source *source
 	return refuse(source, 403, END_FORBIDDEN_SOURCE);
 }
 
+/* Only asked about requests that lead nowhere, so that the vendors' addresses need no index of their own. */
+static bool is_vendor(const struct config *config, const struct net_addr *remote)
+{
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++)
+		if (net_addr_equal_ip(&config->routing_gateways[i].address, remote))
+			return true;
+	return false;
+}
+
+bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struct sip_message *message)
+{
+	const struct signaling_snapshot *snapshot = engine->snapshot;
+
+	if (snapshot->parameters->reply_unauthorized || source_table_find(snapshot->sources, &flow->remote) != NULL ||
+	    is_vendor(snapshot->config, &flow->remote) || claimed_user(engine, message) != NULL)
+		return false;
+	counter_inc(engine->counters, COUNTER_registrar_unknown_ignored);
+	return true;
+}
+
 static enum source_verdict admit_mapping(struct source *source, const struct config_mapping_gateway *config,
 					 uint32_t id)
 {

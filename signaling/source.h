@@ -33,6 +33,12 @@ const struct source_entry *source_table_find(const struct source_table *table, c
 enum source_verdict source_identify(struct engine *engine, const struct sip_flow *flow, struct sip_message *message,
 				    struct source *source);
 
+/*
+ * SS_REPLY_UNAUTHORIZED is off, and the request is neither from a gateway's address nor names a user of ours: no word
+ * to it, not even that it is wrong. Counted. For answers given before, or without, source_identify().
+ */
+bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struct sip_message *message);
+
 /* True unless the top Via's sent-by is the address the request came from. */
 bool source_is_behind_nat(struct sip_message *message, const struct net_addr *remote);
 

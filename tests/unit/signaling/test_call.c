@@ -565,6 +565,77 @@ static void not_let_in(void)
 	lab_free(lab);
 }
 
+#define STRANGER "172.16.0.9:5060"
+
+static const char *const unwanted[] = {
+    "OPTIONS sip:10.0.0.1 SIP/2.0\r\n|OPTIONS|",
+    "BYE sip:x@10.0.0.1 SIP/2.0\r\n|BYE|;tag=2",
+    "CANCEL sip:x@10.0.0.1 SIP/2.0\r\n|CANCEL|",
+    "INFO sip:x@10.0.0.1 SIP/2.0\r\n|INFO|",
+    "REGISTER sip:10.0.0.1 SIP/2.0\r\n|REGISTER|",
+    "SUBSCRIBE sip:x@10.0.0.1 SIP/2.0\r\n|SUBSCRIBE|", /* unknown method */
+    "OPTIONS mailto:x@10.0.0.1 SIP/2.0\r\n|OPTIONS|",  /* unknown scheme */
+    "OPTIONS sip:10.0.0.1 SIP/2.0\r\n|INVITE|",        /* malformed: CSeq names another */
+};
+
+/* All of them from one place, as this user; returns how many were answered. */
+static unsigned int answered(struct lab *lab, const char *from, const char *user)
+{
+	static unsigned int branch;
+	unsigned int before = lab->sent_count;
+
+	for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
+		const char *method = strchr(unwanted[i], '|') + 1, *tag = strchr(method, '|') + 1;
+
+		branch++;
+		lab_text(lab, from,
+			 "%.*sVia: SIP/2.0/UDP %s;branch=z9hG4bKu%u\r\nMax-Forwards: 70\r\nFrom: <sip:%s@b>;tag=1\r\n"
+			 "To: <sip:%s@b>%s\r\nCall-ID: u%u\r\nCSeq: 1 %.*s\r\nContent-Length: 0\r\n\r\n",
+			 (int)(method - 1 - unwanted[i]), unwanted[i], from, branch, user, user, tag, branch,
+			 (int)(tag - 1 - method), method);
+	}
+	return lab->sent_count - before;
+}
+
+static void invite_from_stranger(struct lab *lab)
+{
+	lab_text(lab, STRANGER,
+		 "INVITE sip:49@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP " STRANGER
+		 ";branch=z9hG4bKs\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:a@b>;tag=1\r\nTo: <sip:49@b>\r\nCall-ID: s\r\nCSeq: 1 INVITE\r\nContact: <sip:a@b>\r\n"
+		 "Content-Length: 0\r\n\r\n");
+}
+
+/* SS_REPLY_UNAUTHORIZED off: strangers learn nothing, those we know are told as ever. */
+static void strangers_get_no_answer(void)
+{
+	struct lab *lab = lab_new();
+	unsigned int all = sizeof(unwanted) / sizeof(unwanted[0]);
+	struct config_phone phone = {.user = (char *)(uintptr_t) "bob", .password = (char *)(uintptr_t) "secret"};
+
+	lab->config.phones = &phone;
+	lab->config.phones_count = 1;
+	lab_reload(lab);
+	CHECK_INT(answered(lab, STRANGER, "nobody"), all);
+	lab->config.parameters.reply_unauthorized = false;
+	lab_reload(lab);
+	uint64_t ignored = lab_count(lab, COUNTER_registrar_unknown_ignored);
+
+	CHECK_INT(answered(lab, STRANGER, "nobody"), 0);
+	CHECK_INT(lab_count(lab, COUNTER_registrar_unknown_ignored), ignored + all);
+	CHECK_INT(answered(lab, STRANGER, "bob"), all); /* the challenge to its REGISTER among them */
+	CHECK_INT(answered(lab, CUSTOMER, "nobody"), all - 1);
+	CHECK_INT(answered(lab, VENDOR(1), "nobody"), all - 1); /* neither of the two registers here */
+	/* Nor when there is no room for anybody. */
+	lab_skip(lab, NULL);
+	atomic_store(&lab->status->process[ROLE_CDRWRITER].spool_full, 1);
+	invite_from_stranger(lab);
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	lab_free(lab);
+}
+
 static void no_route(void)
 {
 	struct lab *lab = lab_new();
@@ -816,6 +887,7 @@ static const struct check_case cases[] = {
     {"INVITE without an offer", offerless},
     {"longest duration, dead media", limits},
     {"not let in", not_let_in},
+    {"strangers get no answer", strangers_get_no_answer},
     {"no route", no_route},
     {"no slot left", slots_run_out},
     {"hangup by the operator", operator_hangs_up},
