@@ -63,22 +63,12 @@ static int add_address(struct rtp_ports *ports, const struct config_port *port, 
 	return 0;
 }
 
-/* The first address of each family on each media port. */
 static int add_port(struct rtp_ports *ports, const struct config_port *port, unsigned int worker, unsigned int workers,
 		    unsigned int media_workers)
 {
-	bool seen4 = false, seen6 = false;
-
-	for (unsigned int i = 0; i < port->addresses_count; i++) {
-		const struct net_addr *addr = &port->addresses[i].addr;
-		bool *seen = addr->family == NET_IP4 ? &seen4 : &seen6;
-
-		if (*seen)
-			continue;
-		*seen = true;
-		if (add_address(ports, port, addr, worker, workers, media_workers) < 0)
+	for (unsigned int i = 0; i < port->addresses_count; i++)
+		if (add_address(ports, port, &port->addresses[i].addr, worker, workers, media_workers) < 0)
 			return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -86,10 +76,13 @@ struct rtp_ports *rtp_ports_new(const struct config *config, unsigned int worker
 				unsigned int media_workers)
 {
 	struct rtp_ports *ports = calloc(1, sizeof(*ports));
+	size_t addresses = 0;
 
 	if (!ports)
 		return NULL;
-	ports->pool = calloc((size_t)config->ports_count * 2 * media_workers + 1, sizeof(*ports->pool));
+	for (unsigned int i = 0; i < config->ports_count; i++)
+		addresses += config->ports[i].process == ROLE_MEDIA ? config->ports[i].addresses_count : 0;
+	ports->pool = calloc(addresses * media_workers + 1, sizeof(*ports->pool));
 	if (!ports->pool)
 		goto failed;
 	for (unsigned int i = 0; i < config->ports_count; i++)
@@ -116,22 +109,23 @@ void rtp_ports_free(struct rtp_ports *ports)
 	free(ports);
 }
 
-static struct pool *choose(struct rtp_ports *ports, unsigned int media_worker, const char *network,
+static bool serves(const struct pool *pool, unsigned int media_worker, enum net_family family)
+{
+	return pool->media_worker == media_worker && pool->addr.family == family;
+}
+
+static bool is_on(const struct pool *pool, const char *network)
+{
+	return !network || !pool->network || strcmp(network, pool->network) == 0;
+}
+
+static bool network_serves(const struct rtp_ports *ports, unsigned int media_worker, const char *network,
 			   enum net_family family)
 {
-	struct pool *other = NULL;
-
-	for (unsigned int i = 0; i < ports->count; i++) {
-		struct pool *pool = &ports->pool[i];
-
-		if (pool->media_worker != media_worker || pool->addr.family != family)
-			continue;
-		if (!network || !pool->network || strcmp(network, pool->network) == 0)
-			return pool;
-		if (!other)
-			other = pool;
-	}
-	return other;
+	for (unsigned int i = 0; i < ports->count; i++)
+		if (serves(&ports->pool[i], media_worker, family) && is_on(&ports->pool[i], network))
+			return true;
+	return false;
 }
 
 /* The other worker may be at it: then it is asked again when its turn comes again. */
@@ -169,14 +163,20 @@ static bool take_next(struct pool *pool, struct net_addr *local)
 int rtp_ports_take(struct rtp_ports *ports, unsigned int media_worker, const char *network, enum net_family family,
 		   struct net_addr *local)
 {
-	struct pool *pool = choose(ports, media_worker, network, family);
+	bool named = network_serves(ports, media_worker, network, family);
+	int error = -EADDRNOTAVAIL;
 
-	if (!pool)
-		return -EADDRNOTAVAIL;
-	for (uint32_t left = pool->free; left; left--)
-		if (take_next(pool, local))
-			return 0;
-	return -ENOBUFS;
+	for (unsigned int i = 0; i < ports->count; i++) {
+		struct pool *pool = &ports->pool[i];
+
+		if (!serves(pool, media_worker, family) || (named && !is_on(pool, network)))
+			continue;
+		error = -ENOBUFS;
+		for (uint32_t left = pool->free; left; left--)
+			if (take_next(pool, local))
+				return 0;
+	}
+	return error;
 }
 
 static struct pool *find(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The RTP ports this signaling worker may hand out (common/layout/rtp_ranges.h): for each address of the media
- * process and each media worker a queue of free pairs; what is given back is used again last. One thread's.
+ * process and each media worker a queue of free pairs; what is given back is used again last. Addresses are used in
+ * the order of the configuration, the next one when those before it are full. One thread's.
  */
 #ifndef TANDEM_SIGNALING_RTP_PORTS_H
 #define TANDEM_SIGNALING_RTP_PORTS_H
