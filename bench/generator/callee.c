@@ -400,7 +400,8 @@ static void on_invite(struct generator *g, struct call *call, const struct sip_v
 
 	if (call->callee_call_id_hash == call_id_hash && call->callee_cseq == view->cseq_number) {
 		message_count(g, ROLE_CALLEE, RECEIVED_AGAIN, MESSAGE_TYPE_INVITE);
-		call_resent(g, call);
+		if (action_of(g, call)->kind != ACTION_SILENT) /* who says nothing has asked for it */
+			call_resent(g, call);
 		if (call->callee_code)
 			respond(g, call, call->callee_code, true);
 		return;

@@ -234,6 +234,8 @@ static unsigned int poll(struct generator *g)
 		enter_phase(g, wanted);
 	for (unsigned int i = 0; i < g->ports_count; i++)
 		work += receive(g, i);
+	if (g->phase == g->phases[0])
+		port_resolve(g->queue[g->customer_port], &g->link->target, now_us(g));
 	if (g->phase->ending)
 		work += end_calls(g);
 	else

@@ -12,10 +12,11 @@
 #include "generator.h"
 #include "phones.h"
 
-#define TICK_MS    20
-#define LATE_US    5000 /* p99 of the schedule beyond which the generator was the limit */
-#define BUSY_LIMIT 0.97
-#define NS_PER_S   1e9
+#define TICK_MS     20
+#define LATE_US     5000 /* p99 of the schedule beyond which the generator was the limit */
+#define LINK_WAIT_S 30
+#define BUSY_LIMIT  0.97
+#define NS_PER_S    1e9
 
 static volatile sig_atomic_t interrupts;
 
@@ -280,13 +281,30 @@ static void play_ending(struct plan *p)
 	phase->clean = true;
 }
 
+/* A memif's other end may not be there yet. Meanwhile, and for a moment more, the load looks for its neighbours. */
+static void wait_for_links(struct plan *p)
+{
+	uint64_t until = clock_ns() + LINK_WAIT_S * 1000000000ull;
+	unsigned int up = 0;
+
+	while (clock_ns() < until && up < p->g->ports_count && !interrupts) {
+		tick(p);
+		up = 0;
+		for (unsigned int i = 0; i < p->g->ports_count; i++)
+			up += port_link_up(p->g->ports[i]);
+	}
+	if (up < p->g->ports_count)
+		fprintf(stderr, "%u of %u ports have no link\n", p->g->ports_count - up, p->g->ports_count);
+	wait_for(p, 0.3);
+}
+
 void plan_run(struct generator *g, bool quiet, struct plan_result *result)
 {
 	struct plan p = {.g = g, .result = result, .quiet = quiet, .start_ns = clock_ns()};
 	struct phase *phase;
 
 	p.progress_ns = p.start_ns + 1000000000u;
-	wait_for(&p, 0.2); /* links come up, neighbours are found */
+	wait_for_links(&p);
 	play_registering(&p);
 	play_standing(&p);
 	result->standing = atomic_load(&g->answer.standing);
