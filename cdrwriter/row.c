@@ -168,9 +168,10 @@ static struct value get_end_reason(const Tandem__CdrRecord *record, size_t offse
 
 static struct value get_media_mode(const Tandem__CdrRecord *record, size_t offset)
 {
-	static const char *const words[] = {"relay", "direct"};
+	static const char *const words[] = {"relay", "direct", "none"};
 
-	return word_value(record->media_mode < 2 ? words[record->media_mode] : NULL, record->media_mode);
+	return word_value(record->media_mode < sizeof(words) / sizeof(words[0]) ? words[record->media_mode] : NULL,
+			  record->media_mode);
 }
 
 /* The statistics of one direction: `offset` is the figure's place in MediaDirection; absent when audio was not relayed.

@@ -65,6 +65,7 @@ struct call *call_new(struct engine *engine)
 	while (!half);
 	memcpy(call->record->id + 8, &half, 8);
 	call->record->life = half;
+	call->record->media_mode = CALL_MEDIA_NONE;
 	call->record->setup_us = engine->now_us;
 	call->record->setup_wall_us = clock_wall_us(engine->now_us);
 	calls->standing++;
@@ -154,6 +155,7 @@ void call_forget_attempt(struct call *call)
 	memset(&record->dialog[CALLEE], 0, sizeof(record->dialog[CALLEE]));
 	record->caller_out = record->callee_out = record->routing_gateway = (struct call_text){0, 0};
 	memset(record->codec, 0, sizeof(record->codec));
+	record->media_mode = CALL_MEDIA_NONE;
 	atomic_thread_fence(memory_order_release);
 	record->arena_used = record->arena_mark;
 }

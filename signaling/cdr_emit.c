@@ -67,6 +67,15 @@ static void fill_address(Tandem__Address *to, struct net_addr *addr)
 	to->port = addr->port;
 }
 
+/* A session that was opened for an attempt which then was refused carried nothing, and is no measurement. */
+static bool was_relayed(const struct call_record *record)
+{
+	const struct call_direction_figures *figures = record->figures;
+
+	return record->media_mode == CALL_MEDIA_RELAY &&
+	       (record->answer_us || figures[CALLER].packets || figures[CALLEE].packets);
+}
+
 static void fill_texts(Tandem__CdrRecord *cdr, const struct call *call, struct texts *texts)
 {
 	const struct call_record *record = call->record;
@@ -137,7 +146,7 @@ int cdr_publish(struct call *call)
 	fill_direction(&direction[CALLEE], &record->figures[CALLEE]);
 	media.caller_to_callee = &direction[CALLER];
 	media.callee_to_caller = &direction[CALLEE];
-	cdr.media = &media;
+	cdr.media = was_relayed(record) ? &media : NULL;
 	cdr.codec = record->codec;
 	return publish(call->engine, &cdr);
 }

@@ -14,6 +14,12 @@ static const char *const state_word[CALL_STATE_COUNT] = {
     [CALL_CLOSING] = "closing", [CALL_ENDING] = "ending", [CALL_BILLED] = "billed",
 };
 
+static const char *const media_word[CALL_MEDIA_MODES] = {
+    [CALL_MEDIA_RELAY] = "relay",
+    [CALL_MEDIA_DIRECT] = "direct",
+    [CALL_MEDIA_NONE] = "none",
+};
+
 static const struct column columns[] = {
     {"id", "ID", -32},
     {"state", "STATE", -8},
@@ -171,7 +177,7 @@ static void put_call(struct output *output, const struct reader *reader, uint32_
 	output_uint(output, record->pdd_ms);
 	output_uint(output, record->worker);
 	output_uint(output, record->media_worker);
-	output_text(output, record->media_mode == CALL_MEDIA_RELAY ? "relay" : "direct");
+	output_text(output, record->media_mode < CALL_MEDIA_MODES ? media_word[record->media_mode] : "");
 	put_address(output, &record->dialog[CALLER].flow.remote);
 	put_address(output, &record->dialog[CALLEE].flow.remote);
 	put_text(output, reader, record->dialog[CALLER].call_id);

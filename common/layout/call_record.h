@@ -30,7 +30,7 @@
 #define CALLS_SEGMENT "calls"
 #define CALLS_VERSION 1
 
-#define CALL_ARENA    1400u /* bytes for strings in the record */
+#define CALL_ARENA    1400u  /* bytes for strings in the record */
 #define CALL_OVERFLOW 16384u /* and in an overflow block: the longest message that a port puts together has room */
 
 enum call_state {
@@ -103,7 +103,8 @@ struct call_direction_figures {
 	uint32_t mos_x100, payload_type;
 };
 
-enum call_media_mode { CALL_MEDIA_RELAY, CALL_MEDIA_DIRECT };
+/* NONE: not decided, because no gateway or phone was tried (yet). The values are those of the CDR (proto). */
+enum call_media_mode { CALL_MEDIA_RELAY, CALL_MEDIA_DIRECT, CALL_MEDIA_NONE, CALL_MEDIA_MODES };
 
 struct call_record {
 	/* identity and state */

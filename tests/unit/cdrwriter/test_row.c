@@ -64,6 +64,8 @@ static void words_and_numbers(void)
 	CHECK(says("\"end_reason\":\"Unknown(9999)\""));
 	CHECK(says("\"end_direction\":\"server\""));
 	CHECK(says("\"media_mode\":\"direct\""));
+	record.media_mode = 2;
+	CHECK(says("\"media_mode\":\"none\""));
 	CHECK(says("\"sip_code\":2147483647"));
 	CHECK(says("\"duration\":61.500000"));
 	CHECK(says("\"pdd_ms\":0"));

@@ -255,7 +255,7 @@ static void confirm_closed(struct lab *lab, uint32_t session, uint64_t id)
 	Tandem__MediaDirection direction = TANDEM__MEDIA_DIRECTION__INIT;
 	uint8_t body[256];
 
-	direction.packets = 50;
+	direction.packets = lab->media_mute ? 0 : 50;
 	statistics.caller_to_callee = statistics.callee_to_caller = &direction;
 	closed.session = session;
 	closed.id = id;
@@ -318,7 +318,9 @@ static void cdr_message(struct lab *lab, const struct ring_message *m)
 			       .answer_us = cdr->answer_us,
 			       .end_us = cdr->end_us,
 			       .duration_us = cdr->duration_us,
-			       .packets = cdr->media->caller_to_callee->packets};
+			       .packets = cdr->media ? cdr->media->caller_to_callee->packets : 0,
+			       .has_media = cdr->media,
+			       .media_mode = cdr->media_mode};
 	memcpy(to->id, cdr->call_id.data, 16);
 	snprintf(to->gateway, sizeof(to->gateway), "%s", cdr->routing_gateway);
 	snprintf(to->callee_out, sizeof(to->callee_out), "%s", cdr->callee_number_out);

@@ -38,6 +38,8 @@ struct lab_cdr {
 	bool final;
 	int64_t setup_us, answer_us, end_us;
 	uint64_t duration_us, packets;
+	bool has_media;
+	uint32_t media_mode;
 	char gateway[64], callee_out[64];
 };
 
@@ -66,6 +68,7 @@ struct lab {
 	unsigned int worker, workers; /* which of how many we are, from the next (re)start on */
 	uint64_t now_us;
 	bool media_dead; /* MediaClose is never answered */
+	bool media_mute; /* it is, but no packet was heard */
 	bool cdrs_stay;  /* nobody empties the CDR ring */
 	uint32_t media_opens, media_updates, media_closes;
 	uint32_t last_session; /* of the latest MediaOpen */

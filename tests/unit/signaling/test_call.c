@@ -649,6 +649,7 @@ static void no_route(void)
 	CHECK(!has(refused, "Retry-After:")); /* other numbers are welcome */
 	CHECK(has(refused, "Reason: Q.850;cause=3\r\n"));
 	check_over(lab, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503);
+	CHECK_INT(lab->cdrs[0].media_mode, CALL_MEDIA_NONE);
 	CHECK_INT(lab->cdrs[0].cause, 3);
 	lab_free(lab);
 }
@@ -786,6 +787,39 @@ static void direct_media(void)
 	lab_caller_request(lab, &answer, "BYE", 2, NULL);
 	lab_skip(lab, NULL);
 	check_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	CHECK(!lab->cdrs[0].has_media);
+	CHECK_INT(lab->cdrs[0].media_mode, CALL_MEDIA_DIRECT);
+	lab_free(lab);
+}
+
+/* Figures are in the record when there was something to measure: not of a session that was opened in vain. */
+static void media_in_records(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	lab->media_mute = true;
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL, "");
+	lab_skip(lab, VENDOR(0));
+	lab_reply(lab, lab_take(lab, VENDOR(1), "INVITE "), VENDOR(1), 486, "v", NULL, "");
+	lab_skip(lab, NULL);
+	lab_invite(lab, 2, "4930123", "v=0\r\nrubbish\r\n", ""); /* refused before anything was decided */
+	lab_skip(lab, NULL);
+	lab->media_mute = false; /* early media, and no answer */
+	lab_invite(lab, 3, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 486, "v", NULL, "");
+	lab_skip(lab, NULL);
+	lab->media_mute = true; /* answered, and silent: that is a finding */
+	CHECK(lab_call(lab, 4, &answer, &invite));
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab->cdr_count, 5);
+	for (unsigned int i = 0; i < 5; i++) {
+		CHECK_INT(lab->cdrs[i].has_media, i >= 3);
+		CHECK_INT(lab->cdrs[i].media_mode, i == 2 ? CALL_MEDIA_NONE : CALL_MEDIA_RELAY);
+	}
 	lab_free(lab);
 }
 
@@ -897,6 +931,7 @@ static const struct check_case cases[] = {
     {"relayed, then direct", relay_then_direct},
     {"ports come back", ports_come_back},
     {"direct media", direct_media},
+    {"media in the records", media_in_records},
     {"which worker", worker_of_datagrams},
     {"no room for records", record_ring_full},
     {"long headers", long_headers},
