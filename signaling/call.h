@@ -235,6 +235,9 @@ void call_bye(struct call *call, const struct call_event *event);
 void call_bye_crossed(struct call *call, const struct call_event *event);
 void call_bye_done(struct call *call, const struct call_event *event);
 void call_cancelled(struct call *call, const struct call_event *event);
+/* The Q.850 cause of an end: what a peer told, else by the callee's response code, else by the reason. */
+unsigned int call_cause(const struct call *call, enum end_reason reason, enum end_direction direction,
+			unsigned int code);
 /* The Q.850 cause in a message's Reason header (RFC 3326), 0 = none. */
 uint8_t call_told_cause(const struct sip_message *message);
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);

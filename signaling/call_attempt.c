@@ -246,7 +246,7 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 
 	record->end_us = call->engine->now_us;
 	record->sip_code = (uint16_t)outcome->code;
-	record->q850_cause = (uint16_t)(call->cause_told ? call->cause_told : call_cause_of(outcome->code));
+	record->q850_cause = (uint16_t)call_cause(call, outcome->reason, outcome->direction, outcome->code);
 	record->end_reason = (uint8_t)outcome->reason;
 	record->end_direction = (uint8_t)outcome->direction;
 	record->final = false;

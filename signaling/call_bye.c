@@ -215,10 +215,19 @@ static void release(struct call *call)
 	call->caller_gateway = GATEWAY_NO_ID;
 }
 
+unsigned int call_cause(const struct call *call, enum end_reason reason, enum end_direction direction,
+			unsigned int code)
+{
+	if (call->cause_told)
+		return call->cause_told;
+	if (direction == END_BY_CALLEE && !call->record->answer_us)
+		return call_cause_of(code);
+	return end_reason_info[reason].q850_cause;
+}
+
 void call_close(struct call *call, enum end_reason reason, enum end_direction direction, unsigned int code, int spare)
 {
 	struct call_record *record = call->record;
-	bool by_code = direction == END_BY_CALLEE && !record->answer_us;
 
 	timer_stop(&call->engine->wheel, &call->stage);
 	timer_stop(&call->engine->wheel, &call->limit);
@@ -226,9 +235,7 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	record->end_reason = (uint8_t)reason;
 	record->end_direction = (uint8_t)direction;
 	record->sip_code = (uint16_t)code;
-	record->q850_cause = (uint16_t)(by_code ? call_cause_of(code) : end_reason_info[reason].q850_cause);
-	if (call->cause_told)
-		record->q850_cause = call->cause_told;
+	record->q850_cause = (uint16_t)call_cause(call, reason, direction, code);
 	record->final = true;
 	set_due(call, spare);
 	end_passing(call);

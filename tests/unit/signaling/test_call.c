@@ -144,6 +144,29 @@ static void silent_vendor(void)
 	lab_free(lab);
 }
 
+/* Each attempt has the cause of its own end, the last one or not. */
+static void causes_of_attempts(void)
+{
+	struct lab *lab = lab_new();
+
+	lab->config.parameters.switch_until_connect = true;
+	lab_reload(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 180, "v", NULL, "");
+	lab_sleep(lab, 120100); /* rings for too long: 480 is told, but it is no 480 of the vendor's */
+	lab_skip(lab, VENDOR(0));
+	lab_reply(lab, lab_take(lab, VENDOR(1), "INVITE "), VENDOR(1), 480, "v", NULL, "");
+	lab_skip(lab, VENDOR(1));
+	lab_reply(lab, lab_take(lab, VENDOR(2), "INVITE "), VENDOR(2), 486, "v", NULL, "");
+	lab_skip(lab, NULL);
+	check_over(lab, END_BUSY, END_BY_CALLEE, 486);
+	CHECK_INT(lab->cdrs[0].reason, END_RINGING_TIMEOUT);
+	CHECK_INT(lab->cdrs[0].cause, 19);
+	CHECK_INT(lab->cdrs[1].cause, 18);
+	CHECK_INT(lab->cdrs[2].cause, 17);
+	lab_free(lab);
+}
+
 static void late_answer_of_abandoned(void)
 {
 	struct lab *lab = lab_new();
@@ -908,6 +931,7 @@ static const struct check_case cases[] = {
     {"crossing BYEs", crossing_byes},
     {"every message twice", messages_twice},
     {"a silent vendor", silent_vendor},
+    {"causes of attempts", causes_of_attempts},
     {"late 200 of an abandoned attempt", late_answer_of_abandoned},
     {"the tree of attempts", attempt_tree},
     {"600 in the customer's words", busy_everywhere_rewritten},
