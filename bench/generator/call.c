@@ -49,7 +49,7 @@ struct call *call_take(struct generator *g)
 	else
 		__builtin_prefetch(&pool->call[pool->first_free], 1);
 	pool->used++;
-	call->serial = pool->serial++;
+	call->serial++; /* lives of this slot */
 	call->flags = CALL_IN_USE;
 	call->code = 0;
 	call->caller = CALLER_IDLE;

@@ -93,7 +93,7 @@ struct call {
 
 struct call_pool {
 	struct call *call;
-	uint32_t size, used, first_free, last_free, serial;
+	uint32_t size, used, first_free, last_free;
 };
 
 /* ---- call.c -------------------------------------------------------------------------------------------------------
@@ -113,6 +113,10 @@ struct phase *call_phase(struct generator *g, const struct call *call);
 /* ---- caller.c -----------------------------------------------------------------------------------------------------
  */
 
+/* An OPTIONS to see whether the switch is there; its answer has this identity. */
+#define PROBE_KIND 'o'
+#define PROBE_SLOT UINT32_MAX
+void caller_probe(struct generator *g);
 /* Place a call that was due at due_ns. */
 void caller_place(struct generator *g, uint64_t due_ns, bool standing);
 void caller_response(struct generator *g, struct call *call, const struct sip_view *view, const struct identity *id);

@@ -62,8 +62,8 @@ static void send_invite(struct generator *g, struct call *call, bool again)
 }
 
 /* Everything between the request line and CSeq that requests other than INVITE have in common. */
-static void put_common(struct generator *g, struct writer *w, const struct call *call, char kind,
-		       const struct template_values *values, struct span to)
+static void put_common(struct generator *g, struct writer *w, char kind, const struct template_values *values,
+		       struct span to)
 {
 	const struct messages *m = g->messages;
 
@@ -113,7 +113,7 @@ static void send_hop(struct generator *g, struct call *call, enum message_type t
 	put(&w, message_name[type], strlen(message_name[type]));
 	PUT(&w, " ");
 	put_target(g, &w, &values);
-	put_common(g, &w, call, call->kind, &values, to);
+	put_common(g, &w, call->kind, &values, to);
 	put(&w, &call->kind, 1);
 	PUT(&w, " ");
 	put(&w, message_name[type], strlen(message_name[type]));
@@ -134,7 +134,7 @@ static void send_in_dialog(struct generator *g, struct call *call, enum message_
 	put(&w, message_name[type], strlen(message_name[type]));
 	PUT(&w, " ");
 	put_span(&w, caller_piece(call, call->target));
-	put_common(g, &w, call, kind, &values, caller_piece(call, call->to));
+	put_common(g, &w, kind, &values, caller_piece(call, call->to));
 	put(&w, &cseq, 1);
 	PUT(&w, " ");
 	put(&w, message_name[type], strlen(message_name[type]));
@@ -142,6 +142,24 @@ static void send_in_dialog(struct generator *g, struct call *call, enum message_
 	put_span(&w, caller_piece(call, call->route));
 	PUT(&w, "Content-Length: 0\r\n\r\n");
 	writer_end(g, &w, ROLE_CALLER, type, again);
+}
+
+void caller_probe(struct generator *g)
+{
+	char text[NET_ADDR_TEXT + 8];
+	int len = snprintf(text, sizeof(text), "<sip:%s>", g->messages->target.text);
+	struct span to = {text, (uint32_t)len};
+	struct template_values values;
+	struct writer w;
+
+	if (!begin(g, &w))
+		return;
+	values_id(&values, PROBE_SLOT, g->probes++);
+	PUT(&w, "OPTIONS sip:");
+	put(&w, g->messages->target.text, g->messages->target.len);
+	put_common(g, &w, PROBE_KIND, &values, to);
+	PUT(&w, "1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
+	writer_end(g, &w, ROLE_CALLER, MESSAGE_TYPE_OPTIONS, false);
 }
 
 /* ---- timers -------------------------------------------------------------------------------------------------------

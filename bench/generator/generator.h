@@ -33,7 +33,7 @@ struct answer {
 	_Atomic uint64_t standing; /* calls up */
 	_Atomic uint64_t calls;    /* slots in use */
 	_Atomic uint64_t left;     /* an ending phase: calls not yet asked to end */
-	_Atomic uint64_t registered_asked;
+	_Atomic bool heard;        /* the switch has answered a probe */
 	_Atomic bool stopped;
 };
 
@@ -63,7 +63,8 @@ struct generator {
 	struct authorization *authorization;
 	uint64_t random;
 	double next_due_ns, interval_ns; /* of arrivals */
-	uint32_t ending_slot;
+	uint32_t ending_slot, probes;
+	uint64_t next_probe_ns;
 	uint64_t up;                  /* calls up at the caller's side */
 	double flow_until[MAX_FLOWS]; /* cumulated shares */
 	unsigned int media_port[MAX_RANGE_ADDRESSES], customer_port, phone_port[MAX_RANGE_ADDRESSES];

@@ -14,6 +14,7 @@
 #define TIMERS_AT_ONCE   256
 #define ENDINGS_AT_ONCE  32
 #define IDLE_POLLS       32
+#define PROBE_NS         200000000u
 #define NAP_NS           50000
 
 static uint64_t clock_ns(void)
@@ -90,6 +91,7 @@ static bool read_sip(struct generator *g, struct arrival *a, struct datagram *d,
 	a->datagram = d;
 	a->from_callee = callee;
 	a->call = NULL;
+	a->id = (struct identity){0};
 	if (sip_view_read(&a->view, (const char *)d->data, d->len) != 0) {
 		tally_add(&g->malformed, 1);
 		return false;
@@ -115,7 +117,10 @@ static void handle_sip(struct generator *g, const struct arrival *a, unsigned in
 		else
 			caller_request(g, call, &a->view, a->datagram);
 	} else if (!call) {
-		tally_add(&g->stray, 1);
+		if (a->id.kind == PROBE_KIND && a->id.slot == PROBE_SLOT)
+			atomic_store_explicit(&g->answer.heard, true, memory_order_relaxed);
+		else
+			tally_add(&g->stray, 1);
 	} else if (a->from_callee) {
 		callee_response(g, call, &a->view);
 	} else {
@@ -224,6 +229,15 @@ static void enter_phase(struct generator *g, uint32_t index)
 /* ---- the loop -----------------------------------------------------------------------------------------------------
  */
 
+/* Before anything is measured: is the switch there? */
+static void probe(struct generator *g)
+{
+	if (g->now_ns < g->next_probe_ns || atomic_load_explicit(&g->answer.heard, memory_order_relaxed))
+		return;
+	g->next_probe_ns = g->now_ns + PROBE_NS;
+	caller_probe(g);
+}
+
 static unsigned int poll(struct generator *g)
 {
 	uint32_t wanted = atomic_load_explicit(&g->command.phase, memory_order_acquire);
@@ -235,7 +249,7 @@ static unsigned int poll(struct generator *g)
 	for (unsigned int i = 0; i < g->ports_count; i++)
 		work += receive(g, i);
 	if (g->phase == g->phases[0])
-		port_resolve(g->queue[g->customer_port], &g->link->target, now_us(g));
+		probe(g);
 	if (g->phase->ending)
 		work += end_calls(g);
 	else

@@ -12,11 +12,12 @@
 #include "generator.h"
 #include "phones.h"
 
-#define TICK_MS     20
-#define LATE_US     5000 /* p99 of the schedule beyond which the generator was the limit */
-#define LINK_WAIT_S 30
-#define BUSY_LIMIT  0.97
-#define NS_PER_S    1e9
+#define TICK_MS       20
+#define LATE_US       5000 /* p99 of the schedule beyond which the generator was the limit */
+#define LINK_WAIT_S   30
+#define ANSWER_WAIT_S 10
+#define BUSY_LIMIT    0.97
+#define NS_PER_S      1e9
 
 static volatile sig_atomic_t interrupts;
 
@@ -281,8 +282,8 @@ static void play_ending(struct plan *p)
 	phase->clean = true;
 }
 
-/* A memif's other end may not be there yet. Meanwhile, and for a moment more, the load looks for its neighbours. */
-static void wait_for_links(struct plan *p)
+/* A memif's other end may not be there yet, nor the switch that is starting. */
+static void wait_for_switch(struct plan *p)
 {
 	uint64_t until = clock_ns() + LINK_WAIT_S * 1000000000ull;
 	unsigned int up = 0;
@@ -295,7 +296,11 @@ static void wait_for_links(struct plan *p)
 	}
 	if (up < p->g->ports_count)
 		fprintf(stderr, "%u of %u ports have no link\n", p->g->ports_count - up, p->g->ports_count);
-	wait_for(p, 0.3);
+	until = clock_ns() + ANSWER_WAIT_S * 1000000000ull;
+	while (clock_ns() < until && !atomic_load(&p->g->answer.heard) && !interrupts)
+		tick(p);
+	if (!atomic_load(&p->g->answer.heard))
+		fprintf(stderr, "the switch does not answer OPTIONS; going on without\n");
 }
 
 void plan_run(struct generator *g, bool quiet, struct plan_result *result)
@@ -304,7 +309,7 @@ void plan_run(struct generator *g, bool quiet, struct plan_result *result)
 	struct phase *phase;
 
 	p.progress_ns = p.start_ns + 1000000000u;
-	wait_for_links(&p);
+	wait_for_switch(&p);
 	play_registering(&p);
 	play_standing(&p);
 	result->standing = atomic_load(&g->answer.standing);
