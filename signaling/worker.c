@@ -16,6 +16,7 @@
 
 #define INBOX_DATAGRAMS 1024 /* for each pair of workers */
 #define HANGUP_WAIT_MS  500
+#define DRAIN_US        (100 * US_PER_MS) /* from SIGTERM on: what is under way is answered, new calls with 503 */
 
 /* A datagram on its way to the worker it belongs to. */
 struct handed {
@@ -176,17 +177,22 @@ static unsigned int poll_once(struct worker *w)
 static void loop(struct worker *w)
 {
 	struct process *process = &w->signaling->process;
+	uint64_t end_us = UINT64_MAX;
 	struct pulse pulse;
 
 	pulse_start(&pulse, &process->status->worker[w->index], w->idle);
-	while (!atomic_load_explicit(&process->stopping, memory_order_relaxed)) {
+	do {
 		unsigned int work;
 
 		w->now_us = clock_now_us();
+		if (end_us == UINT64_MAX && atomic_load_explicit(&process->stopping, memory_order_relaxed)) {
+			engine_stop(w->engine);
+			end_us = w->now_us + DRAIN_US;
+		}
 		work = poll_once(w);
 		snapshot_quiescent();
 		pulse_beat(&pulse, work, w->now_us);
-	}
+	} while (w->now_us < end_us);
 }
 
 int worker_run(void *context)
@@ -199,8 +205,6 @@ int worker_run(void *context)
 	w->now_us = w->engine->now_us = clock_now_us();
 	registrar_start(w->engine);
 	loop(w);
-	engine_stop(w->engine);
-	flush(w);
 	rcu_unregister_thread();
 	return 0;
 }

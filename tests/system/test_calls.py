@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simple calls at the wire: what the customer and the vendor see, what the record says."""
+import os
 import re
+import signal
 import subprocess
 import time
 
@@ -373,3 +375,17 @@ def test_sipp_as_both_peers(lab):
         uas.kill()
         uas.wait()
     assert len(records(lab, "4930116", 50)) == 50
+
+
+def test_stopping_sends_new_calls_elsewhere(lab, caller):
+    pid = lab.switch.pid("signaling")
+    os.kill(pid, signal.SIGTERM)
+    refused = None
+    for n in range(20):
+        caller.invite("4930118", call_id=f"stopping-{n}")
+        message = caller.receive(0.005)
+        if message and message.code == 503:
+            refused = message
+            break
+    assert refused and refused["Retry-After"]
+    wait_for(lambda: lab.switch.status()["signaling"]["ready"] and lab.switch.pid("signaling") != pid, 20, "signaling again")

@@ -696,6 +696,24 @@ static void slots_run_out(void)
 	lab_free(lab);
 }
 
+/* After SIGTERM: calls that stand go on, new ones are sent elsewhere. */
+static void stopping(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	engine_stop(lab->engine);
+	lab_invite(lab, 2, "4930123", lab_sdp, "");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Retry-After:"));
+	CHECK_INT(lab_standing(lab), 1);
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	check_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
+}
+
 static void operator_hangs_up(void)
 {
 	struct lab *lab = lab_new();
@@ -948,6 +966,7 @@ static const struct check_case cases[] = {
     {"strangers get no answer", strangers_get_no_answer},
     {"no route", no_route},
     {"no slot left", slots_run_out},
+    {"stopping", stopping},
     {"hangup by the operator", operator_hangs_up},
     {"a vendor's challenge", vendor_challenges},
     {"numbers and identities", rewriting},
