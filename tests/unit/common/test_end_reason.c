@@ -21,7 +21,7 @@ static void values_stay(void)
 	CHECK_INT(END_NORMAL, 1);
 	CHECK_INT(END_BUSY, 9);
 	CHECK_INT(END_NODE_RESTART, 27);
-	CHECK_INT(END_BAD_REQUEST, 30);
+	CHECK_INT(END_BAD_REQUEST, 29);
 	CHECK_TEXT(end_direction_word[END_BY_CALLER], 6, "caller");
 	CHECK_TEXT(end_direction_word[END_BY_SERVER], 6, "server");
 }
