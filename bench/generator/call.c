@@ -10,8 +10,7 @@
 
 #define NO_CALL UINT32_MAX
 
-/* ---- the pool -----------------------------------------------------------------------------------------------------
- */
+/* ---- the pool ------------------------------------------------------------------------------------------------ */
 
 int calls_init(struct call_pool *pool, uint32_t size)
 {
@@ -103,8 +102,7 @@ void call_resent(struct generator *g, struct call *call)
 	stat_inc(phase, STAT_retransmitted);
 }
 
-/* ---- the verdict --------------------------------------------------------------------------------------------------
- */
+/* ---- the verdict --------------------------------------------------------------------------------------------- */
 
 static bool is_expected(const struct flow *flow, unsigned int code)
 {

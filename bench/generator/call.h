@@ -96,8 +96,7 @@ struct call_pool {
 	uint32_t size, used, first_free, last_free;
 };
 
-/* ---- call.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- call.c -------------------------------------------------------------------------------------------------- */
 
 int calls_init(struct call_pool *pool, uint32_t size);
 void calls_fini(struct call_pool *pool);
@@ -110,8 +109,7 @@ void call_check_end(struct generator *g, struct call *call);
 void call_resent(struct generator *g, struct call *call);
 struct phase *call_phase(struct generator *g, const struct call *call);
 
-/* ---- caller.c -----------------------------------------------------------------------------------------------------
- */
+/* ---- caller.c ------------------------------------------------------------------------------------------------ */
 
 /* An OPTIONS to see whether the switch is there; its answer has this identity. */
 #define PROBE_KIND 'o'
@@ -124,8 +122,7 @@ void caller_response(struct generator *g, struct call *call, const struct sip_vi
 void caller_request(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d);
 void caller_hang_up(struct generator *g, struct call *call);
 
-/* ---- callee.c -----------------------------------------------------------------------------------------------------
- */
+/* ---- callee.c ------------------------------------------------------------------------------------------------ */
 
 void callee_request(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d,
 		    unsigned int port);

@@ -42,8 +42,7 @@ static const struct action *action_of(const struct generator *g, const struct ca
 	return &flow->action[attempt < flow->actions ? attempt : flow->actions - 1];
 }
 
-/* ---- what an INVITE leaves behind ---------------------------------------------------------------------------------
- */
+/* ---- what an INVITE leaves behind ---------------------------------------------------------------------------- */
 
 struct text_out {
 	struct call *call;
@@ -141,8 +140,7 @@ static bool keep_invite(struct call *call, const struct sip_view *view, const st
 	return !out.overflow;
 }
 
-/* ---- responses ----------------------------------------------------------------------------------------------------
- */
+/* ---- responses ----------------------------------------------------------------------------------------------- */
 
 static void respond(struct generator *g, struct call *call, unsigned int code, bool again)
 {
@@ -228,8 +226,7 @@ static void act(struct generator *g, struct call *call, const struct sip_view *v
 		timer_in(g, call, flow->ring_ns);
 }
 
-/* ---- BYE ----------------------------------------------------------------------------------------------------------
- */
+/* ---- BYE ----------------------------------------------------------------------------------------------------- */
 
 static void send_bye(struct generator *g, struct call *call, bool again)
 {
@@ -299,8 +296,7 @@ void callee_response(struct generator *g, struct call *call, const struct sip_vi
 	over(g, call);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers -------------------------------------------------------------------------------------------------- */
 
 static void resend(struct generator *g, struct call *call)
 {
@@ -333,8 +329,7 @@ static void on_timer(struct timer *timer, void *context)
 		resend(g, call);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------------------------------------------ */
 
 static uint64_t hash(struct span text)
 {

@@ -19,8 +19,7 @@ static void timer_in(struct generator *g, struct call *call, uint64_t in_ns)
 	timer_start(&g->wheel, &call->caller_timer, (g->now_ns + in_ns) / 1000, on_timer);
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests ------------------------------------------------------------------------------------------------ */
 
 static void fill_values(struct generator *g, const struct call *call, struct template_values *values)
 {
@@ -162,8 +161,7 @@ void caller_probe(struct generator *g)
 	writer_end(g, &w, ROLE_CALLER, MESSAGE_TYPE_OPTIONS, false);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers -------------------------------------------------------------------------------------------------- */
 
 /* How long until the next repetition: T1 doubled each time, up to `most`. */
 static uint64_t resend_in(unsigned int resends, uint64_t most)
@@ -251,8 +249,7 @@ static void on_timer(struct timer *timer, void *context)
 	}
 }
 
-/* ---- placing ------------------------------------------------------------------------------------------------------
- */
+/* ---- placing ------------------------------------------------------------------------------------------------- */
 
 static uint8_t choose_flow(struct generator *g, bool standing)
 {
@@ -309,8 +306,7 @@ void caller_hang_up(struct generator *g, struct call *call)
 	timer_in(g, call, T1_NS);
 }
 
-/* ---- responses to INVITE ------------------------------------------------------------------------------------------
- */
+/* ---- responses to INVITE ------------------------------------------------------------------------------------- */
 
 static void provisional(struct generator *g, struct call *call, const struct sip_view *view)
 {
@@ -525,8 +521,7 @@ void caller_response(struct generator *g, struct call *call, const struct sip_vi
 	}
 }
 
-/* ---- requests from the switch -------------------------------------------------------------------------------------
- */
+/* ---- requests from the switch -------------------------------------------------------------------------------- */
 
 static void heard_bye(struct generator *g, struct call *call)
 {

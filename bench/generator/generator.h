@@ -97,14 +97,12 @@ static inline void message_count(struct generator *g, enum role role, enum way w
 	tally_add(&g->message[role][way][type], 1);
 }
 
-/* ---- load.c -------------------------------------------------------------------------------------------------------
- */
+/* ---- load.c -------------------------------------------------------------------------------------------------- */
 
 /* The worker thread's whole life; `g` is a struct generator. */
 int load_run(void *g);
 
-/* ---- main thread --------------------------------------------------------------------------------------------------
- */
+/* ---- main thread --------------------------------------------------------------------------------------------- */
 
 /* plan.c: play the whole plan; returns when everything is over. */
 struct plan_result {

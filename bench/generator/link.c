@@ -7,8 +7,7 @@
 
 #include "yaml_tree.h"
 
-/* ---- ports --------------------------------------------------------------------------------------------------------
- */
+/* ---- ports --------------------------------------------------------------------------------------------------- */
 
 static char *text_of(struct yaml_tree *tree, yaml_node_t *map, const char *key, bool required)
 {
@@ -103,8 +102,7 @@ static void read_ports(struct yaml_tree *tree, yaml_node_t *root, struct link *l
 		read_port(tree, yaml_item(tree, node, i), &link->port[i]);
 }
 
-/* ---- who is where -------------------------------------------------------------------------------------------------
- */
+/* ---- who is where -------------------------------------------------------------------------------------------- */
 
 int link_port_of(const struct link *link, const struct net_addr *addr)
 {

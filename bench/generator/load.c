@@ -25,8 +25,7 @@ static uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- what comes in ------------------------------------------------------------------------------------------------
- */
+/* ---- what comes in ------------------------------------------------------------------------------------------- */
 
 enum whose { WHOSE_NOBODY, WHOSE_CALLER, WHOSE_CALLEE, WHOSE_MEDIA, WHOSE_PHONE };
 
@@ -162,8 +161,7 @@ static unsigned int receive(struct generator *g, unsigned int port)
 	return count;
 }
 
-/* ---- what is due --------------------------------------------------------------------------------------------------
- */
+/* ---- what is due --------------------------------------------------------------------------------------------- */
 
 static void next_arrival(struct generator *g)
 {
@@ -226,8 +224,7 @@ static void enter_phase(struct generator *g, uint32_t index)
 	atomic_store_explicit(&g->answer.phase, index, memory_order_release);
 }
 
-/* ---- the loop -----------------------------------------------------------------------------------------------------
- */
+/* ---- the loop ------------------------------------------------------------------------------------------------ */
 
 /* Before anything is measured: is the switch there? */
 static void probe(struct generator *g)

@@ -145,8 +145,7 @@ static bool check_together(const struct scenario *s, const struct link *link)
 	return true;
 }
 
-/* ---- the life of the process --------------------------------------------------------------------------------------
- */
+/* ---- the life of the process --------------------------------------------------------------------------------- */
 
 static struct generator generator;
 

@@ -6,8 +6,7 @@
 
 #include "generator.h"
 
-/* ---- prepared texts -----------------------------------------------------------------------------------------------
- */
+/* ---- prepared texts ------------------------------------------------------------------------------------------ */
 
 static int compile_media(struct messages *m, const struct scenario *s, const struct net_addr *addr, unsigned int index)
 {
@@ -100,8 +99,7 @@ void messages_free(struct messages *messages)
 	free(messages);
 }
 
-/* ---- the writer ---------------------------------------------------------------------------------------------------
- */
+/* ---- the writer ---------------------------------------------------------------------------------------------- */
 
 bool writer_begin(struct generator *g, struct writer *w, unsigned int port, const struct net_addr *local,
 		  const struct net_addr *remote)
@@ -179,8 +177,7 @@ void put_status(struct writer *w, unsigned int code)
 	PUT(w, "\r\n");
 }
 
-/* ---- responses that need no state ---------------------------------------------------------------------------------
- */
+/* ---- responses that need no state ---------------------------------------------------------------------------- */
 
 void respond_plainly(struct generator *g, const struct sip_view *view, const struct datagram *to,
 		     const struct plain_response *how)

@@ -71,8 +71,7 @@ void phones_fini(struct generator *g)
 	g->phones = NULL;
 }
 
-/* ---- REGISTER -----------------------------------------------------------------------------------------------------
- */
+/* ---- REGISTER ------------------------------------------------------------------------------------------------ */
 
 static void on_timer(struct timer *timer, void *context);
 
@@ -208,8 +207,7 @@ static void on_response(struct generator *g, uint32_t index, const struct sip_vi
 	}
 }
 
-/* ---- HELLO --------------------------------------------------------------------------------------------------------
- */
+/* ---- HELLO --------------------------------------------------------------------------------------------------- */
 
 static void on_hello(struct generator *g, struct phone *phone)
 {

@@ -54,8 +54,7 @@ static void tick(struct plan *p)
 	progress_print(p->g, (double)(now - p->start_ns) / NS_PER_S);
 }
 
-/* ---- phases -------------------------------------------------------------------------------------------------------
- */
+/* ---- phases -------------------------------------------------------------------------------------------------- */
 
 static struct phase *phase_start(struct plan *p, const char *name, double rate, bool measured)
 {
@@ -112,8 +111,7 @@ static void drain(struct plan *p, const struct phase *phase)
 	}
 }
 
-/* ---- judgement ----------------------------------------------------------------------------------------------------
- */
+/* ---- judgement ----------------------------------------------------------------------------------------------- */
 
 static bool is_limited(const struct phase *phase)
 {
@@ -156,8 +154,7 @@ static void conclude(struct plan *p, struct phase *phase)
 		p->result->limited = true;
 }
 
-/* ---- the steps of a plan ------------------------------------------------------------------------------------------
- */
+/* ---- the steps of a plan ------------------------------------------------------------------------------------- */
 
 /* Warm-up and measurement at one rate; false: interrupted, or no memory. */
 static bool measure(struct plan *p, const char *name, double rate, struct phase **out)
@@ -193,10 +190,12 @@ static bool measure(struct plan *p, const char *name, double rate, struct phase 
 static void play_ramp(struct plan *p)
 {
 	const struct load *load = &p->g->scenario->load;
+	unsigned int steps = (unsigned int)(fabs(load->to - load->from) / load->step * 1.000001);
+	double step = load->to < load->from ? -load->step : load->step;
 	struct phase *phase;
 
-	for (unsigned int i = 0; load->from + i * load->step <= load->to * 1.000001; i++)
-		if (!measure(p, "ramp", load->from + i * load->step, &phase))
+	for (unsigned int i = 0; i <= steps; i++)
+		if (!measure(p, "ramp", load->from + i * step, &phase))
 			return;
 }
 

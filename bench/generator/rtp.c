@@ -20,8 +20,7 @@ struct mark {
 	uint64_t due_ns;
 };
 
-/* ---- addresses ----------------------------------------------------------------------------------------------------
- */
+/* ---- addresses ----------------------------------------------------------------------------------------------- */
 
 void media_endpoint(const struct generator *g, uint32_t slot, enum side side, unsigned int *address, uint16_t *port)
 {
@@ -68,8 +67,7 @@ bool media_is_plausible(struct generator *g, struct call *call, enum side side, 
 	return plausible;
 }
 
-/* ---- set-up -------------------------------------------------------------------------------------------------------
- */
+/* ---- set-up -------------------------------------------------------------------------------------------------- */
 
 static int wheel_init(struct rtp_load *r, uint32_t streams)
 {
@@ -126,8 +124,7 @@ void rtp_set_interval(struct generator *g, double interval_ns)
 	g->rtp.step_ns = interval_ns / RTP_SPOKES;
 }
 
-/* ---- streams ------------------------------------------------------------------------------------------------------
- */
+/* ---- streams ------------------------------------------------------------------------------------------------- */
 
 static struct stream *stream_of(const struct generator *g, const struct call *call, enum side side)
 {
@@ -206,8 +203,7 @@ void rtp_stop(struct generator *g, struct call *call)
 	}
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ------------------------------------------------------------------------------------------------- */
 
 static void write_header(uint8_t *to, const struct stream *s, unsigned int payload_type)
 {
@@ -278,8 +274,7 @@ unsigned int rtp_send(struct generator *g)
 	return sent;
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------------------------
- */
+/* ---- receiving ----------------------------------------------------------------------------------------------- */
 
 static void follow_sequence(struct phase *phase, struct stream *s, uint16_t seq)
 {

@@ -11,8 +11,13 @@
 
 #define NS_PER_S 1e9
 
-/* ---- load ---------------------------------------------------------------------------------------------------------
- */
+/* ---- load ---------------------------------------------------------------------------------------------------- */
+
+/* Up or down. */
+static bool ramp_is_good(const struct load *load)
+{
+	return load->from > 0 && load->to > 0 && load->step > 0 && fabs(load->to - load->from) / load->step <= 200;
+}
 
 static void read_ramp(struct yaml_tree *tree, yaml_node_t *map, struct load *load)
 {
@@ -23,7 +28,7 @@ static void read_ramp(struct yaml_tree *tree, yaml_node_t *map, struct load *loa
 	yaml_number(tree, map, "from", &load->from, 0.001, 1e9);
 	yaml_number(tree, map, "to", &load->to, 0.001, 1e9);
 	yaml_number(tree, map, "step", &load->step, 0.001, 1e9);
-	if (load->from <= 0 || load->to < load->from || load->step <= 0 || (load->to - load->from) / load->step > 200)
+	if (!ramp_is_good(load))
 		yaml_fault(tree, map, "ramp: expected from, to and step, and at most 200 steps");
 }
 
@@ -75,8 +80,7 @@ static void read_load(struct yaml_tree *tree, yaml_node_t *map, struct load *loa
 	read_of(tree, map, load);
 }
 
-/* ---- calls --------------------------------------------------------------------------------------------------------
- */
+/* ---- calls --------------------------------------------------------------------------------------------------- */
 
 /* A number, {mean: number}, or absent. */
 static void read_hold(struct yaml_tree *tree, yaml_node_t *map, struct flow *flow)
@@ -211,8 +215,7 @@ static void read_call(struct yaml_tree *tree, yaml_node_t *map, struct call_opti
 	read_course(tree, map, course);
 }
 
-/* ---- mix ----------------------------------------------------------------------------------------------------------
- */
+/* ---- mix ----------------------------------------------------------------------------------------------------- */
 
 static void read_action(struct yaml_tree *tree, yaml_node_t *node, struct action *action)
 {
@@ -312,8 +315,7 @@ static void read_mix(struct yaml_tree *tree, yaml_node_t *root, struct scenario 
 		s->flow[i].share /= sum;
 }
 
-/* ---- media and phones ---------------------------------------------------------------------------------------------
- */
+/* ---- media and phones ---------------------------------------------------------------------------------------- */
 
 static void read_rtp(struct yaml_tree *tree, yaml_node_t *map, struct rtp_options *rtp)
 {
@@ -347,8 +349,7 @@ static void read_registrations(struct yaml_tree *tree, yaml_node_t *map, struct 
 		yaml_fault(tree, map, "period: expected at least 0.001");
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ----------------------------------------------------------------------------------------------- */
 
 static bool override_load(struct load *load, const struct overrides *o)
 {
@@ -369,8 +370,7 @@ static bool override_load(struct load *load, const struct overrides *o)
 	if (o->ramp) {
 		load->plan = PLAN_RAMP;
 		if (sscanf(o->ramp, "%lf:%lf:%lf%c", &load->from, &load->to, &load->step, &rest) != 3 ||
-		    load->from <= 0 || load->to < load->from || load->step <= 0 ||
-		    (load->to - load->from) / load->step > 200)
+		    !ramp_is_good(load))
 			return false;
 	}
 	if (o->search) {
