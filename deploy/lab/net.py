@@ -94,6 +94,19 @@ class Host:
         self.processes = []
 
 
+def remove(name):
+    """The namespaces of a network, and what runs in them, whoever made them."""
+    for line in sh("ip netns list").splitlines():
+        namespace = line.split()[0] if line.split() else ""
+        if namespace.startswith(name + "-"):
+            for pid in sh(f"ip netns pids {namespace}", check=False).split():
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except (ProcessLookupError, ValueError):
+                    pass
+            sh(f"ip netns del {namespace}", check=False)
+
+
 class Network:
     """One bridge; hosts are plugged into it."""
 
@@ -150,15 +163,7 @@ class Network:
         for host in self.hosts.values():
             host.kill_all()
         self.hosts = {}
-        for line in sh("ip netns list").splitlines():
-            namespace = line.split()[0] if line.split() else ""
-            if namespace.startswith(self.name + "-"):
-                for pid in sh(f"ip netns pids {namespace}", check=False).split():
-                    try:
-                        os.kill(int(pid), signal.SIGKILL)
-                    except (ProcessLookupError, ValueError):
-                        pass
-                sh(f"ip netns del {namespace}", check=False)
+        remove(self.name)
 
     def __enter__(self):
         return self

@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from lab.carrier import Carrier  # noqa: E402
-from lab.net import Network, wait_for  # noqa: E402
+from lab.net import Network, remove, wait_for  # noqa: E402
 from lab.phone import Phone, Watch  # noqa: E402
 from lab.postgres import PrivatePostgres  # noqa: E402
 from lab.switch import SIP4, SIP_PORT, Switch, TOP, base_config  # noqa: E402
@@ -169,39 +169,53 @@ class Demo:
     def leave_running(self):
         self.vendor.start(["sipp", "-sn", "uas", "-i", self.vendor.ip4, "-p", "5060", "-nostdin", "-rtp_echo"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        ctl = f"TANDEM_RUNTIME_DIRECTORY=/run/{NAME} {BUILD}/tandemctl/tandemctl --config {self.switch.config_path}"
         say(f"""
-The switch is running. A vendor answers numbers that begin with 49, a phone answers 1001.
+The switch is running. A vendor answers numbers that begin with 49, a phone answers 1001. As root:
 
-  call through it   ip netns exec {self.customer.namespace} sipp -sn uac -s 4930123456 -i {self.customer.ip4} -m 5 {SWITCH}
-  look at it        {ctl} status
-                    {ctl} calls
-                    {ctl} counters --nonzero
-  its records       {self.postgres.bin}/psql "{self.postgres.connection}" -c 'SELECT * FROM tandem.cdr'
+  call through it   ip netns exec {self.customer.namespace} sipp -sn uac -s 4930123456 -i {self.customer.ip4} -m 5 -d 10000 {SWITCH}
+                    (five calls, each of ten seconds)
+  look at it        export TANDEM_CONFIG={self.switch.config_path} TANDEM_RUNTIME_DIRECTORY=/run/{NAME}
+                    export PATH={BUILD}/tandemctl:$PATH
+                    tandemctl status
+                    tandemctl calls
+                    tandemctl counters --nonzero
+  its records       {self.postgres.bin}/psql "{self.postgres.connection}"
+                    SELECT setup_time, attempt, final, routing_gateway, sip_code, end_reason, duration
+                    FROM tandem.cdr ORDER BY setup_time DESC LIMIT 20;
   its log           {self.switch.log_path}
-  its configuration {self.switch.config_path}
+  its configuration {self.switch.config_path}; change it, then: tandemctl reload
   stop it           deploy/quickstart --stop
 """)
 
 
+def command_of(pid):
+    """The command line of a process; nothing of one that is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
 def stop_all():
     """What an earlier run left: processes in its namespaces, its database, its shared memory."""
-    for line in subprocess.run(["ip", "netns", "pids", "tq-switch"], stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.DEVNULL).stdout.split():
-        with open(f"/proc/{line}/cmdline", "rb") as file:
-            if b"deploy/run" in file.read():
-                os.kill(int(line), signal.SIGTERM)
-                wait_for(lambda: not os.path.exists(f"/proc/{line}"), 30, "the switch stops")
-    Network("tq").close()
+    for pid in subprocess.run(["ip", "netns", "pids", "tq-switch"], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.DEVNULL).stdout.split():
+        if b"deploy/run" in command_of(pid):
+            os.kill(int(pid), signal.SIGTERM)
+            wait_for(lambda: not command_of(pid), 30, "the switch stops")
+    remove("tq")
     if os.path.isdir(os.path.join(FOLDER, "pg", "data")):
         PrivatePostgres(os.path.join(FOLDER, "pg")).close()
     for name in os.listdir("/dev/shm"):
         if name.startswith(f"tandem.{NAME}."):
             os.unlink(os.path.join("/dev/shm", name))
+    shutil.rmtree(f"/run/{NAME}", ignore_errors=True)
 
 
 def main():
     once, stop = "--once" in sys.argv[1:], "--stop" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     stop_all()
     if stop:
         say("stopped")
@@ -209,9 +223,9 @@ def main():
     shutil.rmtree(FOLDER, ignore_errors=True)
     os.makedirs(FOLDER)
     os.chmod(FOLDER, 0o755)
-    demo = Demo()
     keep = False
     try:
+        demo = Demo()
         demo.start()
         demo.phone_registers()
         demo.calls_with_audio()
@@ -227,12 +241,18 @@ def main():
         if keep:
             demo.leave_running()
         return 0 if right else 1
+    except KeyboardInterrupt:
+        say("\ninterrupted: taking everything down again")
+        return 130
     finally:
         if not keep:
-            if hasattr(demo, "switch"):
-                demo.switch.close()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
             stop_all()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # before anything was set up
+        sys.exit(130)

@@ -43,6 +43,19 @@ def base_config(node, folder, database):
     }
 
 
+def as_yaml(config):
+    """The configuration as a person writes it: a block for each part, an entry a line. JSON's values are YAML's."""
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            lines += [f"{key}:"] + [f"  {name}: {json.dumps(inner)}" for name, inner in value.items()]
+        elif isinstance(value, list) and value:
+            lines += [f"{key}:"] + [f"  - {json.dumps(inner)}" for inner in value]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
 class Switch:
     """One node. `config` is a dictionary like base_config()'s; change it before start() or with reload()."""
 
@@ -64,7 +77,7 @@ class Switch:
         if config is not None:
             self.config = config
         with open(self.config_path, "w") as file:
-            json.dump(self.config, file, indent=1)  # JSON is YAML
+            file.write(as_yaml(self.config))
 
     def start(self, timeout_s=30):
         self.write_config()
