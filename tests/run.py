@@ -35,6 +35,7 @@ SANITIZER_OPTIONS = {
 class Tally:
     def __init__(self):
         self.passed, self.failed, self.failures = 0, 0, []
+        self.builds = 0
 
     def count(self, name, good):
         if good:
@@ -57,18 +58,28 @@ def build(folder, compiler, options, tally):
     if done.returncode != 0:
         print(done.stdout[-6000:])
     tally.count(f"{folder}: build", done.returncode == 0)
+    tally.builds += 1
     return done.returncode == 0
+
+
+def names_that_match(path, suites, only):
+    listed = subprocess.run(["meson", "introspect", path, "--tests"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [test["name"] for test in json.loads(listed)
+            if only in test["name"] and {suite.split(":")[-1] for suite in test["suite"]} & set(suites)]
 
 
 def run_meson_suites(folder, suites, only, tally):
     path = os.path.join(TOP, folder)
+    names = names_that_match(path, suites, only) if only else []
+    if only and not names:
+        return
     command = ["meson", "test", "-C", path, "--no-rebuild", "--print-errorlogs", "--num-processes", "2", "-t", "3"]
     for suite in suites:
         command += ["--suite", suite]
     log = os.path.join(path, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    done = subprocess.run(command + ([f"*{only}*"] if only else []), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    done = subprocess.run(command + names, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={**SANITIZER_OPTIONS, **os.environ})
     good = 0
     if os.path.exists(log):
@@ -79,8 +90,7 @@ def run_meson_suites(folder, suites, only, tally):
                 tally.count(f"{folder}: {test['name']}", test["result"] == "OK")
     if done.returncode != 0:
         print(done.stdout[-12000:])
-        if not only:
-            tally.count(f"{folder}: meson test", False)
+        tally.count(f"{folder}: meson test", False)
     print(f"   {folder}: {good} passed", flush=True)
 
 
@@ -114,8 +124,10 @@ def run_instructions(tally):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system", "instructions"], help="default: all of them")
-    parser.add_argument("--only", help="tests whose name matches")
-    parser.add_argument("--build", action="append", help="only these build folders")
+    parser.add_argument("--only", metavar="PATTERN",
+                        help="only tests with this in their name; for the system suite, an expression of pytest's -k")
+    parser.add_argument("--build", action="append", choices=[build[0] for build in BUILDS],
+                        help="only these build folders")
     arguments = parser.parse_args()
     suites = arguments.suite or ["unit", "fuzz", "system", "instructions"]
     started, tally = time.monotonic(), Tally()
@@ -134,6 +146,8 @@ def main():
     if "instructions" in suites and not arguments.build and not arguments.only:
         run_instructions(tally)
 
+    if arguments.only and tally.passed + tally.failed == tally.builds:
+        tally.count(f"no test matches --only {arguments.only}", False)
     if tally.failures:
         step("failed")
         for name in tally.failures:
