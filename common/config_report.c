@@ -75,6 +75,13 @@ static size_t place_print(const struct place *place, char *out, size_t size)
 	return len < size ? len : size - 1;
 }
 
+static void report_no_yaml(struct report *report, const yaml_parser_t *parser)
+{
+	report_file_error(report, (unsigned int)parser->problem_mark.line + 1, "no valid YAML: %s%s%s",
+			  parser->problem != NULL ? parser->problem : "unreadable", parser->context != NULL ? " " : "",
+			  parser->context != NULL ? parser->context : "");
+}
+
 /* Parse into nodes, once. Returns NULL after reporting why it is no YAML. */
 static yaml_document_t *report_document(struct report *report)
 {
@@ -87,9 +94,7 @@ static yaml_document_t *report_document(struct report *report)
 	yaml_parser_set_input_string(&parser, (const unsigned char *)report->text, report->text_len);
 	report->has_document = yaml_parser_load(&parser, &report->document) != 0;
 	if (!report->has_document)
-		report_file_error(report, (unsigned int)parser.problem_mark.line + 1, "no valid YAML: %s%s%s",
-				  parser.problem != NULL ? parser.problem : "unreadable",
-				  parser.context != NULL ? " " : "", parser.context != NULL ? parser.context : "");
+		report_no_yaml(report, &parser);
 	yaml_parser_delete(&parser);
 	return report->has_document ? &report->document : NULL;
 }
@@ -290,6 +295,25 @@ static void structure_value(struct report *report, const struct place *place, co
 	}
 }
 
+/* What comes after a good first document and is no YAML; libcyaml's words for it name no line. */
+static void structure_end(struct report *report)
+{
+	yaml_document_t first, next;
+	yaml_parser_t parser;
+
+	if (!yaml_parser_initialize(&parser))
+		return;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)report->text, report->text_len);
+	if (yaml_parser_load(&parser, &first)) {
+		yaml_document_delete(&first);
+		if (yaml_parser_load(&parser, &next))
+			yaml_document_delete(&next);
+		else
+			report_no_yaml(report, &parser);
+	}
+	yaml_parser_delete(&parser);
+}
+
 void report_structure(struct report *report, const cyaml_schema_value_t *schema)
 {
 	yaml_document_t *document = report_document(report);
@@ -299,6 +323,8 @@ void report_structure(struct report *report, const cyaml_schema_value_t *schema)
 		report_file_error(report, (unsigned int)node->start_mark.line + 1, "expected a mapping (key: value)");
 	else if (node != NULL)
 		structure_mapping(report, NULL, schema, node);
+	if (report->errors == 0)
+		structure_end(report);
 	/* libcyaml knows a rule that we don't: its own words then. */
 	if (report->errors == 0) {
 		const char *line = strstr(report->loader, "(line: ");

@@ -80,6 +80,7 @@ static void test_no_yaml(void)
 	CHECK_REFUSED("node: t\nrealm: [x]\n", 2, "expected a single value");
 	CHECK_REFUSED("node: t\nrealm: x\nnode: u\n", 3, "given twice");
 	CHECK(load_text("node: t\n---\nnode: u\n") == NULL);
+	CHECK_REFUSED("{\"node\": \"t\"}\nphones:\n", 2, "no valid YAML");
 	CHECK(load_text("") == NULL);
 	CHECK(load_file("/nonexistent/tandem.yaml") == NULL);
 	CHECK(strstr(load_report, "No such file") != NULL);
