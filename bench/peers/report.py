@@ -73,12 +73,13 @@ def _number(value):
 
 def print_report(result):
     machine, method, medians = result["machine"], result["method"], result["medians"]
-    print(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, kernel {machine['kernel']}; "
-          f"load average before: {machine['load_average'][0]:.1f}")
+    print(f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+          f"kernel {machine['kernel']}; load average before: {machine['load_average'][0]:.1f}")
     print(f"core {method['core']}: the switch under test; core {method['load_core']}: {method['load']}; "
           f"core {method['database_core']}: PostgreSQL")
     print(f"{method['rate']:g} calls a second of {method['hold']:g} s; memory with {method['standing']} standing; "
-          f"audio with {method['audio_calls']} calls; {method['seconds']:g} s each; medians of {len(result['runs']) // len(medians)} runs")
+          f"audio with {method['audio_calls']} calls; {method['seconds']:g} s each; "
+          f"medians of {len(result['runs']) // len(medians)} runs")
     for name, version in result["versions"].items():
         print(f"  {name}: {version}")
     width = max(len(name) for name in medians) + 2

@@ -2,9 +2,9 @@
 """The switches under test. Each takes the same place: 10.77.0.1 for SIP, 10.78.0.1 for RTP, at the ends of the same two
 veth pairs, whose other ends are the load's.
 
-A switch has `name`, start(), stop(), pid() (one in its namespace), parts() → {part: [pid]} (its "media" part relays the audio), records() (the CDRs that
-are in the
-database), busy() → {part: seconds} that its workers had something to do, where it polls, and log_tail().
+A switch has `name`, start(), stop(), pid() (one in its namespace), records() (the CDRs that are in
+the database), parts() → {part: [pid]} (its "media" part relays the audio), busy() → {part: seconds} that its workers
+had something to do, where it polls, READING_S (how long parts() and busy() take together), and log_tail().
 """
 import os
 import shutil
@@ -65,6 +65,7 @@ class Place:
 
 class Tandem:
     """Tandem over af_packet, all its processes on one core."""
+    READING_S = 0.4  # `tandemctl status` looks for 200 ms
 
     def __init__(self, place, build, relay, calls):
         self.place, self.build, self.relay, self.calls = place, build, relay, calls
@@ -148,6 +149,7 @@ class Tandem:
 
 class Kamailio:
     """Kamailio with dialogs and CDRs; `topoh` masks headers, `relay` adds rtpengine."""
+    READING_S = 0.0
 
     def __init__(self, place, topoh=False, relay=False):
         self.place, self.topoh, self.relay = place, topoh, relay
@@ -173,7 +175,8 @@ class Kamailio:
 
     def _start_rtpengine(self):
         process = self.place.host.start(
-            ["rtpengine", "--config-file", os.path.join(HERE, "rtpengine.conf"), "--interface", RTP, "--listen-ng", "127.0.0.1:2223"],
+            ["rtpengine", "--config-file", os.path.join(HERE, "rtpengine.conf"), "--interface", RTP,
+             "--listen-ng", "127.0.0.1:2223"],
             stdout=self.log, stderr=subprocess.STDOUT)
         self._wait_listening(process, 2223)
         return process
@@ -244,8 +247,8 @@ class Kamailio:
 
 
 def psql(postgres, *arguments):
-    done = subprocess.run([f"{postgres.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", postgres.folder, "-U", "postgres",
-                           *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run([f"{postgres.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", postgres.folder,
+                           "-U", "postgres", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stdout.strip())
     return done.stdout.strip()

@@ -115,7 +115,8 @@ def packets_received(pid, devices):
 
 
 def machine():
-    model = next((line.partition(":")[2].strip() for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")), "?")
+    model = next((line.partition(":")[2].strip() for line in _read("/proc/cpuinfo").splitlines()
+                  if line.startswith("model name")), "?")
     total = next(line.split()[1] for line in _read("/proc/meminfo").splitlines() if line.startswith("MemTotal"))
     return {"processor": model, "cores": len(os.sched_getaffinity(0)), "memory_gib": round(int(total) / 2**20, 1),
             "kernel": platform.release(), "system": _os_name(), "load_average": list(os.getloadavg())}
