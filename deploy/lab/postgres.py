@@ -12,7 +12,7 @@ USER = "postgres"  # PostgreSQL refuses to run as root
 def _programs():
     found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
     if not found:
-        raise RuntimeError("PostgreSQL is not installed (deploy/packages run)")
+        raise RuntimeError("PostgreSQL is not installed (deploy/packages demo)")
     return found[-1]
 
 
