@@ -88,7 +88,10 @@ int ctl_ask(struct ctl *ctl, enum process_role role, const char *line, char **an
 	error = fd < 0 ? fd : ask(fd, line, text, ANSWER_MOST);
 	if (fd >= 0)
 		close(fd);
-	if (error != 0) {
+	if (error == -ENOENT) {
+		snprintf(text, ANSWER_MOST, "there is no %s; is it running, with the same $TANDEM_RUNTIME_DIRECTORY?",
+			 path);
+	} else if (error != 0) {
 		snprintf(text, ANSWER_MOST, "%s: %s", path, strerror(-error));
 	} else if (strncmp(text, "ok\n", 3) == 0) {
 		verdict = CTL_OK;

@@ -36,7 +36,8 @@ static void print_help(FILE *out)
 {
 	fprintf(out, "usage: tandemctl [--config FILE | --node NAME] [--json] COMMAND ...\n\n");
 	for (const struct ctl_command *command = commands; command->name != NULL; command++)
-		fprintf(out, "  %s %s\n      %s\n", command->name, command->arguments, command->help);
+		fprintf(out, "  %s%s%s\n      %s\n", command->name, command->arguments[0] != '\0' ? " " : "",
+			command->arguments, command->help);
 	fprintf(out, "\n--config FILE  the node's configuration; default $TANDEM_CONFIG, else " DEFAULT_CONFIG "\n"
 		     "--node NAME    look at that node without a configuration: when the file is away or faulty\n"
 		     "--json         for programs\n"
@@ -122,8 +123,9 @@ int ctl_attach(struct ctl *ctl, struct segment *segment, const struct segment_sp
 
 	snprintf(path, sizeof(path), "/dev/shm/tandem.%s.%s", ctl->config->node, spec->name);
 	if (access(path, F_OK) != 0) {
-		ctl_error("node %s is not here: there is no %s; `tandemctl segments create` makes it",
-			  ctl->config->node, path);
+		ctl_error("node %s is not here: there is no %s; %s", ctl->config->node, path,
+			  ctl->node == NULL ? "`tandemctl segments create` makes it"
+					    : "each node of this machine has such a file");
 		return CTL_NOT_THERE;
 	}
 	/* It logs what does not fit. */
@@ -195,8 +197,11 @@ static int run(struct ctl *ctl, const struct ctl_command *command, int argc, cha
 		ctl_error("%s: --node is not enough, it needs the configuration", command->name);
 		return CTL_USAGE;
 	}
-	if (command->needs != NEEDS_NOTHING && ctl_load_config(ctl) != CTL_OK)
+	if (command->needs != NEEDS_NOTHING && ctl_load_config(ctl) != CTL_OK) {
+		if (command->needs == NEEDS_NODE && command->run != ctl_reload)
+			ctl_error("%s: without the file: tandemctl --node NAME %s", command->name, command->name);
 		return CTL_CONFIG;
+	}
 	if (command->needs == NEEDS_NODE)
 		adopt_limits(ctl);
 	status = command->run(ctl, argc, argv);

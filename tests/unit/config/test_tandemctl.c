@@ -133,11 +133,20 @@ static void test_not_there(void)
 {
 	CHECK_INT(ctl("status"), 4);
 	CHECK(says("is not here"));
+	CHECK(says("segments create"));
 	CHECK_INT(ctl("calls"), 4);
 	CHECK_INT(ctl("segments list"), 4);
 	CHECK(says("missing"));
 	CHECK_INT(ctl("reload"), 4);
 	CHECK(says("not there"));
+	CHECK(says("$TANDEM_RUNTIME_DIRECTORY"));
+	CHECK_INT(ctl("--node nowhere calls"), 4);
+	CHECK(says("is not here"));
+	CHECK(!says("segments create"));
+	CHECK_INT(ctl("--config /nonexistent calls"), 3);
+	CHECK(says("tandemctl --node NAME calls"));
+	CHECK_INT(ctl("--config /nonexistent reload"), 3);
+	CHECK(!says("--node"));
 }
 
 static void test_command_line(void)
