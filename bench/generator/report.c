@@ -175,7 +175,9 @@ static void put_phase(struct json *j, const struct generator *g, const struct ph
 	uint64_t done;
 
 	sums_add(&s, phase);
-	done = phase->of_rtp ? s.stat[STAT_sent] : s.stat[STAT_offered];
+	done = phase->of_rtp      ? s.stat[STAT_sent]
+	       : phase->registers ? tally_read(&phones_counts(g)->asked)
+				  : s.stat[STAT_offered];
 	open_level(j, NULL, '{');
 	put_text(j, "name", phase->name);
 	put_bool(j, "measured", phase->measured);
