@@ -20,7 +20,7 @@ class Bench:
     def __init__(self, options, build):
         self.seconds, self.workers = options.seconds, options.workers
         self.standing, self.sessions, self.endpoints = options.standing, options.sessions, options.endpoints
-        self.standing_rate = options.standing_rate
+        self.standing_rate, self.priority = options.standing_rate, options.priority
         self.build, self.children = build, []
         self.started, self.open_line = time.monotonic(), False
         self.folder = tempfile.mkdtemp(prefix="tandem-bench-", dir=options.folder)
@@ -78,10 +78,12 @@ class Bench:
             return {"failed": f"{type(fault).__name__}: {fault}"}
 
     @contextlib.contextmanager
-    def running(self, node):
+    def running(self, node, under_test="signaling"):
         try:
             # What is not given a core (threads of libraries) stays where we are; workers pin themselves anywhere.
             node.start(timeout_s=120)
+            if self.priority:
+                node.prefer_workers(under_test)
             yield node
         except (Failed, RuntimeError) as fault:
             raise Failed(f"{fault}\n{node.log_tail(12)}") from fault

@@ -8,8 +8,9 @@ import sys
 import time
 
 from . import Failed
-from .node import CUSTOMER, GATEWAYS, MEDIA_PEER, PEERS, PREFIX, PREFIXES, SIP, VENDORS
+from .node import CUSTOMER, GATEWAYS, PEERS, PREFIX, PREFIXES, RTP_NET, SIP, VENDORS
 
+MOST_ADDRESSES = 16  # of one family on a port of the generator
 PROGRESS = re.compile(r"^\s*\d+ s +(\S+)")
 
 
@@ -20,31 +21,46 @@ def find(build):
     return path
 
 
-def link(bench, layout, phones=False):
-    """Ports and addresses of everybody around the switch; phones: those that register, too."""
-    sip_addresses = [f"{CUSTOMER}/24", f"{VENDORS}/24"] + ([f"{PEERS}{100 + i}/24" for i in range(14)] if phones else [])
-    link_file = {
-        "core": layout.rest, "worker": layout.generator, "idle": "nap" if layout.shared else "spin", "hugepages": "auto",
-        "ports": [
-            {"name": "sip", "driver": "memif", "device": bench.socket("sip"), "options": "role=server",
-             "addresses": sip_addresses},
-            {"name": "rtp", "driver": "memif", "device": bench.socket("rtp"), "options": "role=server",
-             "addresses": [MEDIA_PEER[:-3] + f"{200 + i}/24" for i in range(16)]},
-        ],
+def link(bench, layout):
+    """Ports and addresses of everybody around the switch."""
+    media = [f"{RTP_NET}{200 + i}" for i in range(MOST_ADDRESSES)]
+    return {
+        **cores(layout),
+        "ports": [port(bench, "sip", [CUSTOMER, VENDORS]), port(bench, "rtp", media)],
         "switch": f"{SIP}:5060",
         "customer": f"{CUSTOMER}:5060",
         "vendors": [{"address": f"{VENDORS}:5060", "count": GATEWAYS}],
-        "media": {"addresses": [MEDIA_PEER[:-3] + str(200 + i) for i in range(16)], "first": 1024, "last": 65534},
+        "media": {"addresses": media, "first": 10000, "last": 65534},
     }
-    if phones:
-        link_file["phones"] = {"addresses": [f"{PEERS}{100 + i}" for i in range(14)], "first": 1024, "last": 65535}
-    return link_file
+
+
+def phones_link(bench, layout):
+    """Each phone has an address and port of its own, so a million of them need all there are."""
+    addresses = [CUSTOMER, *(f"{PEERS}{100 + i}" for i in range(MOST_ADDRESSES - 1))]
+    return {
+        **cores(layout),
+        "ports": [port(bench, "sip", addresses), port(bench, "rtp", [f"{RTP_NET}200"])],
+        "switch": f"{SIP}:5060",
+        "customer": f"{CUSTOMER}:500",
+        "vendors": [{"address": f"{CUSTOMER}:600"}],
+        "phones": {"addresses": addresses, "first": 1024, "last": 65535},
+    }
+
+
+def cores(layout):
+    return {"core": layout.rest, "worker": layout.generator, "idle": "nap" if layout.shared else "spin", "hugepages": "auto"}
+
+
+def port(bench, name, addresses):
+    return {"name": name, "driver": "memif", "device": bench.socket(name), "options": "role=client",
+            "addresses": [f"{address}/24" for address in addresses]}
 
 
 def carrier(**load):
     """Calls to all prefixes, answered, and hung up by the caller after a second."""
     return {"name": "carrier", "load": {"arrivals": "poisson", **load},
-            "call": {"prefixes": PREFIXES, "prefix": PREFIX, "digits": 18, "hold": 1, "hang_up": "caller"}}
+            "mix": [{"name": "answered", "share": 1}],
+            "call": {"prefixes": PREFIXES, "prefix": PREFIX, "digits": 18, "hold": 1, "trying": "on", "hang_up": "caller"}}
 
 
 class Generator:

@@ -2,6 +2,15 @@
 """The goals, each with the figure that was found beside it. Met is True, False, or None: not measured in this run."""
 
 
+NOISE = 0.01  # of the time that a worker waited for its core
+
+
+def noise(found):
+    """What a worker did not get of its core looks like work: a figure from such a run is an upper bound."""
+    waited = found.get("waited_share", 0)
+    return f" [its core was taken away {100 * waited:.0f} % of the time]" if waited > NOISE else ""
+
+
 def one_worker(results, mode):
     found = results.get(mode) or {}
     return next((r for r in found.get("by_workers", ()) if r["workers"] == 1 and "not_run" not in r), None)
@@ -13,6 +22,7 @@ def whole_call(results):
         return None
     half = found["half_load"]
     figure = f"{half['busy_us_per_call']:.1f} µs ({half['standing']} standing; highest clean {found['highest_clean_rate']:.0f}/s)"
+    figure += noise(half)
     return half["busy_us_per_call"], figure
 
 
@@ -25,7 +35,7 @@ def relay(results):
     share = 100 * rate / ground["packets_per_second"]
     how = "by busy time, the generator is slower" if found["limited"] else "clean"
     return share, (f"{share:.0f} %: {rate / 1e6:.2f} of {ground['packets_per_second'] / 1e6:.2f} M/s ({how}; "
-                   f"{found['half_load']['busy_ns_per_packet']:.0f} ns a packet)")
+                   f"{found['half_load']['busy_ns_per_packet']:.0f} ns a packet)") + noise(found["half_load"])
 
 
 def setup(results):
@@ -33,7 +43,8 @@ def setup(results):
     added = found and found["half_load"]["setup_added_us"]
     if not added:
         return None
-    return added["p99"], f"{added['p99']:.0f} µs (p50 {added['p50']:.0f}, at {found['half_load']['rate']:.0f}/s)"
+    half = found["half_load"]
+    return added["p99"], f"{added['p99']:.0f} µs (p50 {added['p50']:.0f}, at {half['rate']:.0f}/s)" + noise(half)
 
 
 def transit(results):
@@ -41,7 +52,8 @@ def transit(results):
     times = found and found["half_load"]["transit_us"]
     if not times:
         return None
-    return times["p99"], f"{times['p99']:.0f} µs (p50 {times['p50']:.0f}, at {found['half_load']['rate']:.0f}/s)"
+    half = found["half_load"]
+    return times["p99"], f"{times['p99']:.0f} µs (p50 {times['p50']:.0f}, at {half['rate']:.0f}/s)" + noise(half)
 
 
 def keepalive(results):
@@ -50,7 +62,7 @@ def keepalive(results):
         return None
     deviation, share = found["deviation_us"]["max"] / 1000, 100 * found["signaling_busy_share"]
     good = found["missed"] == 0 and deviation <= 10 and share <= 1 and found["endpoints"] >= 1000000
-    return (0 if good else 1), (f"{found['missed']} of {found['endpoints']} missed, {deviation:.1f} ms at most, busy {share:.2f} %")
+    return (0 if good else 1), (f"{found['missed']} of {found['endpoints']} missed, {deviation:.1f} ms at most, busy {share:.2f} %") + noise(found)
 
 
 def records(results):

@@ -22,19 +22,20 @@ def run(bench):
         "SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": max(1, round(endpoints / (SHARE_OF_PERIOD * PERIOD_S * 1000 / BURST_INTERVAL_MS))),
     })
     scenario = {"name": "keepalive",
-                "load": {"seconds": max(bench.seconds, 3 * PERIOD_S + 5), "warm_up": 2 * PERIOD_S},
+                "load": {"seconds": max(bench.seconds, 2 * PERIOD_S + 5), "warm_up": PERIOD_S},
                 "registrations": {"endpoints": endpoints, "rate": REGISTER_RATE, "expires": 3600, "user": "10000000",
                                   "password": "fleet", "contact": "192.168.1.2", "period": PERIOD_S}}
     node = Node(bench, settings)
     with bench.running(node):
         report, (first, last) = play(bench, layout, node, scenario, timeout_s=900 + endpoints / 5000,
-                                     link=generator.link(bench, layout, phones=True))
+                                     link=generator.phones_link(bench, layout))
     found = report["registrations"]
     if not found or found["registered"] < endpoints:
         raise Failed(f"only {found and found['registered']} of {endpoints} endpoints could be registered")
-    busy_s, share = busy_between(first, last, "signaling")
+    busy_s, share, waited = busy_between(first, last, "signaling")
     sent = between(first, last, "registrar.keepalive_sent")
     return {"endpoints": endpoints, "period_s": PERIOD_S, "missed": found["missed"], "hellos": found["hellos"],
-            "deviation_us": found["deviation"], "signaling_busy_share": share, "sent": sent,
+            "deviation_us": found["deviation"], "signaling_busy_share": share, "waited_share": waited,
+            "sent": sent,
             "busy_ns_per_message": 1e9 * busy_s / sent if sent else None,
             "rounds_overrun": last["counters"]["keepalive.rounds_overrun"], "where": layout.text()}

@@ -27,11 +27,12 @@ def at_half_load(bench, layout, node, rate):
     report, (first, last) = play(bench, layout, node, scenario_for(bench, rate, seconds=max(bench.seconds, 5), warm_up=3),
                                  timeout_s=400 + 3 * bench.seconds)
     phase = generator.only(report)
-    busy_s, share = busy_between(first, last, "media")
+    busy_s, share, waited = busy_between(first, last, "media")
     packets = between(first, last, "media.rtp_relayed")
     if packets <= 0:
         raise Failed("no packet was relayed while it was measured")
-    return {"rate": packets / (last["time"] - first["time"]), "busy_share": share, "busy_ns_per_packet": 1e9 * busy_s / packets,
+    return {"rate": packets / (last["time"] - first["time"]), "busy_share": share,
+            "waited_share": waited, "busy_ns_per_packet": 1e9 * busy_s / packets,
             "cycles_per_packet": busy_s * last["busy"]["media"]["hz"] / packets, "rtp": phase["rtp"],
             "sessions": last["calls"], "transit_us": generator.latency(phase, "rtp_transit"), "clean": phase["clean"],
             "limited": phase["limited"]}
@@ -41,7 +42,7 @@ def one_count(bench, workers):
     layout = Layout(workers)
     bench.say(f"RTP: {workers} media worker{'s' * (workers > 1)}, {bench.sessions} sessions; {layout.text()}")
     node = Node(bench, config(bench, layout, "media", bench.sessions + 5000, bench.sessions + 1000))
-    with bench.running(node):
+    with bench.running(node, "media"):
         report, _ = play(bench, layout, node, scenario_for(bench, 10000, seconds=bench.seconds, warm_up=2), "--of", "rtp",
                          "--search", f"1000:{LIMIT_RATE}:0.05", phase=None, timeout_s=600 + 40 * bench.seconds)
         highest = report["search"] and report["search"]["highest"]
