@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import TOP
@@ -209,6 +210,38 @@ def test_phones_register_and_are_kept_reachable(lab, meddle):
     assert phones["registered"] == phones["endpoints_heard"] == 300
     assert phones["missed"] == phones["foreign"] == phones["refused"] == phones["timed_out"] == 0
     assert phones["hellos"] >= 600 and phones["deviation"]["count"] >= 300
+
+
+def test_over_memif_there_is_no_kernel(net, folder, postgres, build):
+    """Signalling and media each on a shared-memory link to the generator; calls and their audio."""
+    own = os.path.join(folder, "memif")
+    os.mkdir(own)
+    config = base_config("tt-memif", own, postgres.connection)
+    configure(config)
+    host = net.host("memif")
+    sockets = {name: os.path.join(own, f"{name}.sock") for name in ("sip", "rtp")}
+    for port, name in zip(config["ports"], sockets):
+        port |= {"driver": "memif", "device": sockets[name]}
+    config["ports"][1]["addresses"] = ["10.78.0.1/24"]
+    generator = Generator(build, own, host, name="memif")
+    generator.link["ports"] = [
+        {"name": name, "driver": "memif", "device": sockets[name], "options": "role=server", "addresses": addresses}
+        for name, addresses in (("sip", [f"10.77.0.10/{BIT4}", f"10.77.0.20/{BIT4}"]), ("rtp", ["10.78.0.10/24"]))]
+    generator.link["media"] = {"addresses": ["10.78.0.10"]}
+    switch = Switch(net, own, config)
+    with ThreadPoolExecutor() as pool:
+        playing = pool.submit(generator.run, {**CALLS, "rtp": {"share": 0.5}})
+        try:
+            wait_for(lambda: all(os.path.exists(path) for path in sockets.values()), 20, "the generator's sockets are there")
+            switch.start()
+            report = playing.result()
+        finally:
+            host.kill_all()
+            switch.close()
+    calls, rtp = report["totals"]["calls"], report["totals"]["rtp"]
+    assert calls["offered"] == calls["as_expected"] == calls["ended"] >= 195
+    assert nothing_disagrees(report)
+    assert rtp["sent"] > 3000 and rtp["lost"] == rtp["wrong_call"] == rtp["corrupted"] == 0
 
 
 def test_wrong_files_are_refused(lab):
