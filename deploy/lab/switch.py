@@ -81,18 +81,19 @@ class Switch:
 
     def start(self, timeout_s=30):
         self.write_config()
+        before = len(self.log())  # an earlier life's
         with open(self.log_path, "a") as log:
             self.supervisor = self.host.start(
                 [os.path.join(TOP, "deploy", "run"), "--config", self.config_path, "--bin", self.build,
                  "--replace-segments"], stdout=log, stderr=subprocess.STDOUT, env=self.environment)
-        self._wait_ready(timeout_s)
+        self._wait_ready(timeout_s, before)
         return self
 
-    def _wait_ready(self, timeout_s):
+    def _wait_ready(self, timeout_s, before):
         def is_ready():
             if self.supervisor.poll() is not None:
                 raise RuntimeError("the switch stopped while starting:\n" + self.log_tail())
-            return "\nready\n" in "\n" + self.log()
+            return "\nready\n" in "\n" + self.log()[before:]
         wait_for(is_ready, timeout_s, lambda: "the switch is ready:\n" + self.log_tail())
 
     def stop(self, timeout_s=30):
