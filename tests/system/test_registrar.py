@@ -9,7 +9,7 @@ import pytest
 from lab.net import wait_for
 from sip_peer import SipPeer
 
-pytestmark = pytest.mark.sanitize
+pytestmark = pytest.mark.every_build
 
 REALM = "tandem.test"
 URI = f"sip:{REALM}"

@@ -9,7 +9,7 @@ import pytest
 from lab.switch import Switch, base_config
 from sip_peer import SipPeer
 
-pytestmark = pytest.mark.sanitize
+pytestmark = pytest.mark.every_build
 
 TORTURE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fuzz", "torture")
 DROPPED = None
