@@ -69,6 +69,7 @@ class Lab:
 
 def configure(config):
     config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10", "10.77.0.30"]}]
+    config["mapping_gateways"] += [{"name": "roaming", "digest": {"user": "roam", "password": "secret"}}]
     config["routing_gateways"] = [{"name": f"vendor{i}", "address": f"10.77.0.20:{5060 + i}", "prefixes": ["49"],
                                    "priority": 10 + i, "digest": {"user": "tandem", "password": "x"}} for i in range(4)]
     config["routing_gateways"] += [{"name": "sipp", "address": "10.77.0.40:5060", "prefixes": ["44"]}]
@@ -157,13 +158,33 @@ def test_every_flow_ends_as_expected(lab, meddle):
         assert flow["offered"] == flow["as_expected"] > 0, name
 
 
-def test_digest_to_and_from_the_switch(lab, meddle):
+def test_the_switch_is_challenged(lab, meddle):
     meddle()
     report = lab.generator.run({"load": {"rate": 20, "seconds": 1, "warm_up": 0}, "call": {"prefix": "49", "hold": 0.1},
                                 "mix": [{"name": "challenged", "vendors": ["challenge"]}]})
     assert report["totals"]["calls"]["as_expected"] == report["totals"]["calls"]["offered"] >= 20
     assert report["totals"]["messages"]["callee"]["sent"]["407"] == report["totals"]["calls"]["offered"]
     assert nothing_disagrees(report)
+
+
+def test_the_customer_is_challenged(lab, meddle):
+    meddle()
+    generator = Generator(lab.build, lab.folder, lab.load, name="roaming")
+    generator.link["customer"] = "10.77.0.20:5059"
+    report = generator.run({"load": {"rate": 20, "seconds": 1, "warm_up": 0}, "mix": [{"name": "authorized"}],
+                            "call": {"prefix": "49", "hold": 0.1, "caller": "roam",
+                                     "digest": {"user": "roam", "password": "secret"}}})
+    received = report["totals"]["messages"]["caller"]["received"]
+    assert report["totals"]["calls"]["as_expected"] == report["totals"]["calls"]["offered"] >= 20
+    assert received.get("401", 0) + received.get("407", 0) == report["totals"]["calls"]["offered"]
+    assert nothing_disagrees(report)
+
+
+def test_a_search_ends_at_a_clean_rate(lab, meddle):
+    meddle()
+    report = lab.generator.run(CALLS, "--seconds", "1", "--search", "10:20:0.5")
+    assert report["search"]["highest"] in (10, 20)
+    assert {phase["name"] for phase in report["phases"]} >= {"probe"}
 
 
 def test_audio_arrives_where_it_belongs(lab, meddle):
