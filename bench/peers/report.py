@@ -37,12 +37,16 @@ def _get(run, path):
 
 
 def summary(runs):
-    """{"medians": {switch: {figure: value}}, "ratios": [{"tandem", "peer", figure: ratio}], "faults": [text]}"""
+    """{"medians": {switch: {figure: value}}, "ratios": [{"tandem", "peer", figure: ratio}], "faults": [text]}
+
+    What a switch spent on calls that failed says nothing: a load with faults is in no median.
+    """
     medians, faults = {}, []
     for name in dict.fromkeys(run["switch"] for run in runs):
         medians[name] = {}
         for figure, path, _ in FIGURES:
-            values = [value for run in runs if run["switch"] == name and (value := _get(run, path)) is not None]
+            values = [value for run in runs if run["switch"] == name and not _get(run, (path[0], "load", "faults"))
+                      and (value := _get(run, path)) is not None]
             if values:
                 medians[name][figure] = statistics.median(values)
     for run in runs:
