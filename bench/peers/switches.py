@@ -70,7 +70,7 @@ class Tandem:
     def __init__(self, place, build, relay, calls):
         self.place, self.build, self.relay, self.calls = place, build, relay, calls
         self.name = "tandem+relay" if relay else "tandem"
-        self.node = f"cmp-{'relay' if relay else 'plain'}"
+        self.node = f"cmp{os.getpid()}-{'relay' if relay else 'plain'}"
         self.switch = None
 
     def version(self):
