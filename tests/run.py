@@ -3,6 +3,7 @@
 
     unit, fuzz   in each build: gcc, clang, gcc with address and undefined sanitizers, clang with the thread sanitizer (unit)
     system       all with gcc; those marked `every_build` also with clang and with the sanitizers
+    bench        that the load generator and the comparison tell the truth: only when asked for, --suite bench
     instructions what fixed work costs, counted and compared with the baseline (bench/instructions), in a build of its own
 """
 import argparse
@@ -18,7 +19,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ASAN = ["-Db_sanitize=address,undefined", "-Dbuildtype=debugoptimized"]
 # folder, compiler, meson options, suites run in it
 BUILDS = [
-    ("build", "gcc", [], ("unit", "fuzz", "system")),
+    ("build", "gcc", [], ("unit", "fuzz", "system", "bench")),
     ("build-clang", "clang", [], ("unit", "fuzz", "system")),
     ("build-asan", "gcc", ASAN, ("unit", "fuzz", "system")),
     ("build-tsan", "clang", ["-Db_sanitize=thread", "-Db_lundef=false"], ("unit",)),
@@ -122,7 +123,8 @@ def run_instructions(tally):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system", "instructions"], help="default: all of them")
+    parser.add_argument("--suite", action="append", choices=["unit", "fuzz", "system", "instructions", "bench"],
+                        help="default: all of them but bench")
     parser.add_argument("--only", metavar="PATTERN",
                         help="only tests with this in their name; for the system suite, an expression of pytest's -k")
     parser.add_argument("--build", action="append", choices=[build[0] for build in BUILDS],
@@ -138,9 +140,11 @@ def main():
         if not build(folder, compiler, options, tally):
             continue
         if set(wanted) & {"unit", "fuzz"}:
-            run_meson_suites(folder, [s for s in wanted if s != "system"], arguments.only, tally)
+            run_meson_suites(folder, [s for s in wanted if s in ("unit", "fuzz")], arguments.only, tally)
         if "system" in wanted:
-            run_system(folder, None if folder == "build" else "every_build", arguments.only, tally)
+            run_system(folder, "not bench" if folder == "build" else "every_build", arguments.only, tally)
+        if "bench" in wanted:
+            run_system(folder, "bench", arguments.only, tally)
 
     if "instructions" in suites and not arguments.build and not arguments.only:
         run_instructions(tally)

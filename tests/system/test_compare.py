@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from conftest import TOP
 
+pytestmark = pytest.mark.bench
+
 SWITCHES = ("tandem+relay", "kamailio+topoh", "kamailio+rtpengine")
 RATE, SECONDS, AUDIO_CALLS = 20, 1, 5
 

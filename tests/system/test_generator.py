@@ -10,6 +10,8 @@ from conftest import TOP
 from lab.net import BIT4, sh, wait_for
 from lab.switch import Switch, base_config
 
+pytestmark = pytest.mark.bench
+
 SCENARIOS = os.path.join(TOP, "bench", "scenarios")
 # What a number of calls makes the switch count, whoever makes them.
 COUNTED = ("invites", "calls_answered", "calls_ended", "attempts", "switches", "resends", "requests_again", "cdrs")
