@@ -153,6 +153,11 @@ class SipPeer:
         uri = invite.uri if response.code >= 300 else response.contact_uri()
         self.send(self.in_dialog("ACK", invite, response, uri=uri, cseq=int(invite["cseq"].split()[0]), branch=branch))
 
+    def cancel(self, invite):
+        """CANCEL of an INVITE that we sent: the same branch, CSeq and To."""
+        head = invite.data.decode().split("\r\n\r\n")[0].replace("INVITE", "CANCEL")
+        self.send(re.sub(r"\r\n(Contact|Content-Type|Content-Length): [^\r]*", "", head) + "\r\nContent-Length: 0\r\n\r\n")
+
     def in_dialog(self, method, invite, response, cseq=2, uri=None, branch=None, body="", headers=()):
         """A request of the caller within its dialog."""
         text = self.request(method, uri or response.contact_uri(), call_id=invite["call-id"], from_tag=invite.tag("from"),

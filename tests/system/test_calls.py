@@ -155,9 +155,7 @@ def test_cancel(lab, caller, callee):
     received = callee.expect("INVITE")
     callee.respond(received, 180, "Ringing")
     caller.expect(180)
-    cancel = re.sub("INVITE", "CANCEL", invite.data.decode().split("\r\n\r\n")[0])
-    cancel = re.sub(r"\r\n(Contact|Content-Type|Content-Length): [^\r]*", "", cancel) + "\r\nContent-Length: 0\r\n\r\n"
-    caller.send(cancel)
+    caller.cancel(invite)
     caller.expect(200)
     terminated = caller.expect(487)
     caller.ack(invite, terminated)
@@ -174,9 +172,7 @@ def test_cancel_crosses_200(lab, caller, callee):
     received = callee.expect("INVITE")
     callee.respond(received, 180, "Ringing")
     caller.expect(180)
-    cancel = re.sub("INVITE", "CANCEL", invite.data.decode().split("\r\n\r\n")[0])
-    cancel = re.sub(r"\r\n(Contact|Content-Type|Content-Length): [^\r]*", "", cancel) + "\r\nContent-Length: 0\r\n\r\n"
-    caller.send(cancel)
+    caller.cancel(invite)
     request = callee.expect("CANCEL")
     callee.respond(received, 200, "OK", body=callee.sdp(41000))
     callee.respond(request, 200, "OK")
