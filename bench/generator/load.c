@@ -16,7 +16,7 @@
 #define ENDINGS_AT_ONCE  32
 #define IDLE_POLLS       32
 #define PROBE_NS         200000000u
-#define NAP_NS           50000
+#define NAP_NS           20000
 
 static uint64_t clock_ns(void)
 {

@@ -78,10 +78,11 @@ class Bench:
             return {"failed": f"{type(fault).__name__}: {fault}"}
 
     @contextlib.contextmanager
-    def running(self, node, under_test="signaling"):
+    def running(self, node, layout, under_test="signaling"):
         try:
             # What is not given a core (threads of libraries) stays where we are; workers pin themselves anywhere.
             node.start(timeout_s=120)
+            node.share_core(layout, under_test)
             if self.priority:
                 node.prefer_workers(under_test)
             yield node

@@ -127,7 +127,7 @@ def one_count(bench, workers, whole):
     bench.say(f"calls: {workers} signaling worker{'s' * (workers > 1)}, {bench.standing} calls standing; {layout.text()}")
     result = {"workers": workers, "where": layout.text()}
     node = node_for(bench, layout, bench.standing, 60000)
-    with bench.running(node):
+    with bench.running(node, layout):
         if whole:
             result["memory"] = bench.attempt("memory", lambda: memory(bench, layout, node, bench.standing))
         report, peak = search(bench, layout, node, bench.standing)

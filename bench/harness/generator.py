@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import Failed
-from .node import CUSTOMER, GATEWAYS, PEERS, PREFIX, PREFIXES, RTP_NET, SIP, VENDORS
+from .node import CUSTOMER, GATEWAYS, PEERS, PREFIX, PREFIXES, RING, RTP_NET, SIP, VENDORS, prefer, threads
 
 MOST_ADDRESSES = 16  # of one family on a port of the generator
 PROGRESS = re.compile(r"^\s*\d+ s +(\S+)")
@@ -52,7 +52,7 @@ def cores(layout):
 
 
 def port(bench, name, addresses):
-    return {"name": name, "driver": "memif", "device": bench.socket(name), "options": "role=client",
+    return {"name": name, "driver": "memif", "device": bench.socket(name), "options": f"role=client,{RING}",
             "addresses": [f"{address}/24" for address in addresses]}
 
 
@@ -91,6 +91,8 @@ class Generator:
                 if not found:
                     lines.append(line)
                 else:
+                    if self.phase == "starting":
+                        prefer(threads(process.pid, "rte-worker"), 3)
                     self.phase = found.group(1)
                     if sys.stdout.isatty() or time.monotonic() - shown > 5:
                         shown = time.monotonic()

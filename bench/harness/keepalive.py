@@ -26,7 +26,7 @@ def run(bench):
                 "registrations": {"endpoints": endpoints, "rate": REGISTER_RATE, "expires": 3600, "user": "10000000",
                                   "password": "fleet", "contact": "192.168.1.2", "period": PERIOD_S}}
     node = Node(bench, settings)
-    with bench.running(node):
+    with bench.running(node, layout):
         report, (first, last) = play(bench, layout, node, scenario, timeout_s=900 + endpoints / 5000,
                                      link=generator.phones_link(bench, layout))
     found = report["registrations"]

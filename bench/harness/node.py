@@ -14,6 +14,7 @@ SIP, RTP_NET, PEERS = "10.99.0.1", "10.98.0.", "10.99.0."
 CUSTOMER, VENDORS = PEERS + "10", PEERS + "20"
 GATEWAYS, PREFIXES, PREFIX = 200, 10000, "49"
 RTP_FIRST, RTP_LAST = 1024, 65535
+RING = "rsize=12"  # 4,096 descriptors, as a network card has: what a peer without a core of its own doesn't read at once
 CALLS_AN_ADDRESS = (RTP_LAST + 1 - RTP_FIRST) // 4  # four ports a relayed call
 
 
@@ -49,9 +50,9 @@ def config(bench, layout, under_test, calls, relayed, registrations=1000):
         "limits": {"calls": calls, "registrations": registrations, "cdr_ring_kb": 65536},
         "ports": [
             {"name": "sip0", "process": "signaling", "driver": "memif", "device": bench.socket("sip"),
-             "options": "role=server", "addresses": [f"{SIP}/24"], "sip_port": 5060},
+             "options": f"role=server,{RING}", "addresses": [f"{SIP}/24"], "sip_port": 5060},
             {"name": "rtp0", "process": "media", "driver": "memif", "device": bench.socket("rtp"),
-             "options": "role=server", "addresses": [f"{RTP_NET}{1 + i}/24" for i in range(addresses)],
+             "options": f"role=server,{RING}", "addresses": [f"{RTP_NET}{1 + i}/24" for i in range(addresses)],
              "rtp_ports": {"first": RTP_FIRST, "last": RTP_LAST}},
         ],
         "mapping_gateways": [{"name": "customer", "addresses": [CUSTOMER]}],
@@ -62,11 +63,23 @@ def config(bench, layout, under_test, calls, relayed, registrations=1000):
     }
 
 
-def worker_threads(role, pid):
+def threads(pid, name):
+    """The threads of a process whose name begins so."""
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{task}/comm") as comm:
-            if comm.read().startswith(role + "-"):
+            if comm.read().startswith(name):
                 yield int(task)
+
+
+def worker_threads(role, pid):
+    return threads(pid, role + "-")
+
+
+def prefer(tasks, priority):
+    """Before every ordinary thread of their core, and before those of a lower number: the order on a shared core."""
+    for task in tasks:
+        with contextlib.suppress(OSError):  # not allowed everywhere: then the core is shared evenly
+            os.sched_setscheduler(task, os.SCHED_FIFO, os.sched_param(priority))
 
 
 def waited_s(role, pid):
@@ -89,6 +102,15 @@ class Node(Switch):
             file.write("-20")  # where sessions are weighed against each other, a thread's own priority says little
         for task in worker_threads(role, pid):
             os.setpriority(os.PRIO_PROCESS, task, -20)
+
+    def share_core(self, layout, under_test):
+        """Who goes first on the core that everything else shares: after the generator what the calls wait for, then the
+        spool; PostgreSQL and housekeeping have what is left."""
+        other = "media" if under_test == "signaling" else "signaling"
+        if layout.helper == layout.rest:
+            prefer(worker_threads(other, self.pid(other)), 2)
+        prefer(threads(self.pid("keepalive"), ""), 2)
+        prefer(threads(self.pid("cdrwriter"), ""), 1)
 
     def sample(self):
         """Cycles and counters at one moment."""

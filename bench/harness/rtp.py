@@ -42,7 +42,7 @@ def one_count(bench, workers):
     layout = Layout(workers)
     bench.say(f"RTP: {workers} media worker{'s' * (workers > 1)}, {bench.sessions} sessions; {layout.text()}")
     node = Node(bench, config(bench, layout, "media", bench.sessions + 5000, bench.sessions + 1000))
-    with bench.running(node, "media"):
+    with bench.running(node, layout, "media"):
         report, _ = play(bench, layout, node, scenario_for(bench, 10000, seconds=bench.seconds, warm_up=2), "--of", "rtp",
                          "--search", f"1000:{LIMIT_RATE}:0.05", phase=None, timeout_s=600 + 40 * bench.seconds)
         highest = report["search"] and report["search"]["highest"]
