@@ -205,7 +205,10 @@ int call_send_invite(struct call *call, struct sip_message *invite, struct sip_t
 void call_provisional(struct call *call, const struct call_event *event);
 void call_answered(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_callee_user;
-void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint32_t cseq,
+/*
+ * ACK a 2xx of this side, whose INVITE had this serial in its branch. invite: its transaction, NULL when that has ended.
+ */
+void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint64_t serial, uint32_t cseq,
 		     struct sip_text body);
 
 /* ---- call_attempt.c ---- */

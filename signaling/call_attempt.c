@@ -384,7 +384,6 @@ static const struct {
 void call_stage_timeout(struct call *call, const struct call_event *event)
 {
 	enum call_stage stage = (enum call_stage)call->stage_now;
-	char reason[64];
 	bool stop = committed(call);
 
 	if (stage == STAGE_INVITE) {
@@ -393,10 +392,9 @@ void call_stage_timeout(struct call *call, const struct call_event *event)
 	} else if (stage_end[stage].only_until_connect) {
 		stop |= !call->policy.until_connect;
 	}
-	call_reason_header(end_reason_info[stage_end[stage].reason].q850_cause, stage_end[stage].code, reason,
-			   sizeof(reason));
 	if (call->callee_invite)
-		transaction_cancel(call->engine, call->callee_invite, sip_text_of(reason));
+		transaction_cancel(call->engine, call->callee_invite,
+				   end_reason_info[stage_end[stage].reason].q850_cause, stage_end[stage].code);
 	call->callee_invite = NULL;
 	attempt_over(call, &(struct outcome){stage_end[stage].code, stage_end[stage].reason, END_BY_SERVER, stop});
 }

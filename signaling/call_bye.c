@@ -132,15 +132,13 @@ static void settle_response(struct call *call)
 static void settle_cancel(struct call *call)
 {
 	struct call_dialog *d = &call->record->dialog[CALLEE];
-	char reason[64];
 
 	if (!(d->flags & DIALOG_CANCEL_DUE))
 		return;
 	if (!call->callee_invite && call->recovered)
 		call_restore_callee(call);
 	if (call->callee_invite) {
-		call_reason_header(call->record->q850_cause, call->record->sip_code, reason, sizeof(reason));
-		transaction_cancel(call->engine, call->callee_invite, sip_text_of(reason));
+		transaction_cancel(call->engine, call->callee_invite, call->record->q850_cause, call->record->sip_code);
 		call->callee_invite = NULL;
 	}
 	d->flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
@@ -179,7 +177,7 @@ static void end_passing(struct call *call)
 		if (request && t->state <= TRANSACTION_PROCEEDING)
 			transaction_respond(call->engine, t, request, 487, NULL, NULL);
 		if (t->peer)
-			transaction_cancel(call->engine, t->peer, SIP_TEXT(""));
+			transaction_cancel(call->engine, t->peer, 0, 0);
 		transaction_detach(t);
 	}
 	call->answer_awaiting_ack = NULL;
@@ -196,7 +194,8 @@ static void set_due(struct call *call, int spare)
 			d[side].flags |= DIALOG_BYE_DUE;
 	/* A 200 that waited for the other side's ACK is acknowledged all the same. */
 	if (call->answer_awaiting_ack)
-		call_ack_callee(call, call->ack_side, call_awaiting_ack(call), call->ack_cseq, SIP_TEXT(""));
+		call_ack_callee(call, call->ack_side, call_awaiting_ack(call), call->ack_serial, call->ack_cseq,
+				SIP_TEXT(""));
 }
 
 static void release(struct call *call)

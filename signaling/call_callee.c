@@ -303,16 +303,15 @@ void call_answered(struct call *call, const struct call_event *event)
 		call->ack_side = CALLEE;
 		call->ack_cseq = record->dialog[CALLEE].invite_cseq;
 	} else {
-		call_ack_callee(call, CALLEE, t, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
+		call_ack_callee(call, CALLEE, t, t->serial, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
 	}
 	call_respond_caller(call, 200, event->message, call_text(call, record->answer));
 }
 
-void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint32_t cseq,
+void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint64_t serial, uint32_t cseq,
 		     struct sip_text body)
 {
 	struct engine *engine = call->engine;
-	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, engine_random(engine)};
 	char branch[IDENTIFIER_BRANCH];
 	struct sip_builder b;
 	struct dialog dialog;
@@ -320,7 +319,7 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 
 	call_dialog(call, side, &dialog);
 	dialog_next_hop(engine, &dialog, &flow);
-	identifier_branch_print(&id, branch);
+	transaction_ack_branch(engine, serial, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
 	dialog_build_request(&b, &dialog, SIP_TEXT("ACK"), cseq, &flow.local, sip_text(branch, sizeof(branch)));
 	if (body.len)
@@ -337,7 +336,8 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 		call->record->callee_acked = true;
 	if (invite) {
 		invite->flow = flow;
-		transaction_send_ack(engine, invite, dialog.remote_tag, engine->scratch, (uint32_t)len);
+		/* One without a body is made again from the record when its 2xx comes again. */
+		transaction_send_ack(engine, invite, dialog.remote_tag, engine->scratch, (uint32_t)len, body.len > 0);
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}

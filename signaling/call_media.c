@@ -7,7 +7,6 @@
 #include "proto/messages.h"
 #include "proto/messages.pb-c.h"
 #include "signaling/call.h"
-#include "signaling/keyed_hash.h"
 
 #define CLOSE_WAIT_US (500 * US_PER_MS) /* for the statistics of a session that was closed */
 #define RETRY_US      (10 * US_PER_MS)  /* when a ring was full */
@@ -246,7 +245,7 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 	if (error < 0 || sdp_parse(&calls->sdp, body) < 0)
 		return -EINVAL;
 	int audio = sdp_first_audio(&calls->sdp);
-	uint64_t hash = keyed_hash(call->engine->hash_key, 3, body.at, body.len);
+	uint64_t hash = text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, body.at, body.len).a;
 
 	/* The same description again (in the 200 after the 183, say) keeps its version. */
 	if (hash != dialog->sdp_hash)

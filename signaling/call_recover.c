@@ -98,7 +98,7 @@ static void recover_answered(struct call *call)
 	d[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 	d[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	if (!record->bodyless)
-		call_ack_callee(call, CALLEE, NULL, d[CALLEE].invite_cseq, SIP_TEXT(""));
+		call_ack_callee(call, CALLEE, NULL, record->branch_serial, d[CALLEE].invite_cseq, SIP_TEXT(""));
 	if ((d[CALLER].flags & DIALOG_ACK_DUE) && call_restore_caller(call))
 		call_respond_caller(call, 200, NULL, call_text(call, record->answer));
 	else

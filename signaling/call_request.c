@@ -131,7 +131,7 @@ static void on_passed_expired(struct timer *timer, void *context)
 	struct transaction *t = (struct transaction *)((char *)timer - offsetof(struct transaction, end));
 
 	fail_server(context, t->peer, 408);
-	transaction_cancel(context, t, SIP_TEXT(""));
+	transaction_cancel(context, t, 0, 0);
 }
 
 static int pass(struct call *call, const struct call_event *event, struct sip_text sdp)
@@ -245,7 +245,7 @@ static void acknowledge(struct call *call, enum call_side side, struct transacti
 			uint32_t cseq)
 {
 	if (!offerless) {
-		call_ack_callee(call, side, client, cseq, SIP_TEXT(""));
+		call_ack_callee(call, side, client, client->serial, cseq, SIP_TEXT(""));
 		return;
 	}
 	call->answer_awaiting_ack = client;
@@ -328,11 +328,12 @@ void call_ack(struct call *call, const struct call_event *event)
 		return;
 	enum call_side side = first ? CALLEE : call->ack_side;
 	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : call->ack_cseq;
+	uint64_t serial = first ? record->branch_serial : call->ack_serial;
 
 	client = call_awaiting_ack(call);
 	call->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
 	record->callee_acked = true;
-	call_ack_callee(call, side, client, cseq, sdp);
+	call_ack_callee(call, side, client, serial, cseq, sdp);
 }

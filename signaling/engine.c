@@ -394,13 +394,20 @@ static void receive_stray_answer(struct engine *engine, const struct sip_flow *f
 	struct sip_message *response = engine->message;
 	const struct sip_name_addr *from = sip_message_from(response), *to = sip_message_to(response);
 	struct identifier_tag id;
+	struct identifier_branch branch;
 	enum call_side side;
+	bool behind_nat;
 	struct call *call = call_find(engine, response, true, &side);
 
+	if (identifier_branch_parse(&branch, sip_message_via(response)->branch) < 0)
+		branch.serial = engine_random(engine);
 	if (call && to->tag.len && call_state(call) != CALL_SETUP &&
 	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag))) {
 		if (!awaits_caller(call, side))
-			call_ack_callee(call, side, NULL, sip_message_cseq(response)->number, SIP_TEXT(""));
+			call_ack_callee(call, side, NULL, branch.serial, sip_message_cseq(response)->number,
+					SIP_TEXT(""));
+	} else if (transaction_was_acked(engine, response, &behind_nat)) {
+		transaction_ack_again(engine, flow, behind_nat, response);
 	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
 		transaction_end_stranger(engine, NULL, flow, response);
 	} else {
@@ -439,6 +446,7 @@ void engine_receive(struct engine *engine, const struct sip_flow *flow, const ui
 		receive_request(engine, flow);
 	else
 		receive_response(engine, flow);
+	transactions_bury(engine);
 }
 
 /* ---- time, other processes, the operator ---- */
@@ -451,6 +459,7 @@ void engine_tick(struct engine *engine, uint64_t now_us)
 	calls_recover_step(engine);
 	call_media_resync_step(engine);
 	timer_wheel_sweep(&engine->wheel, now_us, SWEEP_LIMIT);
+	transactions_sweep(engine);
 }
 
 uint64_t engine_next_us(const struct engine *engine)

@@ -7,26 +7,32 @@
 
 #include "signaling/snapshot_signaling.h"
 
+#define FOR_A_CHAIN         4u /* transactions, when all stand */
+#define TOMBSTONES_FOR_EACH 4u
+
 int transactions_init(struct engine *engine, uint32_t count)
 {
 	struct transactions *ts = calloc(1, sizeof(*ts));
 	uint32_t buckets = 1024;
+	uint64_t tombstones = (uint64_t)count * TOMBSTONES_FOR_EACH;
 
 	engine->transactions = ts;
 	if (!ts)
 		return -ENOMEM;
-	while (buckets < count)
+	while (buckets < count / FOR_A_CHAIN)
 		buckets *= 2;
 	ts->mask = buckets - 1;
 	ts->count = count;
-	ts->pool = calloc(count, sizeof(*ts->pool));
+	ts->pool = aligned_alloc(_Alignof(struct transaction), count * sizeof(*ts->pool));
 	ts->by_key = calloc(buckets, sizeof(*ts->by_key));
 	ts->by_merge = calloc(buckets, sizeof(*ts->by_merge));
 	ts->kept = calloc(1, sizeof(*ts->kept));
 	ts->linger_last = &ts->linger_first;
 	ts->serial = engine_random(engine);
+	text_hash_init(&ts->hash, engine->hash_key);
 	gauge_set(engine->counters, COUNTER_signaling_transactions, 0); /* an earlier life's are gone */
-	if (!ts->pool || !ts->by_key || !ts->by_merge || !ts->kept || message_pool_init(&ts->messages, count) < 0)
+	if (!ts->pool || !ts->by_key || !ts->by_merge || !ts->kept || message_pool_init(&ts->messages, count) < 0 ||
+	    tombstones_init(&ts->tombstones, tombstones < UINT32_MAX / 2 ? (uint32_t)tombstones : UINT32_MAX / 2) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -37,6 +43,7 @@ void transactions_fini(struct engine *engine)
 
 	if (!ts)
 		return;
+	tombstones_fini(&ts->tombstones);
 	message_pool_fini(&ts->messages);
 	free(ts->kept);
 	free(ts->by_merge);
@@ -80,6 +87,14 @@ static void linger_remove(struct transactions *ts, struct transaction *t)
 	t->lingering = false;
 }
 
+static void count(struct engine *engine)
+{
+	const struct transactions *ts = engine->transactions;
+
+	gauge_set(engine->counters, COUNTER_signaling_transactions,
+		  ts->standing + tombstones_standing(&ts->tombstones));
+}
+
 struct transaction *transaction_take(struct engine *engine)
 {
 	struct transactions *ts = engine->transactions;
@@ -103,7 +118,7 @@ struct transaction *transaction_take(struct engine *engine)
 	t->index = (uint32_t)(t - ts->pool);
 	t->state = TRANSACTION_TRYING;
 	ts->standing++;
-	gauge_set(engine->counters, COUNTER_signaling_transactions, ts->standing);
+	count(engine);
 	return t;
 }
 
@@ -111,6 +126,8 @@ void transaction_free(struct engine *engine, struct transaction *t)
 {
 	struct transactions *ts = engine->transactions;
 
+	if (t->ended)
+		return; /* it goes as it is */
 	timer_stop(&engine->wheel, &t->resend);
 	timer_stop(&engine->wheel, &t->end);
 	unchain(&t->by_key, offsetof(struct transaction, by_key));
@@ -131,7 +148,62 @@ void transaction_free(struct engine *engine, struct transaction *t)
 	t->by_key.next = ts->free;
 	ts->free = t;
 	ts->standing--;
-	gauge_set(engine->counters, COUNTER_signaling_transactions, ts->standing);
+	count(engine);
+}
+
+void transaction_end(struct engine *engine, struct transaction *t, enum tombstone_kind kind, uint32_t value)
+{
+	struct transactions *ts = engine->transactions;
+
+	if (t->ended)
+		return;
+	timer_stop(&engine->wheel, &t->resend);
+	timer_stop(&engine->wheel, &t->end);
+	transaction_detach(t);
+	linger_remove(ts, t);
+	t->ended = true;
+	t->tombstone = (uint8_t)kind;
+	t->value = value;
+	t->linger.next = ts->ended;
+	ts->ended = t;
+}
+
+static void add_tombstone(struct engine *engine, struct text_hash key, enum tombstone_kind kind, uint32_t value,
+			  uint64_t end_us)
+{
+	if (!tombstone_add(&engine->transactions->tombstones, key, kind, value, end_us))
+		counter_inc(engine->counters, COUNTER_signaling_transactions_given_up);
+}
+
+void transactions_bury(struct engine *engine)
+{
+	struct transactions *ts = engine->transactions;
+
+	while (ts->ended) {
+		struct transaction *t = ts->ended;
+		uint64_t end_us = engine->now_us + transaction_lifetime_us(engine);
+		bool client = t->kind >= CLIENT_INVITE;
+
+		ts->ended = t->linger.next;
+		t->linger.next = NULL;
+		t->ended = false;
+		add_tombstone(engine, client ? transaction_client_key(t->serial, t->index) : t->key,
+			      (enum tombstone_kind)t->tombstone, t->value, end_us);
+		if (t->by_merge.from)
+			add_tombstone(engine, t->merge_key, TOMBSTONE_MERGE, 0, end_us);
+		transaction_free(engine, t);
+	}
+}
+
+void transactions_sweep(struct engine *engine)
+{
+	struct tombstones *tombstones = &engine->transactions->tombstones;
+
+	transactions_bury(engine);
+	if (tombstones_standing(tombstones)) {
+		tombstones_sweep(tombstones, engine->now_us);
+		count(engine);
+	}
 }
 
 static void on_end(struct timer *timer, void *context)

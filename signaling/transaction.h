@@ -5,6 +5,9 @@
  * A transaction owns the message it may have to send again and, on the server side, a copy of the request it has
  * to answer later. Everything comes from pools of the worker. Its user (a call) is told of responses and of
  * failure through struct transaction_user; a transaction whose user has gone carries on alone until its end.
+ *
+ * As soon as nothing is to be sent again that could not be made anew, a tombstone (tombstones.h) takes its place: so
+ * the transactions that stand are those of calls being set up, which all fit into the cache.
  */
 #ifndef TANDEM_SIGNALING_TRANSACTION_H
 #define TANDEM_SIGNALING_TRANSACTION_H
@@ -14,6 +17,7 @@
 #include "signaling/message_pool.h"
 #include "signaling/sip/build.h"
 #include "signaling/sip/message.h"
+#include "signaling/tombstones.h"
 
 enum transaction_kind { SERVER_INVITE, SERVER_OTHER, CLIENT_INVITE, CLIENT_OTHER };
 
@@ -40,32 +44,39 @@ struct transaction_link {
 	struct transaction **from;
 };
 
+/* By line: finding and moving on; where to and whose; the timers; what is rarer. */
 struct transaction {
-	struct transaction_link by_key;   /* server: chain of its hash; next also threads the free list */
-	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
-	struct transaction_link linger;   /* oldest first, of those that may be given up */
-	struct timer resend, end;
-	uint64_t key[2];
-	uint64_t merge_key;
-	uint64_t serial;      /* client: in its branch; only we can tell it */
-	struct sip_flow flow; /* where what we send goes */
+	_Alignas(64) struct text_hash key; /* server */
+	struct transaction_link by_key;    /* server: chain of its hash; next also threads the free list */
+	uint64_t serial;                   /* client: in its branch; only we can tell it */
 	uint32_t index;
 	uint8_t kind, state, method, resends;
 	bool lingering;
+	bool ended;                     /* on the list `ended`: a tombstone is about to take its place */
 	bool cancelled;                 /* client INVITE: CANCEL is to follow the first provisional, or has been sent */
 	bool cancel_sent;               /* once: whoever ignores it is not asked again at each of his provisionals */
 	bool behind_nat;                /* client INVITE: its ACK and BYE go to the flow, not to what Contact says */
-	char cancel_reason[40];         /* the Reason of a CANCEL that has to wait; terminated */
-	uint64_t tag_hash;              /* client INVITE, Accepted: To tag of the dialog that has been acknowledged */
+	uint8_t owner_side;             /* the user's: which side of the call */
+	uint8_t tombstone;              /* ended: enum tombstone_kind */
 	struct message_buffer *message; /* what we send again */
-	struct message_buffer *request; /* server: the request, as long as it is to be answered */
-	struct transaction *cancel;     /* client INVITE: its CANCEL's transaction */
-	struct transaction *invite;     /* and back */
-	struct transaction *peer;       /* of a request passed on: the transaction on the other side of the call */
+
+	struct sip_flow flow; /* where what we send goes */
+	uint32_t value; /* ended: the tombstone's; client INVITE, Accepted: hash of the acknowledged dialog's To tag */
 	const struct transaction_user *user;
-	void *owner;        /* the user's */
-	uint8_t owner_side; /* likewise: which side of the call */
+	void *owner; /* the user's */
+
+	struct timer resend, end;
+
+	struct message_buffer *request;   /* server: the request, as long as it is to be answered */
+	struct transaction_link linger;   /* oldest first, of those that may be given up; or the list `ended` */
+	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
+	struct text_hash merge_key;
+	struct transaction *cancel; /* client INVITE: its CANCEL's transaction */
+	struct transaction *invite; /* and back */
+	struct transaction *peer;   /* of a request passed on: the transaction on the other side of the call */
+	uint16_t cancel_cause, cancel_sip_code; /* for the Reason of a CANCEL that has to wait; 0 = without */
 };
+static_assert(sizeof(struct transaction) == 5 * 64, "every line of it is counted");
 
 struct transactions {
 	struct transaction *pool;
@@ -74,11 +85,20 @@ struct transactions {
 	struct transaction **by_key, **by_merge;
 	uint32_t mask;
 	struct transaction *linger_first, **linger_last;
+	struct transaction *ended; /* to be buried when the event that ended them has been dealt with */
+	struct tombstones tombstones;
+	struct text_hash_key hash;
 	struct message_pool messages;
-	struct sip_message *kept;   /* for reading a kept message again */
-	uint64_t key[2], merge_key; /* of the request that was looked for last: it is the one that is new */
+	struct sip_message *kept;        /* for reading a kept message again */
+	struct text_hash key, merge_key; /* of the request that was looked for last: it is the one that is new */
 	uint64_t serial;
 };
+
+/* Where the tombstone of a client transaction lies. */
+static inline struct text_hash transaction_client_key(uint64_t serial, uint32_t index)
+{
+	return (struct text_hash){serial, index};
+}
 
 /* 0 or -ENOMEM. */
 int transactions_init(struct engine *engine, uint32_t count);
@@ -134,15 +154,25 @@ int transaction_send_request(struct engine *engine, struct transaction *transact
 /* A response arrived. False: it belongs to no transaction here. */
 bool transaction_receive_response(struct engine *engine, struct sip_message *response);
 /*
- * CANCEL an INVITE, at once or after its first provisional response; reason: value of a Reason header, may be
- * empty. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
+ * CANCEL an INVITE, at once or after its first provisional response; Q.850 cause (0 = none) and SIP code (likewise) of
+ * its Reason header. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
  */
-void transaction_cancel(struct engine *engine, struct transaction *transaction, struct sip_text reason);
+void transaction_cancel(struct engine *engine, struct transaction *transaction, unsigned int cause, unsigned int code);
 /* CANCEL a passed re-INVITE, whose answer is still wanted. */
 void transaction_cancel_passed(struct engine *engine, struct transaction *transaction);
-/* Keep the ACK to a 2xx, to be sent again when the 2xx comes again, and send it. */
+/*
+ * Send the ACK to a 2xx. keep: keep it, to be sent again when the 2xx comes again; else it can be made again, and the
+ * transaction ends.
+ */
 void transaction_send_ack(struct engine *engine, struct transaction *transaction, struct sip_text to_tag,
-			  const void *data, uint32_t len);
+			  const void *data, uint32_t len, bool keep);
+/* Branch of the ACK to a 2xx: the same each time the INVITE with this serial in its branch is acknowledged. */
+void transaction_ack_branch(const struct engine *engine, uint64_t serial, char out[static IDENTIFIER_BRANCH]);
+/* This 2xx was acknowledged, and its transaction has ended; *behind_nat as its transaction had it. */
+bool transaction_was_acked(struct engine *engine, struct sip_message *response, bool *behind_nat);
+/* Acknowledge such a 2xx again when its call is over: made from the response alone. */
+void transaction_ack_again(struct engine *engine, const struct sip_flow *flow, bool behind_nat,
+			   struct sip_message *response);
 /* A 2xx to an INVITE that nobody waits for: ACK and BYE it. */
 extern const struct transaction_user transaction_orphan_user;
 void transaction_end_stranger(struct engine *engine, struct transaction *transaction, const struct sip_flow *flow,
@@ -152,6 +182,13 @@ void transaction_end_stranger(struct engine *engine, struct transaction *transac
 
 struct transaction *transaction_take(struct engine *engine);
 void transaction_free(struct engine *engine, struct transaction *transaction);
+/* Nothing can come that a tombstone does not know how to meet: one takes its place when the event has been dealt with.
+ */
+void transaction_end(struct engine *engine, struct transaction *transaction, enum tombstone_kind kind, uint32_t value);
+/* After each event: tombstones for those that have ended. */
+void transactions_bury(struct engine *engine);
+/* Once per poll. */
+void transactions_sweep(struct engine *engine);
 /* Only absorb resends from now on, until `end_us`; expendable. */
 void transaction_linger(struct engine *engine, struct transaction *transaction, uint64_t end_us);
 /* It may be given up early when transactions run short. */

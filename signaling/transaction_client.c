@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "signaling/dialog.h"
+#include "signaling/call.h"
 #include "signaling/keyed_hash.h"
 #include "signaling/transaction.h"
 
@@ -39,6 +39,7 @@ static struct transaction *claim(struct transactions *ts, uint32_t index)
 	for (; ts->used <= index; ts->used++) {
 		struct transaction *t = &ts->pool[ts->used];
 
+		t->state = TRANSACTION_FREE;
 		t->by_key.next = ts->free;
 		ts->free = t;
 	}
@@ -122,10 +123,14 @@ static int build_from_invite(struct engine *engine, struct transaction *t, const
 	return sip_build_finish(&b);
 }
 
-static bool send_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
+static bool send_cancel(struct engine *engine, struct transaction *t)
 {
 	struct transaction *cancel = transaction_client_new(engine, SIP_CANCEL, &t->flow, NULL, NULL);
-	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""), reason);
+	char reason[64] = "";
+
+	if (t->cancel_cause)
+		call_reason_header(t->cancel_cause, t->cancel_sip_code, reason, sizeof(reason));
+	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""), sip_text_of(reason));
 
 	if (len < 0 || !cancel) {
 		if (cancel)
@@ -141,7 +146,7 @@ static bool send_cancel(struct engine *engine, struct transaction *t, struct sip
 	return true;
 }
 
-void transaction_cancel(struct engine *engine, struct transaction *t, struct sip_text reason)
+void transaction_cancel(struct engine *engine, struct transaction *t, unsigned int cause, unsigned int code)
 {
 	t->user = &transaction_orphan_user;
 	t->owner = NULL;
@@ -150,10 +155,10 @@ void transaction_cancel(struct engine *engine, struct transaction *t, struct sip
 		return;
 	/* Section 9.1: not before a provisional response. Whoever is silent is not asked again, either. */
 	timer_stop(&engine->wheel, &t->resend);
-	if (reason.len < sizeof(t->cancel_reason))
-		memcpy(t->cancel_reason, reason.at, reason.len);
+	t->cancel_cause = (uint16_t)cause;
+	t->cancel_sip_code = (uint16_t)code;
 	if (t->state == TRANSACTION_PROCEEDING)
-		send_cancel(engine, t, reason);
+		send_cancel(engine, t);
 	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
 }
 
@@ -163,23 +168,36 @@ void transaction_cancel_passed(struct engine *engine, struct transaction *t)
 		return;
 	t->cancelled = true;
 	if (t->state == TRANSACTION_PROCEEDING)
-		send_cancel(engine, t, SIP_TEXT(""));
+		send_cancel(engine, t);
 }
 
-static uint64_t hash_tag(const struct engine *engine, struct sip_text tag)
+static uint32_t hash_tag(const struct engine *engine, struct sip_text tag)
 {
-	return keyed_hash(engine->hash_key, 2, tag.at, tag.len);
+	struct text_hash hash = text_hash(&engine->transactions->hash, (struct text_hash){0, 0}, tag.at, tag.len);
+
+	return hash.b & TOMBSTONE_VALUE;
+}
+
+void transaction_ack_branch(const struct engine *engine, uint64_t serial, char out[static IDENTIFIER_BRANCH])
+{
+	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, 0};
+
+	id.serial = keyed_hash(engine->hash_key, 0x61636b, &serial, sizeof(serial));
+	identifier_branch_print(&id, out);
 }
 
 void transaction_send_ack(struct engine *engine, struct transaction *t, struct sip_text to_tag, const void *data,
-			  uint32_t len)
+			  uint32_t len, bool keep)
 {
-	t->tag_hash = hash_tag(engine, to_tag);
-	if (transaction_keep(engine, t, data, len) < 0) {
+	t->value = hash_tag(engine, to_tag);
+	engine->io.send(engine->io.context, &t->flow, data, len);
+	/* While its CANCEL stands, what answers that one is found through it. */
+	if (!keep && !t->cancel) {
+		transaction_end(engine, t, t->behind_nat ? TOMBSTONE_CLIENT_2XX_NAT : TOMBSTONE_CLIENT_2XX, t->value);
+	} else if (transaction_keep(engine, t, data, len) < 0) {
 		message_pool_free(&engine->transactions->messages, t->message);
 		t->message = NULL;
 	}
-	engine->io.send(engine->io.context, &t->flow, data, len);
 }
 
 static void receive_provisional(struct engine *engine, struct transaction *t, struct sip_message *response)
@@ -190,8 +208,7 @@ static void receive_provisional(struct engine *engine, struct transaction *t, st
 	if (t->kind == CLIENT_INVITE) {
 		timer_stop(&engine->wheel, &t->resend);
 		if (t->cancelled && !t->cancel_sent) {
-			if (send_cancel(engine, t, sip_text_of(t->cancel_reason)) &&
-			    t->user == &transaction_orphan_user)
+			if (send_cancel(engine, t) && t->user == &transaction_orphan_user)
 				timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
 					    on_orphan_end);
 			return;
@@ -232,7 +249,7 @@ static void receive_success(struct engine *engine, struct transaction *t, struct
 
 	if (t->state == TRANSACTION_COMPLETED)
 		return;
-	if (t->state == TRANSACTION_ACCEPTED && t->tag_hash == hash_tag(engine, to->tag)) {
+	if (t->state == TRANSACTION_ACCEPTED && t->value == hash_tag(engine, to->tag)) {
 		transaction_send_kept(engine, t);
 		return;
 	}
@@ -241,13 +258,15 @@ static void receive_success(struct engine *engine, struct transaction *t, struct
 		return;
 	}
 	t->state = TRANSACTION_ACCEPTED;
-	t->tag_hash = hash_tag(engine, to->tag);
+	t->value = hash_tag(engine, to->tag);
 	timer_stop(&engine->wheel, &t->resend);
 	message_pool_free(&engine->transactions->messages, t->message);
 	t->message = NULL;
-	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+	timer_stop(&engine->wheel, &t->end);
 	if (t->user && t->user->response)
 		t->user->response(engine, t, response);
+	if (!t->ended)
+		transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
 }
 
 static void receive_final_other(struct engine *engine, struct transaction *t, struct sip_message *response)
@@ -257,6 +276,29 @@ static void receive_final_other(struct engine *engine, struct transaction *t, st
 	if (user && user->response)
 		user->response(engine, t, response);
 	transaction_free(engine, t);
+}
+
+/* What is left of the INVITE that was answered with a 2xx. */
+static const struct tombstone *find_past(const struct engine *engine, struct sip_message *response)
+{
+	struct identifier_branch branch;
+	const struct tombstone *past;
+
+	if (sip_message_cseq(response)->method != SIP_INVITE ||
+	    identifier_branch_parse(&branch, sip_message_via(response)->branch) < 0)
+		return NULL;
+	past = tombstone_find(&engine->transactions->tombstones, transaction_client_key(branch.serial, branch.index));
+	return past && past->kind >= TOMBSTONE_CLIENT_2XX ? past : NULL;
+}
+
+bool transaction_was_acked(struct engine *engine, struct sip_message *response, bool *behind_nat)
+{
+	const struct tombstone *past = find_past(engine, response);
+
+	if (!past || past->value != hash_tag(engine, sip_message_to(response)->tag))
+		return false;
+	*behind_nat = past->kind == TOMBSTONE_CLIENT_2XX_NAT;
+	return true;
 }
 
 static struct transaction *find(struct engine *engine, struct sip_message *response)
@@ -280,8 +322,8 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
 {
 	struct transaction *t = find(engine, response);
 
-	if (!t)
-		return false;
+	if (!t) /* what comes after the 2xx is no longer of interest; another 2xx is */
+		return (response->status < 200 || response->status >= 300) && find_past(engine, response);
 	if (response->status < 200)
 		receive_provisional(engine, t, response);
 	else if (t->kind == CLIENT_OTHER)
@@ -315,15 +357,13 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
 		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
 }
 
-/* ACK and BYE the dialog that a 2xx has made. keeper: whose message the ACK becomes, or NULL. */
-static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
-		       struct sip_message *response, struct transaction *keeper)
+/* The dialog that a 2xx has made, by the 2xx alone. False: it does not say where its requests go. */
+static bool dialog_of(struct dialog *dialog, const struct sip_flow *from, bool behind_nat, struct sip_message *response,
+		      char route[static DIALOG_ROUTE_MAX])
 {
-	const struct sip_name_addr *to = sip_message_to(response);
-	const struct sip_cseq *cseq = sip_message_cseq(response);
-	char route[DIALOG_ROUTE_MAX], branch[IDENTIFIER_BRANCH];
-	int route_len = dialog_route_set(response, true, route, sizeof(route));
-	struct dialog dialog = {
+	int route_len = dialog_route_set(response, true, route, DIALOG_ROUTE_MAX);
+
+	*dialog = (struct dialog){
 	    .call_id = sip_message_call_id(response),
 	    .local = sip_message_value(response, SIP_H_FROM),
 	    .remote = sip_message_value(response, SIP_H_TO),
@@ -332,30 +372,67 @@ static void end_dialog(struct engine *engine, const struct sip_flow *from, bool 
 	    .flow = *from,
 	    .behind_nat = behind_nat,
 	};
+	return dialog->target.at;
+}
+
+/* Into the engine's scratch. */
+static int build_ack(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
+		     struct sip_message *response)
+{
+	struct identifier_branch invite;
+	char branch[IDENTIFIER_BRANCH];
 	struct sip_builder b;
+
+	if (identifier_branch_parse(&invite, sip_message_via(response)->branch) < 0)
+		invite.serial = engine_random(engine);
+	transaction_ack_branch(engine, invite.serial, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(&b, dialog, SIP_TEXT("ACK"), sip_message_cseq(response)->number, &flow->local,
+			     sip_text(branch, sizeof(branch)));
+	sip_build_no_body(&b);
+	return sip_build_finish(&b);
+}
+
+void transaction_ack_again(struct engine *engine, const struct sip_flow *from, bool behind_nat,
+			   struct sip_message *response)
+{
+	char route[DIALOG_ROUTE_MAX];
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	if (!dialog_of(&dialog, from, behind_nat, response, route))
+		return;
+	dialog_next_hop(engine, &dialog, &flow);
+	int len = build_ack(engine, &dialog, &flow, response);
+
+	if (len > 0)
+		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
+}
+
+/* ACK and BYE the dialog that a 2xx has made. keeper: its INVITE's transaction, to which the ACK belongs, or NULL. */
+static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
+		       struct sip_message *response, struct transaction *keeper)
+{
+	char route[DIALOG_ROUTE_MAX];
+	struct dialog dialog;
 	struct sip_flow flow;
 
 	counter_inc(engine->counters, COUNTER_signaling_late_answers);
-	if (!dialog.target.at)
+	if (!dialog_of(&dialog, from, behind_nat, response, route))
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
-	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, engine_random(engine)};
-
-	identifier_branch_print(&id, branch);
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, &dialog, SIP_TEXT("ACK"), cseq->number, &flow.local, sip_text(branch, sizeof(branch)));
-	sip_build_no_body(&b);
-	int len = sip_build_finish(&b);
+	int len = build_ack(engine, &dialog, &flow, response);
 
 	if (len < 0)
 		return;
 	if (keeper) {
 		keeper->flow = flow;
-		transaction_send_ack(engine, keeper, to->tag, engine->scratch, (uint32_t)len);
+		transaction_send_ack(engine, keeper, sip_message_to(response)->tag, engine->scratch, (uint32_t)len,
+				     false);
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}
-	send_bye(engine, &dialog, &flow, cseq->number + 1);
+	send_bye(engine, &dialog, &flow, sip_message_cseq(response)->number + 1);
 }
 
 void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,

@@ -7,54 +7,48 @@
 #include "signaling/keyed_hash.h"
 #include "signaling/transaction.h"
 
-#define TIMER_I_US (5 * US_PER_S) /* T4: how long a network may hold a message */
+/* What keeps the kinds of keys apart. */
+#define KEY_RFC3261 1u
+#define KEY_RFC2543 2u
+#define KEY_MERGE   3u
 
-/* RFC 3261 section 17.2.3: what makes a request belong to a transaction, as 128 bits of keyed hash. */
-static void key_of_via(const struct engine *engine, const struct sip_via *via, enum sip_method method, uint64_t key[2])
+/* RFC 3261 section 17.2.3: what makes a request belong to a transaction, as a hash. */
+static struct text_hash key_of_via(const struct engine *engine, const struct sip_via *via, enum sip_method method)
 {
-	const uint8_t *secret = engine->hash_key;
+	const struct text_hash_key *hash = &engine->transactions->hash;
+	struct text_hash key =
+	    text_hash(hash, (struct text_hash){KEY_RFC3261, method}, via->branch.at, via->branch.len);
 
-	for (unsigned int i = 0; i < 2; i++) {
-		uint64_t h = keyed_hash(secret, method + 0x100u * i, via->branch.at, via->branch.len);
-
-		h = keyed_hash(secret, h, via->host.at, via->host.len);
-		key[i] = keyed_hash(secret, h, &via->port, sizeof(via->port));
-	}
+	key.b ^= via->port;
+	return text_hash(hash, key, via->host.at, via->host.len);
 }
 
 /* Peers of RFC 2543 make no unique branches: the dialog's identifiers and the whole Via stand in. */
-static void key_of_rfc2543(const struct engine *engine, struct sip_message *request, enum sip_method method,
-			   uint64_t key[2])
+static struct text_hash key_of_rfc2543(const struct engine *engine, struct sip_message *request, enum sip_method method)
 {
+	const struct text_hash_key *hash = &engine->transactions->hash;
 	const struct sip_via *via = sip_message_via(request);
-	const struct sip_cseq *cseq = sip_message_cseq(request);
 	const struct sip_name_addr *from = sip_message_from(request);
 	struct sip_text call_id = sip_message_call_id(request);
+	struct text_hash key = text_hash(hash, (struct text_hash){KEY_RFC2543, method}, via->text.at, via->text.len);
 
-	for (unsigned int i = 0; i < 2; i++) {
-		uint64_t h = keyed_hash(engine->hash_key, method + 0x10000u + 0x100u * i, via->text.at, via->text.len);
-
-		h = keyed_hash(engine->hash_key, h, call_id.at, call_id.len);
-		h = keyed_hash(engine->hash_key, h, from->tag.at, from->tag.len);
-		key[i] = keyed_hash(engine->hash_key, h, &cseq->number, sizeof(cseq->number));
-	}
+	key.b ^= sip_message_cseq(request)->number;
+	key = text_hash(hash, key, call_id.at, call_id.len);
+	return text_hash(hash, key, from->tag.at, from->tag.len);
 }
 
-static void key_of(const struct engine *engine, struct sip_message *request, enum sip_method method, uint64_t key[2])
+static struct text_hash key_of(const struct engine *engine, struct sip_message *request, enum sip_method method)
 {
 	const struct sip_via *via = sip_message_via(request);
 
-	if (via->branch_is_rfc3261)
-		key_of_via(engine, via, method, key);
-	else
-		key_of_rfc2543(engine, request, method, key);
+	return via->branch_is_rfc3261 ? key_of_via(engine, via, method) : key_of_rfc2543(engine, request, method);
 }
 
-static struct transaction *find(struct engine *engine, const uint64_t key[2])
+static struct transaction *find(struct engine *engine, struct text_hash key)
 {
-	struct transaction *t = engine->transactions->by_key[key[0] & engine->transactions->mask];
+	struct transaction *t = engine->transactions->by_key[key.a & engine->transactions->mask];
 
-	while (t && (t->key[0] != key[0] || t->key[1] != key[1]))
+	while (t && !text_hash_equal(t->key, key))
 		t = t->by_key.next;
 	return t;
 }
@@ -65,10 +59,7 @@ static void receive_ack(struct engine *engine, struct transaction *t)
 	if (t->state != TRANSACTION_COMPLETED)
 		return;
 	t->state = TRANSACTION_CONFIRMED;
-	timer_stop(&engine->wheel, &t->resend);
-	message_pool_free(&engine->transactions->messages, t->message);
-	t->message = NULL;
-	transaction_linger(engine, t, engine->now_us + TIMER_I_US);
+	transaction_end(engine, t, TOMBSTONE_INVITE, 0);
 }
 
 static void receive_again(struct engine *engine, struct transaction *t)
@@ -78,17 +69,35 @@ static void receive_again(struct engine *engine, struct transaction *t)
 		transaction_send_kept(engine, t);
 }
 
+/* Its transaction has ended. False: an ACK to a 2xx, which is the call's. */
+static bool receive_past(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+			 const struct tombstone *past)
+{
+	if (request->method == SIP_ACK)
+		return past->kind != TOMBSTONE_INVITE_2XX;
+	counter_inc(engine->counters, COUNTER_signaling_requests_again);
+	/* CANCEL comes too late, but has come to the right place. */
+	if (request->method == SIP_CANCEL)
+		transaction_reply_stateless(engine, flow, request, 200, NULL, NULL);
+	else if (past->kind == TOMBSTONE_OTHER)
+		transaction_reply_stateless(engine, flow, request, past->value, NULL, NULL);
+	return true;
+}
+
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 struct transaction **found)
 {
+	struct transactions *ts = engine->transactions;
 	enum sip_method method = (enum sip_method)request->method;
 	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
-	uint64_t *key = engine->transactions->key;
+	const struct tombstone *past;
 
-	key_of(engine, request, of_invite ? SIP_INVITE : method, key);
-	*found = find(engine, key);
-	if (!*found)
-		return false;
+	ts->key = key_of(engine, request, of_invite ? SIP_INVITE : method);
+	*found = find(engine, ts->key);
+	if (!*found) {
+		past = tombstone_find(&ts->tombstones, ts->key);
+		return past && receive_past(engine, flow, request, past);
+	}
 	if (method == SIP_CANCEL)
 		return false;
 	if (method == SIP_ACK) {
@@ -102,25 +111,26 @@ bool transaction_receive_request(struct engine *engine, const struct sip_flow *f
 	return true;
 }
 
-static uint64_t merge_key(const struct engine *engine, struct sip_message *request)
+static struct text_hash merge_key(const struct engine *engine, struct sip_message *request)
 {
-	const struct sip_cseq *cseq = sip_message_cseq(request);
+	const struct text_hash_key *hash = &engine->transactions->hash;
 	const struct sip_name_addr *from = sip_message_from(request);
 	struct sip_text call_id = sip_message_call_id(request);
-	uint64_t h = keyed_hash(engine->hash_key, 0x6d65726765, call_id.at, call_id.len);
+	struct text_hash key = {KEY_MERGE, sip_message_cseq(request)->number};
 
-	h = keyed_hash(engine->hash_key, h, from->tag.at, from->tag.len);
-	return keyed_hash(engine->hash_key, h, &cseq->number, sizeof(cseq->number));
+	key = text_hash(hash, key, call_id.at, call_id.len);
+	return text_hash(hash, key, from->tag.at, from->tag.len);
 }
 
 bool transaction_is_merged(struct engine *engine, struct sip_message *request)
 {
-	uint64_t key = engine->transactions->merge_key = merge_key(engine, request);
-	const struct transaction *t = engine->transactions->by_merge[key & engine->transactions->mask];
+	struct transactions *ts = engine->transactions;
+	struct text_hash key = ts->merge_key = merge_key(engine, request);
+	const struct transaction *t = ts->by_merge[key.a & ts->mask];
 
-	while (t && t->merge_key != key)
+	while (t && !text_hash_equal(t->merge_key, key))
 		t = t->by_merge.next;
-	return t;
+	return t || tombstone_find(&ts->tombstones, key);
 }
 
 struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
@@ -136,11 +146,11 @@ struct transaction *transaction_server_new(struct engine *engine, const struct s
 	t->kind = request->method == SIP_INVITE ? SERVER_INVITE : SERVER_OTHER;
 	t->flow = *flow;
 	sip_response_target(&t->flow.remote, request, &flow->remote);
-	memcpy(t->key, ts->key, sizeof(t->key));
-	transaction_chain(&ts->by_key[t->key[0] & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
+	t->key = ts->key;
+	transaction_chain(&ts->by_key[t->key.a & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
 	if (t->kind == SERVER_INVITE && to && to->tag.at == NULL) {
 		t->merge_key = ts->merge_key;
-		transaction_chain(&ts->by_merge[t->merge_key & ts->mask], &t->by_merge, t,
+		transaction_chain(&ts->by_merge[t->merge_key.a & ts->mask], &t->by_merge, t,
 				  offsetof(struct transaction, by_merge));
 	}
 	return t;
@@ -166,8 +176,8 @@ struct transaction *transaction_server_restore(struct engine *engine, const stru
 		t->flow.remote.port = via.rport;
 	else
 		t->flow.remote.port = via.port ? via.port : 5060;
-	key_of_via(engine, &via, SIP_INVITE, t->key);
-	transaction_chain(&ts->by_key[t->key[0] & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
+	t->key = key_of_via(engine, &via, SIP_INVITE);
+	transaction_chain(&ts->by_key[t->key.a & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
 	return t;
 }
 
@@ -241,11 +251,7 @@ int transaction_send_response(struct engine *engine, struct transaction *t, unsi
 
 void transaction_acked(struct engine *engine, struct transaction *t)
 {
-	timer_stop(&engine->wheel, &t->resend);
-	transaction_detach(t);
-	message_pool_free(&engine->transactions->messages, t->message);
-	t->message = NULL;
-	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
+	transaction_end(engine, t, TOMBSTONE_INVITE_2XX, 0);
 }
 
 /* A tag that is the same each time the same request is answered. */
@@ -265,11 +271,14 @@ static int build_response(struct engine *engine, struct sip_message *request, co
 			  unsigned int code, const char *reason, const struct response_extra *extra)
 {
 	struct sip_builder b;
-	char tag[IDENTIFIER_TAG];
+	const struct sip_name_addr *to = sip_message_to(request);
+	struct sip_text tag = SIP_TEXT("");
+	char text[IDENTIFIER_TAG];
 
+	if (code > 100 && !(to && to->tag.at))
+		tag = stateless_tag(engine, request, text);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_response(&b, request, code, reason, code > 100 ? stateless_tag(engine, request, tag) : SIP_TEXT(""),
-			   source);
+	sip_build_response(&b, request, code, reason, tag, source);
 	if (extra && extra->headers_len && b.len + extra->headers_len < b.size) {
 		memcpy(b.data + b.len, extra->headers, extra->headers_len);
 		b.len += extra->headers_len;
@@ -289,7 +298,13 @@ int transaction_respond(struct engine *engine, struct transaction *t, const stru
 		counter_inc(engine->counters, COUNTER_signaling_build_failures);
 		return len;
 	}
-	return transaction_send_response(engine, t, code, engine->scratch, (uint32_t)len);
+	if (t->kind != SERVER_OTHER || code < 200 || reason || extra || t->state >= TRANSACTION_COMPLETED)
+		return transaction_send_response(engine, t, code, engine->scratch, (uint32_t)len);
+	/* The request, should it come again, says all that is needed to make this response again. */
+	engine->io.send(engine->io.context, &t->flow, engine->scratch, (uint32_t)len);
+	t->state = TRANSACTION_COMPLETED;
+	transaction_end(engine, t, TOMBSTONE_OTHER, code);
+	return 0;
 }
 
 void transaction_ignore(struct engine *engine, struct transaction *t)

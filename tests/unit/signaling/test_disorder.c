@@ -428,6 +428,78 @@ static void longest_media_message(void)
 	CHECK(tandem__media_update__get_packed_size(&update) > 200);
 }
 
+static bool same(const struct sip_message *a, const struct sip_message *b)
+{
+	return a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* The customer's BYE, the very same each time. */
+static void hang_up(struct lab *lab, struct sip_message *answer)
+{
+	struct sip_text to = sip_message_value(answer, SIP_H_TO), from = sip_message_value(answer, SIP_H_FROM);
+
+	lab_text(lab, CUSTOMER,
+		 "BYE sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKbye;rport\r\n"
+		 "Max-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: call1\r\nCSeq: 2 BYE\r\n"
+		 "Content-Length: 0\r\n\r\n",
+		 (int)from.len, from.at, (int)to.len, to.at);
+}
+
+/* What comes again after the transactions of a call have ended is met as it was the first time. */
+static void resends_after_the_end(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite, ack, again, bye, answer;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_skip(lab, CUSTOMER);
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	ack = *lab_take(lab, VENDOR(0), "ACK ");
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	lab_skip(lab, NULL);
+	/* Our ACK was lost: the very same again. An INVITE that was late, and by another way; a late 180. */
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	again = *lab_take(lab, VENDOR(0), "ACK ");
+	CHECK(same(&ack, &again));
+	lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	CHECK_INT(lab_standing(lab), 1);
+	lab_cancel(lab, 1, "4930123");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "CSeq: 1 CANCEL"));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_responses_stray), 0);
+	/* Another phone behind the vendor answers, too: it is hung up. */
+	lab_reply(lab, &invite, VENDOR(0), 200, "fork", lab_sdp, "");
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "tag=fork"));
+	bye = *lab_take(lab, VENDOR(0), "BYE ");
+	CHECK(has(&bye, "tag=fork"));
+	lab_reply(lab, &bye, VENDOR(0), 200, "", NULL, "");
+	lab_skip(lab, NULL);
+	/* The same BYE twice: the same answer, one call's end. */
+	hang_up(lab, &answer);
+	again = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	hang_up(lab, &answer);
+	CHECK(same(&again, lab_take(lab, CUSTOMER, "SIP/2.0 200")));
+	bye = *lab_take(lab, VENDOR(0), "BYE ");
+	lab_reply(lab, &bye, VENDOR(0), 200, "", NULL, "");
+	hang_up(lab, &answer);
+	CHECK(same(&again, lab_take(lab, CUSTOMER, "SIP/2.0 200")));
+	/* A 200 that was long on its way: the call is over, but an ACK is all that it gets. */
+	CHECK_INT(lab_standing(lab), 0);
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	again = *lab_take(lab, VENDOR(0), "ACK ");
+	CHECK(sip_text_equal(sip_message_via(&ack)->branch, sip_message_via(&again)->branch));
+	lab_sleep(lab, 1000);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	/* The INVITE once more: still no second call. */
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an offerless INVITE is never acknowledged", offerless_never_acknowledged},
@@ -444,6 +516,7 @@ static const struct check_case cases[] = {
     {"causes pass", causes_pass},
     {"an answer of another call", answer_of_another_call},
     {"killed before the answer", killed_before_answer},
+    {"resends after the end", resends_after_the_end},
     {"the longest message to media", longest_media_message},
 };
 CHECK_MAIN(cases)
