@@ -126,37 +126,46 @@ static void judge_outcome(struct phase *phase, struct call *call, const struct f
 	}
 }
 
+/* Something that the two sides may see differently. */
+struct difference {
+	bool there;
+	enum stat stat;
+};
+
 /* What one side believes and the other does not; true when anything. */
-static bool judge_sides(struct phase *phase, const struct call *call)
+static bool judge_sides(struct phase *phase, const struct call *call, bool in_doubt)
 {
 	bool up = (call->flags & CALL_WAS_UP) != 0, answered = (call->flags & CALL_ANSWERED) != 0;
 	bool caller_over = call->caller == CALLER_DONE,
 	     callee_over = call->callee == CALLEE_IDLE || call->callee == CALLEE_DONE;
+	const struct difference difference[] = {
+	    {up && !answered, STAT_answered_alone},
+	    {answered && !up && !(call->flags & CALL_CALLEE_BYE), STAT_callee_alone},
+	    {(call->flags & CALL_ACK_MISSING) || call->callee == CALLEE_ANSWERED || call->callee == CALLEE_REFUSED,
+	     STAT_ack_never},
+	    {caller_over != callee_over && ((up && answered) || call->callee == CALLEE_ASKED), STAT_bye_lost}};
 	bool any = false;
 
-	if (up && !answered) {
-		stat_inc(phase, STAT_answered_alone);
+	for (unsigned int i = 0; i < sizeof(difference) / sizeof(*difference); i++) {
+		if (!difference[i].there)
+			continue;
 		any = true;
-	}
-	if (answered && !up && !(call->flags & CALL_CALLEE_BYE)) {
-		stat_inc(phase, STAT_callee_alone);
-		any = true;
-	}
-	if ((call->flags & CALL_ACK_MISSING) || call->callee == CALLEE_ANSWERED || call->callee == CALLEE_REFUSED) {
-		stat_inc(phase, STAT_ack_never);
-		any = true;
-	}
-	if (caller_over != callee_over && ((up && answered) || call->callee == CALLEE_ASKED)) {
-		stat_inc(phase, STAT_bye_lost);
-		any = true;
+		if (!in_doubt)
+			stat_inc(phase, difference[i].stat);
 	}
 	return any;
 }
 
-static void judge_disagreements(struct phase *phase, const struct call *call)
+/* A side that was not told because we ourselves lost the message accuses nobody. */
+static void judge_disagreements(struct generator *g, struct phase *phase, const struct call *call)
 {
-	bool any = judge_sides(phase, call);
+	bool in_doubt = (call->flags & CALL_UNSENT) || g->overrun_ns >= call->due_ns;
+	bool any = judge_sides(phase, call, in_doubt);
 
+	if (any && in_doubt) {
+		stat_inc(phase, STAT_in_doubt);
+		any = false;
+	}
 	if (call->flags & CALL_SDP_SWAPPED)
 		stat_inc(phase, STAT_sdp_swapped);
 	if (call->flags & CALL_MEDIA_WRONG)
@@ -179,7 +188,7 @@ static void judge(struct generator *g, struct call *call, bool both_over)
 
 	call->flags |= CALL_JUDGED;
 	judge_outcome(phase, call, &g->scenario->flow[call->flow]);
-	judge_disagreements(phase, call);
+	judge_disagreements(g, phase, call);
 	if (both_over)
 		stat_inc(phase, STAT_ended);
 	stat_inc(phase, STAT_judged);

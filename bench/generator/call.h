@@ -57,7 +57,8 @@ enum call_flag {
 	CALL_RINGING_HEARD = 1 << 17,
 	CALL_HAS_RTP = 1 << 18,
 	CALL_CALLEE_HANGS_UP = 1 << 19,
-	CALL_WAS_UP = 1 << 20
+	CALL_WAS_UP = 1 << 20,
+	CALL_UNSENT = 1 << 21 /* a message of it may not have left: the ring to the switch was full */
 };
 
 #define CALLER_TEXT 640
@@ -77,6 +78,7 @@ struct call {
 	char kind;            /* of the INVITE's branch: '1', or '2' with credentials */
 	uint8_t callee_port;  /* which of our ports */
 	uint16_t callee_code; /* of the last response to INVITE: what a repetition gets */
+	uint16_t vendor;      /* the callee's number */
 	uint64_t due_ns, asked_ns, answered_ns, bye_ns;
 	struct timer caller_timer, callee_timer;
 	uint64_t seed; /* of the dialled number */

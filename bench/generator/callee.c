@@ -22,16 +22,16 @@ static struct span callee_piece(const struct call *call, struct piece piece)
 	return (struct span){call->callee_text + piece.at, piece.len};
 }
 
-static const struct place_text *vendor_text(const struct generator *g, const struct net_addr *local)
+static uint16_t vendor_number(const struct generator *g, const struct net_addr *local)
 {
 	for (unsigned int i = 0; i < g->link->vendor_groups; i++) {
 		const struct vendor_group *group = &g->link->vendor[i];
 		unsigned int offset = (unsigned int)local->port - group->address.port;
 
-		if (offset < group->count && net_addr_equal_ip(&group->address, local))
-			return &g->messages->vendor[group->first + offset];
+		if (offset < group->count && same_ip(&group->address, local))
+			return (uint16_t)(group->first + offset);
 	}
-	return &g->messages->vendor[0];
+	return 0;
 }
 
 static const struct action *action_of(const struct generator *g, const struct call *call)
@@ -72,31 +72,33 @@ static struct piece add_value(struct text_out *out, struct span value)
 }
 
 /* The topmost Via with what RFC 3581 wants to be filled in. */
-static void add_via(struct text_out *out, struct span via, const struct net_addr *from)
+static void add_via(const struct generator *g, struct text_out *out, struct span via, const struct net_addr *from)
 {
-	struct span asked = value_parameter(via, "rport");
-	const char *rport = asked.len == 0 ? memmem(via.at, via.len, ";rport", 6) : NULL;
+	const char *rport = memmem(via.at, via.len, ";rport", 6);
 	const char *end = via.at + via.len, *after = rport ? rport + 6 : NULL;
-	char text[NET_ADDR_TEXT + 32];
+	char text[NET_ADDR_TEXT + 32], ip[NET_ADDR_TEXT];
+	int len;
 
 	ADD(out, "Via: ");
-	if (!rport || (after < end && *after != ';')) {
+	if (!rport || (after < end && *after != ';')) { /* none, or one that has a value */
 		add(out, via.at, via.len);
 	} else {
-		char ip[NET_ADDR_TEXT];
-		int len;
-
-		net_addr_print_ip(from, ip);
-		len = snprintf(text, sizeof(text), "=%u;received=%s", from->port, ip);
 		add(out, via.at, (size_t)(after - via.at));
-		add(out, text, (size_t)len);
+		if (from->port == g->link->target.port && same_ip(from, &g->link->target)) {
+			add(out, g->messages->received, g->messages->received_len);
+		} else {
+			net_addr_print_ip(from, ip);
+			len = snprintf(text, sizeof(text), "=%u;received=%s", from->port, ip);
+			add(out, text, (size_t)len);
+		}
 		add(out, after, (size_t)(end - after));
 	}
 	ADD(out, "\r\n");
 }
 
 /* The lines that every response to this INVITE has, and what requests of ours will need. */
-static bool keep_invite(struct call *call, const struct sip_view *view, const struct datagram *d)
+static bool keep_invite(const struct generator *g, struct call *call, const struct sip_view *view,
+			const struct datagram *d)
 {
 	struct text_out out = {.call = call};
 	struct template_values values;
@@ -106,7 +108,7 @@ static bool keep_invite(struct call *call, const struct sip_view *view, const st
 	values_id(&values, call->slot, call->serial);
 	for (unsigned int i = 0; i < view->vias; i++) {
 		if (i == 0) {
-			add_via(&out, view->via[0], &d->remote);
+			add_via(g, &out, view->via[0], &d->remote);
 			continue;
 		}
 		ADD(&out, "Via: ");
@@ -150,7 +152,7 @@ static void respond(struct generator *g, struct call *call, unsigned int code, b
 	struct writer w;
 	uint16_t port;
 
-	if (!writer_begin(g, &w, call->callee_port, &call->callee_local, &call->callee_peer))
+	if (!writer_begin(g, &w, call, call->callee_port, &call->callee_local, &call->callee_peer))
 		return;
 	call->callee_code = (uint16_t)code;
 	values_id(&values, call->slot, call->serial);
@@ -160,7 +162,7 @@ static void respond(struct generator *g, struct call *call, unsigned int code, b
 		PUT(&w,
 		    "Proxy-Authenticate: Digest realm=\"vendor\", nonce=\"6c1f0a52\", algorithm=MD5, qop=\"auth\"\r\n");
 	if (code != 100 && code < 400) {
-		place = vendor_text(g, &call->callee_local);
+		place = &g->messages->vendor[call->vendor];
 		PUT(&w, "Contact: <sip:b");
 		put(&w, values.id, ID_HEX);
 		PUT(&w, "@");
@@ -235,9 +237,9 @@ static void send_bye(struct generator *g, struct call *call, bool again)
 	const struct place_text *place;
 	struct writer w;
 
-	if (!writer_begin(g, &w, call->callee_port, &call->callee_local, &call->callee_peer))
+	if (!writer_begin(g, &w, call, call->callee_port, &call->callee_local, &call->callee_peer))
 		return;
-	place = vendor_text(g, &call->callee_local);
+	place = &g->messages->vendor[call->vendor];
 	values_id(&values, call->slot, call->serial);
 	PUT(&w, "BYE ");
 	put_span(&w, callee_piece(call, call->contact));
@@ -376,11 +378,12 @@ static void take_invite(struct generator *g, struct call *call, const struct sip
 	call->callee_local = d->local;
 	call->callee_peer = d->remote;
 	call->callee_port = (uint8_t)port;
+	call->vendor = vendor_number(g, &d->local);
 	call->callee_code = 0;
 	call->asked_ns = g->now_ns;
 	call->callee = CALLEE_ASKED;
 	timer_stop(&g->wheel, &call->callee_timer);
-	if (!keep_invite(call, view, d)) {
+	if (!keep_invite(g, call, view, d)) {
 		tally_add(&g->oversized, 1);
 		return;
 	}
@@ -408,7 +411,7 @@ static void on_invite(struct generator *g, struct call *call, const struct sip_v
 static void in_dialog(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d,
 		      unsigned int port)
 {
-	struct plain_response how = {.port = port, .code = 200, .role = ROLE_CALLEE};
+	struct plain_response how = {.call = call, .port = port, .code = 200, .role = ROLE_CALLEE};
 	struct template_values values;
 	unsigned int address;
 	uint16_t media_port;
@@ -449,7 +452,8 @@ static void on_ack(struct generator *g, struct call *call)
 static void on_cancel(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d,
 		      unsigned int port)
 {
-	struct plain_response how = {.port = port, .code = 200, .role = ROLE_CALLEE, .tag = "cancelled", .tag_len = 9};
+	struct plain_response how = {
+	    .call = call, .port = port, .code = 200, .role = ROLE_CALLEE, .tag = "cancelled", .tag_len = 9};
 	bool current = call->callee_call_id_hash == hash(view->call_id);
 
 	how.again = call->flags & CALL_CANCEL_HEARD && current;
@@ -471,7 +475,7 @@ static void on_cancel(struct generator *g, struct call *call, const struct sip_v
 static void on_bye(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d,
 		   unsigned int port)
 {
-	struct plain_response how = {.port = port, .code = 200, .role = ROLE_CALLEE};
+	struct plain_response how = {.call = call, .port = port, .code = 200, .role = ROLE_CALLEE};
 
 	how.again = call->flags & CALL_CALLEE_BYE;
 	respond_plainly(g, view, d, &how);
@@ -509,11 +513,13 @@ void callee_request(struct generator *g, struct call *call, const struct sip_vie
 
 	if (!call) {
 		on_stranger(g, view, d, port);
-	} else if (known && view->method != VIEW_CANCEL && hash(view->call_id) != call->callee_call_id_hash) {
+	} else if (known && view->method != VIEW_CANCEL && view->call_id.len &&
+		   hash(view->call_id) != call->callee_call_id_hash) {
 		/* Of a vendor asked before: the ACK of its error, or a BYE for an answer that came too late. */
 		if (view->method == VIEW_BYE)
-			respond_plainly(g, view, d,
-					&(struct plain_response){.port = port, .code = 200, .role = ROLE_CALLEE});
+			respond_plainly(
+			    g, view, d,
+			    &(struct plain_response){.call = call, .port = port, .code = 200, .role = ROLE_CALLEE});
 	} else if (view->method == VIEW_INVITE && value_parameter(view->to, "tag").len == 0) {
 		on_invite(g, call, view, d, port);
 	} else if (view->method == VIEW_ACK) {

@@ -31,9 +31,9 @@ static void fill_values(struct generator *g, const struct call *call, struct tem
 	values->k = call->kind;
 }
 
-static bool begin(struct generator *g, struct writer *w)
+static bool begin(struct generator *g, struct call *call, struct writer *w)
 {
-	return writer_begin(g, w, g->customer_port, &g->link->customer, &g->link->target);
+	return writer_begin(g, w, call, g->customer_port, &g->link->customer, &g->link->target);
 }
 
 static struct span caller_piece(const struct call *call, struct piece piece)
@@ -48,7 +48,7 @@ static void send_invite(struct generator *g, struct call *call, bool again)
 	struct writer w;
 	uint16_t port;
 
-	if (!begin(g, &w))
+	if (!begin(g, call, &w))
 		return;
 	fill_values(g, call, &values);
 	media_endpoint(g, call->slot, SIDE_CALLER, &address, &port);
@@ -60,29 +60,12 @@ static void send_invite(struct generator *g, struct call *call, bool again)
 	writer_end(g, &w, ROLE_CALLER, MESSAGE_TYPE_INVITE, again);
 }
 
-/* Everything between the request line and CSeq that requests other than INVITE have in common. */
-static void put_common(struct generator *g, struct writer *w, char kind, const struct template_values *values,
-		       struct span to)
+/* Everything between the request line's URI and CSeq that requests other than INVITE have in common. */
+static void put_common(struct generator *g, struct writer *w, char kind, struct template_values *values, struct span to)
 {
-	const struct messages *m = g->messages;
-
-	PUT(w, " SIP/2.0\r\nVia: SIP/2.0/UDP ");
-	put(w, m->customer.text, m->customer.len);
-	PUT(w, ";rport;branch=");
-	put_branch(w, g, kind, values->id);
-	PUT(w, "\r\nMax-Forwards: 70\r\nFrom: <sip:");
-	put(w, g->scenario->call.caller, strlen(g->scenario->call.caller));
-	PUT(w, "@");
-	put(w, m->customer.text, m->customer.len);
-	PUT(w, ">;tag=a");
-	put(w, values->id, ID_HEX);
-	PUT(w, "\r\nTo: ");
+	values->k = kind;
+	put_template(w, &g->messages->request, values);
 	put_span(w, to);
-	PUT(w, "\r\nCall-ID: ");
-	put(w, values->id, ID_HEX);
-	put(w, m->run, 8);
-	PUT(w, "@");
-	put(w, m->customer.text, m->customer.len);
 	PUT(w, "\r\nCSeq: ");
 }
 
@@ -101,7 +84,7 @@ static void send_hop(struct generator *g, struct call *call, enum message_type t
 	char plain_to[NET_ADDR_TEXT + NUMBER_MAX + 16];
 	struct writer w;
 
-	if (!begin(g, &w))
+	if (!begin(g, call, &w))
 		return;
 	fill_values(g, call, &values);
 	if (to.len == 0) {
@@ -127,17 +110,20 @@ static void send_in_dialog(struct generator *g, struct call *call, enum message_
 	struct template_values values;
 	struct writer w;
 
-	if (!begin(g, &w))
+	if (!begin(g, call, &w))
 		return;
 	values_id(&values, call->slot, call->serial);
-	put(&w, message_name[type], strlen(message_name[type]));
-	PUT(&w, " ");
+	if (type == MESSAGE_TYPE_ACK)
+		PUT(&w, "ACK ");
+	else
+		PUT(&w, "BYE ");
 	put_span(&w, caller_piece(call, call->target));
 	put_common(g, &w, kind, &values, caller_piece(call, call->to));
 	put(&w, &cseq, 1);
-	PUT(&w, " ");
-	put(&w, message_name[type], strlen(message_name[type]));
-	PUT(&w, "\r\n");
+	if (type == MESSAGE_TYPE_ACK)
+		PUT(&w, " ACK\r\n");
+	else
+		PUT(&w, " BYE\r\n");
 	put_span(&w, caller_piece(call, call->route));
 	PUT(&w, "Content-Length: 0\r\n\r\n");
 	writer_end(g, &w, ROLE_CALLER, type, again);
@@ -151,7 +137,7 @@ void caller_probe(struct generator *g)
 	struct template_values values;
 	struct writer w;
 
-	if (!begin(g, &w))
+	if (!begin(g, NULL, &w))
 		return;
 	values_id(&values, PROBE_SLOT, g->probes++);
 	PUT(&w, "OPTIONS sip:");
@@ -544,7 +530,7 @@ static void heard_bye(struct generator *g, struct call *call)
 
 void caller_request(struct generator *g, struct call *call, const struct sip_view *view, const struct datagram *d)
 {
-	struct plain_response how = {.port = g->customer_port, .code = 200, .role = ROLE_CALLER};
+	struct plain_response how = {.call = call, .port = g->customer_port, .code = 200, .role = ROLE_CALLER};
 	struct template_values values;
 	unsigned int address;
 	uint16_t port;

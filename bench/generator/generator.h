@@ -39,6 +39,17 @@ struct answer {
 
 struct phone_load; /* phones.c */
 
+/*
+ * Whose messages went to a port's driver last. A full ring takes no more than a part of a batch, and these are lost:
+ * what becomes of their calls then says nothing about the switch.
+ */
+#define OUTGOING 64 /* at least a port's batch, and a power of two */
+struct outgoing {
+	struct call *call[OUTGOING]; /* NULL: of none */
+	uint32_t count;
+	uint64_t refused; /* by all ports, as far as it is accounted for */
+};
+
 struct generator {
 	/* made by the main thread before the worker starts */
 	const struct scenario *scenario;
@@ -62,13 +73,16 @@ struct generator {
 	struct phone_load *phones;
 	struct authorization *authorization;
 	uint64_t random;
-	double next_due_ns, interval_ns; /* of arrivals */
-	uint32_t ending_slot, probes;
+	double next_due_ns, interval_ns;    /* of arrivals */
+	uint32_t ending_slot, probes, read; /* SIP messages read, modulo */
 	uint64_t next_probe_ns;
 	uint64_t up;                  /* calls up at the caller's side */
 	double flow_until[MAX_FLOWS]; /* cumulated shares */
 	unsigned int media_port[MAX_RANGE_ADDRESSES], customer_port, phone_port[MAX_RANGE_ADDRESSES];
 	struct counter_row row;
+	struct outgoing outgoing;
+	uint32_t unread[CONFIG_MAX_PORTS]; /* datagrams taken in since a port was last found empty */
+	uint64_t overrun_ns;               /* when a port's ring was last seen full: what came then may be lost */
 	tally message[ROLES][WAYS][MESSAGE_TYPES];
 	tally stray, malformed, oversized;
 };
@@ -96,6 +110,11 @@ static inline void message_count(struct generator *g, enum role role, enum way w
 {
 	tally_add(&g->message[role][way][type], 1);
 }
+
+/* ---- messages.c ---------------------------------------------------------------------------------------------- */
+
+/* Did a driver refuse anything since the last time? When it was SIP, the calls that it was of are marked. */
+void outgoing_check(struct generator *g, bool sip);
 
 /* ---- load.c -------------------------------------------------------------------------------------------------- */
 

@@ -88,6 +88,16 @@ static void read_port(struct yaml_tree *tree, yaml_node_t *map, struct config_po
 	read_gateways(tree, map, port);
 }
 
+/* A memif has 1,024 descriptors, or two to the power of rsize. */
+static unsigned int ring_of(const struct config_port *port)
+{
+	const char *size = port->options ? strstr(port->options, "rsize=") : NULL;
+
+	if (port->driver != DRIVER_MEMIF)
+		return 0;
+	return 1u << (size ? strtoul(size + strlen("rsize="), NULL, 10) & 15 : 10);
+}
+
 static void read_ports(struct yaml_tree *tree, yaml_node_t *root, struct link *link)
 {
 	yaml_node_t *node = yaml_member(tree, root, "ports");
@@ -98,8 +108,10 @@ static void read_ports(struct yaml_tree *tree, yaml_node_t *root, struct link *l
 		yaml_fault(tree, node, "ports: expected a list of 1 to %d", CONFIG_MAX_PORTS);
 		link->config.ports_count = 0;
 	}
-	for (unsigned int i = 0; i < link->config.ports_count; i++)
+	for (unsigned int i = 0; i < link->config.ports_count; i++) {
 		read_port(tree, yaml_item(tree, node, i), &link->port[i]);
+		link->ring[i] = ring_of(&link->port[i]);
+	}
 }
 
 /* ---- who is where -------------------------------------------------------------------------------------------- */

@@ -3,6 +3,8 @@
 #ifndef TANDEM_GENERATOR_LINK_H
 #define TANDEM_GENERATOR_LINK_H
 
+#include <string.h>
+
 #include "common/config.h"
 
 #define MAX_VENDOR_GROUPS   16
@@ -25,6 +27,8 @@ struct endpoint_range {
 struct link {
 	struct config config; /* what common/port.h wants to see; all ports are ROLE_SIGNALING's */
 	struct config_port port[CONFIG_MAX_PORTS];
+	unsigned int
+	    ring[CONFIG_MAX_PORTS]; /* descriptors of a port, where a full one loses what comes; 0: not known */
 	unsigned int worker;
 	struct net_addr target; /* the switch */
 	struct net_addr customer;
@@ -37,6 +41,15 @@ struct link {
 /* Returns a new link (link_free()), or NULL with what is wrong written to stderr. */
 struct link *link_load(const char *path);
 void link_free(struct link *link);
+
+static inline bool same_ip(const struct net_addr *a, const struct net_addr *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->ip, 16);
+	memcpy(y, b->ip, 16);
+	return a->family == b->family && ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
 
 /* Which of config.ports has the address; -1: none. */
 int link_port_of(const struct link *link, const struct net_addr *addr);

@@ -49,6 +49,17 @@ static int compile_invite(struct messages *m, const struct scenario *s)
 	return template_compile(&m->invite, source, s->call.digits);
 }
 
+static int compile_request(struct messages *m, const struct scenario *s)
+{
+	char source[1024];
+
+	snprintf(source, sizeof(source),
+		 " SIP/2.0\r\nVia: SIP/2.0/UDP %s;rport;branch=" BRANCH_COOKIE "{k}{id}%s\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:%s@%s>;tag=a{id}\r\nCall-ID: {id}%s@%s\r\nTo: ",
+		 m->customer.text, m->run, s->call.caller, m->customer.text, m->run, m->customer.text);
+	return template_compile(&m->request, source, 0);
+}
+
 static struct place_text place_text(struct net_addr addr)
 {
 	struct place_text place;
@@ -59,10 +70,14 @@ static struct place_text place_text(struct net_addr addr)
 
 static int prepare(struct messages *m, const struct scenario *s, const struct link *link)
 {
+	char ip[NET_ADDR_TEXT];
 	int rc = 0;
 
 	m->customer = place_text(link->customer);
 	m->target = place_text(link->target);
+	net_addr_print_ip(&link->target, ip);
+	m->received_len =
+	    (uint32_t)snprintf(m->received, sizeof(m->received), "=%u;received=%s", link->target.port, ip);
 	m->vendor = calloc(link->vendors + 1, sizeof(*m->vendor));
 	if (!m->vendor)
 		return -1;
@@ -74,6 +89,8 @@ static int prepare(struct messages *m, const struct scenario *s, const struct li
 	}
 	for (unsigned int i = 0; rc == 0 && i < link->media.addresses; i++)
 		rc = compile_media(m, s, &link->media.address[i], i);
+	if (rc == 0)
+		rc = compile_request(m, s);
 	return rc ? rc : compile_invite(m, s);
 }
 
@@ -101,8 +118,22 @@ void messages_free(struct messages *messages)
 
 /* ---- the writer ---------------------------------------------------------------------------------------------- */
 
-bool writer_begin(struct generator *g, struct writer *w, unsigned int port, const struct net_addr *local,
-		  const struct net_addr *remote)
+void outgoing_check(struct generator *g, bool sip)
+{
+	struct outgoing *out = &g->outgoing;
+	uint64_t refused = atomic_load_explicit(&g->row.value[COUNTER_port_tx_driver_full], memory_order_relaxed);
+
+	if (refused == out->refused)
+		return;
+	stat_add(g->phase, STAT_refused, refused - out->refused);
+	out->refused = refused;
+	for (unsigned int i = 0; sip && i < OUTGOING; i++)
+		if (out->call[i])
+			out->call[i]->flags |= CALL_UNSENT;
+}
+
+bool writer_begin(struct generator *g, struct writer *w, struct call *call, unsigned int port,
+		  const struct net_addr *local, const struct net_addr *remote)
 {
 	if (port_buffer(g->queue[port], &w->datagram, MESSAGE_ROOM) != 0)
 		return false;
@@ -112,6 +143,7 @@ bool writer_begin(struct generator *g, struct writer *w, unsigned int port, cons
 	w->at = (char *)w->datagram.data;
 	w->end = w->at + MESSAGE_ROOM;
 	w->port = port;
+	w->call = call;
 	w->overflow = false;
 	return true;
 }
@@ -124,7 +156,9 @@ void writer_end(struct generator *g, struct writer *w, enum role role, enum mess
 		return;
 	}
 	w->datagram.len = (uint32_t)(w->at - (char *)w->datagram.data);
+	g->outgoing.call[g->outgoing.count++ % OUTGOING] = w->call;
 	port_send(g->queue[w->port], &w->datagram, now_us(g));
+	outgoing_check(g, true);
 	message_count(g, role, SENT, type);
 	if (again)
 		message_count(g, role, SENT_AGAIN, type);
@@ -152,29 +186,33 @@ void put_branch(struct writer *w, const struct generator *g, char kind, const ch
 
 void put_status(struct writer *w, unsigned int code)
 {
+#define STATUS(code, phrase)                                                                                           \
+	{                                                                                                              \
+		code, sizeof("SIP/2.0 " #code " " phrase "\r\n") - 1, "SIP/2.0 " #code " " phrase "\r\n"               \
+	}
 	static const struct {
-		unsigned int code;
-		const char *phrase;
-	} known[] = {{100, "Trying"},
-		     {180, "Ringing"},
-		     {200, "OK"},
-		     {302, "Moved Temporarily"},
-		     {404, "Not Found"},
-		     {407, "Proxy Authentication Required"},
-		     {481, "Call Does Not Exist"},
-		     {486, "Busy Here"},
-		     {487, "Request Terminated"},
-		     {503, "Service Unavailable"}};
-	const char *phrase = "Because";
+		uint16_t code, len;
+		const char *line;
+	} known[] = {STATUS(200, "OK"),
+		     STATUS(180, "Ringing"),
+		     STATUS(100, "Trying"),
+		     STATUS(302, "Moved Temporarily"),
+		     STATUS(404, "Not Found"),
+		     STATUS(407, "Proxy Authentication Required"),
+		     STATUS(481, "Call Does Not Exist"),
+		     STATUS(486, "Busy Here"),
+		     STATUS(487, "Request Terminated"),
+		     STATUS(503, "Service Unavailable")};
+#undef STATUS
 
 	for (unsigned int i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (known[i].code == code)
-			phrase = known[i].phrase;
+		if (known[i].code == code) {
+			put(w, known[i].line, known[i].len);
+			return;
+		}
 	PUT(w, "SIP/2.0 ");
 	put_number(w, code);
-	PUT(w, " ");
-	put(w, phrase, strlen(phrase));
-	PUT(w, "\r\n");
+	PUT(w, " Because\r\n");
 }
 
 /* ---- responses that need no state ---------------------------------------------------------------------------- */
@@ -185,7 +223,7 @@ void respond_plainly(struct generator *g, const struct sip_view *view, const str
 	enum view_method method = how->as_invite ? VIEW_INVITE : (enum view_method)view->method;
 	struct writer w;
 
-	if (!writer_begin(g, &w, how->port, &to->local, &to->remote))
+	if (!writer_begin(g, &w, how->call, how->port, &to->local, &to->remote))
 		return;
 	put_status(&w, how->code);
 	for (unsigned int i = 0; i < view->vias; i++) {

@@ -11,6 +11,7 @@
 #include "stats.h"
 #include "template.h"
 
+struct call;
 struct generator;
 
 #define MESSAGE_ROOM 1900
@@ -22,9 +23,12 @@ struct place_text {
 
 /* Made once by the main thread. */
 struct messages {
-	struct template invite;                     /* up to where credentials may be put */
+	struct template invite;  /* up to where credentials may be put */
+	struct template request; /* of the customer's other requests: from the end of the URI to the To */
 	struct template media[MAX_RANGE_ADDRESSES]; /* Content-Type to the end of the SDP; {k}: whose */
 	struct place_text customer, target;         /* with port */
+	char received[NET_ADDR_TEXT + 24];          /* what RFC 3581 adds to a Via of the switch's */
+	uint32_t received_len;
 	struct place_text *vendor;
 	char run[9];
 };
@@ -37,12 +41,13 @@ struct writer {
 	struct datagram datagram;
 	char *at, *end;
 	unsigned int port;
+	struct call *call; /* NULL: of none */
 	bool overflow;
 };
 
 /* False: no buffer (counted by the port). */
-bool writer_begin(struct generator *g, struct writer *w, unsigned int port, const struct net_addr *local,
-		  const struct net_addr *remote);
+bool writer_begin(struct generator *g, struct writer *w, struct call *call, unsigned int port,
+		  const struct net_addr *local, const struct net_addr *remote);
 /* Sends it, or drops and counts what became too long. */
 void writer_end(struct generator *g, struct writer *w, enum role role, enum message_type type, bool again);
 
@@ -83,6 +88,7 @@ void put_status(struct writer *w, unsigned int code);
  * to the INVITE that this CANCEL is about.
  */
 struct plain_response {
+	struct call *call; /* NULL: of none that is known */
 	unsigned int port, code;
 	enum role role;
 	const char *tag;

@@ -98,7 +98,7 @@ static void send_register(struct generator *g, uint32_t index, struct span crede
 	struct writer w;
 	int len;
 
-	if (!writer_begin(g, &w, g->phone_port[address], &local, &g->link->target))
+	if (!writer_begin(g, &w, NULL, g->phone_port[address], &local, &g->link->target))
 		return;
 	net_addr_print(&local, host);
 	if (options->contact[0])

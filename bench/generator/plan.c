@@ -119,7 +119,7 @@ static bool is_limited(const struct phase *phase)
 	double seconds = (double)(phase->end_ns - phase->start_ns) / NS_PER_S;
 	uint64_t cycles = stat_read(phase, STAT_cycles);
 
-	if (stat_read(phase, STAT_not_placed) > 0)
+	if (stat_read(phase, STAT_not_placed) > 0 || stat_read(phase, STAT_overrun) > 0)
 		return true;
 	if (phase->rate * seconds > 200 && (double)done < 0.97 * phase->rate * seconds)
 		return true;

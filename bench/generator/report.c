@@ -128,6 +128,7 @@ static void put_sums(struct json *j, const struct generator *g, const struct sum
 
 	put_group(j, "calls", s);
 	put_group(j, "disagreements", s);
+	put_group(j, "link", s);
 	put_group(j, "rtp", s);
 	open_level(j, "codes", '{');
 	for (unsigned int i = 0; i < CODES; i++)

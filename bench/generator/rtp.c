@@ -33,7 +33,7 @@ void media_endpoint(const struct generator *g, uint32_t slot, enum side side, un
 static int media_address_index(const struct generator *g, const struct net_addr *addr)
 {
 	for (unsigned int i = 0; i < g->link->media.addresses; i++)
-		if (net_addr_equal_ip(&g->link->media.address[i], addr))
+		if (same_ip(&g->link->media.address[i], addr))
 			return (int)i;
 	return -1;
 }
@@ -56,7 +56,7 @@ bool media_is_plausible(struct generator *g, struct call *call, enum side side, 
 		media_endpoint(g, call->slot, side == SIDE_CALLER ? SIDE_CALLEE : SIDE_CALLER, &address, &port);
 		return address == (unsigned int)index && port == told->port;
 	}
-	if (net_addr_equal(&entry->addr, told)) {
+	if (entry->addr.port == told->port && same_ip(&entry->addr, told)) {
 		const struct call *before = &g->calls.call[entry->slot];
 
 		plausible = before == call || before->serial != entry->serial || !is_alive(before);

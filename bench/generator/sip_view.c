@@ -24,32 +24,46 @@ static enum view_method method_of(const char *at, size_t len)
 
 enum field { NONE, VIA, FROM, TO, CALL_ID, CSEQ, CONTACT, RECORD_ROUTE, RETRY_AFTER, AUTHORIZATION };
 
+static bool is_name(const char *at, const char *name, size_t len)
+{
+	return strncasecmp(at, name, len) == 0;
+}
+
 static enum field field_of(const char *at, size_t len)
 {
-	static const struct {
-		const char *name;
-		uint8_t len, field;
-	} fields[] = {{"via", 3, VIA},
-		      {"from", 4, FROM},
-		      {"to", 2, TO},
-		      {"call-id", 7, CALL_ID},
-		      {"cseq", 4, CSEQ},
-		      {"contact", 7, CONTACT},
-		      {"record-route", 12, RECORD_ROUTE},
-		      {"retry-after", 11, RETRY_AFTER},
-		      {"authorization", 13, AUTHORIZATION},
-		      {"proxy-authorization", 19, AUTHORIZATION},
-		      {"v", 1, VIA},
-		      {"f", 1, FROM},
-		      {"t", 1, TO},
-		      {"i", 1, CALL_ID},
-		      {"m", 1, CONTACT}};
 	char first = (char)(*at | 0x20);
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		if (fields[i].len == len && fields[i].name[0] == first && strncasecmp(fields[i].name, at, len) == 0)
-			return fields[i].field;
-	return NONE;
+	switch (len) {
+	case 1:
+		return first == 'v'   ? VIA
+		       : first == 'f' ? FROM
+		       : first == 't' ? TO
+		       : first == 'i' ? CALL_ID
+		       : first == 'm' ? CONTACT
+				      : NONE;
+	case 2:
+		return is_name(at, "to", 2) ? TO : NONE;
+	case 3:
+		return is_name(at, "via", 3) ? VIA : NONE;
+	case 4:
+		return first == 'f' && is_name(at, "from", 4)   ? FROM
+		       : first == 'c' && is_name(at, "cseq", 4) ? CSEQ
+								: NONE;
+	case 7:
+		if (first != 'c')
+			return NONE;
+		return is_name(at, "call-id", 7) ? CALL_ID : is_name(at, "contact", 7) ? CONTACT : NONE;
+	case 11:
+		return first == 'r' && is_name(at, "retry-after", 11) ? RETRY_AFTER : NONE;
+	case 12:
+		return first == 'r' && is_name(at, "record-route", 12) ? RECORD_ROUTE : NONE;
+	case 13:
+		return is_name(at, "authorization", 13) ? AUTHORIZATION : NONE;
+	case 19:
+		return is_name(at, "proxy-authorization", 19) ? AUTHORIZATION : NONE;
+	default:
+		return NONE;
+	}
 }
 
 /* ---- lines --------------------------------------------------------------------------------------------------- */
@@ -177,6 +191,31 @@ int sip_view_read(struct sip_view *view, const char *text, uint32_t len)
 	return 0;
 }
 
+bool sip_view_glance(struct sip_view *view, const char *text, uint32_t len)
+{
+	static const char via[] = "Via: ";
+	const char *end = text + len, *line_end = memchr(text, '\n', len), *via_end;
+
+	view->code = 0;
+	view->method = VIEW_OTHER;
+	view->vias = 0;
+	view->call_id = (struct span){0};
+	view->whole = (struct span){text, len};
+	if (!line_end || !read_first_line(view, text, line_end))
+		return false;
+	if (view->code == 0)
+		return view->method != VIEW_OTHER;
+	line_end++;
+	if ((size_t)(end - line_end) < sizeof(via) || memcmp(line_end, via, sizeof(via) - 1) != 0)
+		return false;
+	via_end = memchr(line_end, '\n', (size_t)(end - line_end));
+	if (!via_end)
+		return false;
+	view->vias = 1;
+	view->via[0] = trimmed(line_end + sizeof(via) - 1, via_end);
+	return true;
+}
+
 /* ---- identity ------------------------------------------------------------------------------------------------ */
 
 static bool hex8(const char *at, uint32_t *out)
@@ -199,11 +238,16 @@ static bool hex8(const char *at, uint32_t *out)
 
 bool identity_of_branch(struct identity *id, struct span via, uint32_t run)
 {
-	static const char key[] = "branch=" BRANCH_COOKIE;
-	const char *at = memmem(via.at, via.len, key, sizeof(key) - 1);
+	static const char key[] = ";branch=" BRANCH_COOKIE;
+	const size_t room = sizeof(key) - 1 + 1 + ID_HEX + 8;
+	const char *at = via.at, *end = at + via.len;
 	uint32_t its_run;
 
-	if (!at || (size_t)(via.at + via.len - at) < sizeof(key) - 1 + 1 + ID_HEX + 8)
+	/* rport stands before it, with more or less behind it. */
+	while ((at = memchr(at, ';', (size_t)(end - at))) && (size_t)(end - at) >= room &&
+	       memcmp(at, key, sizeof(key) - 1) != 0)
+		at++;
+	if (!at || (size_t)(end - at) < room)
 		return false;
 	at += sizeof(key) - 1;
 	id->kind = *at;
@@ -245,37 +289,65 @@ bool identity_of_uri(struct identity *id, struct span uri)
 	return len >= NUMBER_TAIL && decimal(end - NUMBER_TAIL, 7, &id->slot) && decimal(end - 3, 3, &id->serial);
 }
 
+/* What follows `key` on the first line of an SDP that begins with it; NULL: there is none. */
+static const char *sdp_line(struct span body, const char *key, size_t len)
+{
+	const char *at = body.at, *end = at + body.len, *line_end;
+
+	for (; body.len && (size_t)(end - at) > len; at = line_end + 1) {
+		if (memcmp(at, key, 2) == 0 && memcmp(at, key, len) == 0)
+			return at + len;
+		line_end = memchr(at, '\n', (size_t)(end - at));
+		if (!line_end)
+			break;
+	}
+	return NULL;
+}
+
 bool identity_of_label(struct identity *id, struct span body)
 {
-	static const char key[] = "a=label:";
-	const char *at = body.len ? memmem(body.at, body.len, key, sizeof(key) - 1) : NULL;
+	const char *at = sdp_line(body, "a=label:", 8);
 
-	if (!at || (size_t)(body.at + body.len - at) < sizeof(key) - 1 + 1 + ID_HEX)
+	if (!at || (size_t)(body.at + body.len - at) < 1 + ID_HEX)
 		return false;
-	at += sizeof(key) - 1;
 	id->kind = *at;
 	return hex8(at + 1, &id->slot) && hex8(at + 9, &id->serial);
 }
 
 /* ---- values -------------------------------------------------------------------------------------------------- */
 
+/* What most addresses are. */
+static bool ip4_parse(struct net_addr *addr, const char *at, const char *end)
+{
+	*addr = (struct net_addr){.family = NET_IP4};
+	for (unsigned int i = 0; i < 4; i++) {
+		unsigned int value = 0, digits = 0;
+
+		for (; at < end && *at >= '0' && *at <= '9' && digits < 3; at++, digits++)
+			value = value * 10 + (unsigned int)(*at - '0');
+		if (digits == 0 || value > UINT8_MAX || (i < 3 && (at == end || *at++ != '.')))
+			return false;
+		addr->ip[i] = (uint8_t)value;
+	}
+	return at == end;
+}
+
 bool sdp_media_address(struct net_addr *addr, struct span body)
 {
 	const char *end = body.at + body.len, *at, *stop;
 	uint32_t port;
 
-	at = body.len ? memmem(body.at, body.len, "c=IN IP", 7) : NULL;
-	if (!at || end - at < 9)
+	at = sdp_line(body, "c=IN IP", 7);
+	if (!at || end - at < 2)
 		return false;
-	at += 9;
+	at += 2;
 	for (stop = at; stop<end && * stop> ' ' && *stop != '/';)
 		stop++;
-	if (net_addr_parse(addr, at, (size_t)(stop - at)) != 0)
+	if (!ip4_parse(addr, at, stop) && net_addr_parse(addr, at, (size_t)(stop - at)) != 0)
 		return false;
-	at = memmem(body.at, body.len, "m=audio ", 8);
+	at = sdp_line(body, "m=audio ", 8);
 	if (!at)
 		return false;
-	at += 8;
 	if (!number(&at, end, &port) || port > UINT16_MAX)
 		return false;
 	addr->port = (uint16_t)port;

@@ -3,6 +3,8 @@
  * Just enough reading of SIP to play both ends of a call: where the lines are that have to be repeated, and which call
  * a message belongs to. Independent of the switch's own parser on purpose. Nothing is copied: spans point into the
  * message, and none reaches beyond it, whatever it holds.
+ *
+ * Of most messages hardly anything matters: sip_view_glance() looks at the first two lines only.
  */
 #ifndef TANDEM_GENERATOR_SIP_VIEW_H
 #define TANDEM_GENERATOR_SIP_VIEW_H
@@ -38,6 +40,12 @@ struct sip_view {
 
 /* Returns 0, or -EINVAL when it is no SIP message or lacks one of the fields that each has. */
 int sip_view_read(struct sip_view *view, const char *text, uint32_t len);
+/*
+ * Sets code, the topmost Via of a response, method and uri of a request, and `whole`; a response's method is
+ * VIEW_OTHER, and call_id is empty. False, with nothing said about the message: it does not begin as those do that are
+ * worth it.
+ */
+bool sip_view_glance(struct sip_view *view, const char *text, uint32_t len);
 
 /* Which call, in the words that we put into branches and user parts: a kind, a slot and a serial number. */
 struct identity {

@@ -68,10 +68,16 @@ char *template_fill(const struct template *t, char *out, const struct template_v
 
 static void hex8(char *out, uint32_t value)
 {
-	static const char digit[] = "0123456789abcdef";
+	uint64_t x = __builtin_bswap32(value), letters;
 
-	for (int i = 7; i >= 0; i--, value >>= 4)
-		out[i] = digit[value & 15];
+	/* A nibble to each byte, the first digit lowest; then '0', and what is missing to 'a' where it is above nine.
+	 */
+	x = (x | x << 16) & 0x0000ffff0000ffffull;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffull;
+	x = ((x >> 4) | x << 8) & 0x0f0f0f0f0f0f0f0full;
+	letters = ((x + 0x0606060606060606ull) >> 4) & 0x0101010101010101ull;
+	x += 0x3030303030303030ull + letters * ('a' - '0' - 10);
+	memcpy(out, &x, 8);
 }
 
 static void decimal(char *out, unsigned int width, uint64_t value)

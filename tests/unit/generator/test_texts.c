@@ -76,6 +76,32 @@ static void a_response_is_read(void)
 	CHECK(!identity_of_branch(&id, view.via[0], 0xdeadbee0));
 }
 
+static void a_glance_is_enough(void)
+{
+	static const char ringing[] = "SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP "
+				      "10.0.0.10:5060;rport=5060;branch=z9hG4bK10000000c00000007deadbeef\r\n";
+	static const char ack[] = "ACK sip:b0000000c00000007@10.0.0.20 SIP/2.0\r\n";
+	struct sip_view view;
+	struct identity id;
+
+	CHECK(sip_view_glance(&view, ringing, sizeof(ringing) - 1));
+	CHECK_INT(view.code, 180);
+	CHECK(identity_of_branch(&id, view.via[0], 0xdeadbeef));
+	CHECK(id.kind == '1' && id.slot == 12 && id.serial == 7);
+	CHECK(sip_view_glance(&view, ack, sizeof(ack) - 1));
+	CHECK(view.code == 0 && view.method == VIEW_ACK && view.call_id.len == 0);
+	CHECK(identity_of_uri(&id, view.uri));
+	CHECK(!sip_view_glance(&view, "SIP/2.0 180 Ringing\r\nTo: <sip:a@b>\r\n", 37));
+	CHECK(!sip_view_glance(&view, "SIP/2.0 180 Ringing\r\nVia: ", 26));
+	for (size_t i = 0; i < sizeof(ringing) - 1; i++) {
+		char *copy = malloc(i + 1);
+
+		memcpy(copy, ringing, i);
+		CHECK(!sip_view_glance(&view, copy, (uint32_t)i));
+		free(copy);
+	}
+}
+
 static void our_contact_is_known_again(void)
 {
 	struct identity id;
@@ -120,6 +146,8 @@ static void templates_are_filled(void)
 	char out[128], *end;
 
 	CHECK_INT(template_compile(&t, "<{number}> {id}/{k} m={port} {other}", 16), 0);
+	values_id(&values, 0x12cdef90, 0xa9);
+	CHECK_TEXT(values.id, ID_HEX, "12cdef90000000a9");
 	values_id(&values, 12, 7);
 	values_port(&values, 16384);
 	values_number(&values, "49", 16, 123456, 12, 5007);
@@ -246,6 +274,7 @@ static void a_link_is_read(void)
 static const struct check_case cases[] = {
     {"a request is read", a_request_is_read},
     {"a response is read", a_response_is_read},
+    {"a glance is enough", a_glance_is_enough},
     {"our contact is known again", our_contact_is_known_again},
     {"truncated ones are refused", truncated_ones_are_refused},
     {"templates are filled", templates_are_filled},
