@@ -25,8 +25,10 @@ void parties_free(struct parties *parties)
 {
 	if (parties == NULL)
 		return;
-	for (uint32_t id = 0; id < parties->count; id++)
+	for (uint32_t id = 0; id < parties->count; id++) {
 		free((char *)party_get(parties, id)->name);
+		free(party_get(parties, id)->own_cells);
+	}
 	for (uint32_t i = 0; i < PARTY_CHUNKS && parties->chunk[i] != NULL; i++)
 		free(parties->chunk[i]);
 	free(parties->index);
@@ -80,26 +82,39 @@ static int index_grow(struct parties *parties)
 	return 0;
 }
 
-/* The statistics go on where an earlier life left them; only the calls standing are counted anew. */
-static void party_attach_slot(struct parties *parties, struct party *party)
+static struct gateway_cell *cells_in_segment(const struct parties *parties, const struct party *party)
 {
-	struct gateway_sum sum;
+	enum gateway_kind kind = party->kind == PARTY_MAPPING ? GATEWAY_MAPPING : GATEWAY_ROUTING;
+	struct gateway_slot *slot;
 
-	if (parties->segment == NULL || party->kind == PARTY_PHONE)
-		return;
-	party->slot = gateway_status_claim(
-	    parties->segment, party->kind == PARTY_MAPPING ? GATEWAY_MAPPING : GATEWAY_ROUTING, party->name);
-	if (party->slot == NULL) {
-		log_warn("gateway", "gateway=%s: no room in the gateways segment, it carries calls uncounted",
+	if (parties->segment == NULL)
+		return NULL;
+	slot = gateway_status_claim(parties->segment, kind, party->name);
+	if (slot == NULL)
+		log_warn("gateway", "gateway=%s: no room in the gateways segment, nobody sees what it carries",
 			 party->name);
-		return;
+	return slot != NULL ? slot->worker : NULL;
+}
+
+/* The statistics go on where an earlier life left them; only the calls standing are counted anew. 0 or -ENOMEM. */
+static int party_attach_cells(struct parties *parties, struct party *party)
+{
+	size_t size = CONFIG_MAX_WORKERS * sizeof(struct gateway_cell);
+
+	if (party->kind == PARTY_PHONE)
+		return 0;
+	party->cell = cells_in_segment(parties, party);
+	if (party->cell == NULL) {
+		party->cell = party->own_cells = aligned_alloc(64, size);
+		if (party->cell == NULL)
+			return -ENOMEM;
+		memset(party->cell, 0, size);
 	}
 	for (unsigned int w = 0; w < CONFIG_MAX_WORKERS; w++) {
-		atomic_store_explicit(&party->slot->worker[w].calls, 0, memory_order_relaxed);
-		atomic_store_explicit(&party->slot->worker[w].ban_until_us, 0, memory_order_relaxed);
+		atomic_store_explicit(&party->cell[w].calls, 0, memory_order_relaxed);
+		atomic_store_explicit(&party->cell[w].ban_until_us, 0, memory_order_relaxed);
 	}
-	gateway_status_sum(party->slot, &sum);
-	atomic_init(&party->carried, (uint32_t)sum.answered);
+	return 0;
 }
 
 int64_t party_claim(struct parties *parties, enum party_kind kind, const char *name)
@@ -123,9 +138,10 @@ int64_t party_claim(struct parties *parties, enum party_kind kind, const char *n
 	party = party_get(parties, id);
 	party->kind = (uint8_t)kind;
 	party->name = strdup(name);
-	if (party->name == NULL)
+	if (party->name == NULL || party_attach_cells(parties, party) < 0) {
+		free((char *)party->name);
 		return -ENOMEM;
-	party_attach_slot(parties, party);
+	}
 	__atomic_store_n(&parties->count, id + 1, __ATOMIC_RELEASE);
 	*place = id + 1;
 	return id;
@@ -158,29 +174,81 @@ static struct party *party_of(const struct engine *engine, uint32_t id)
 	return id < __atomic_load_n(&parties->count, __ATOMIC_ACQUIRE) ? party_get(parties, id) : NULL;
 }
 
-/* One more call within the capacity: never more than that, whatever other workers do meanwhile. */
-static bool capacity_take(struct party *party)
+/* This worker's own count of a gateway; NULL for a phone. */
+static struct gateway_cell *cell_of(const struct engine *engine, const struct party *party)
+{
+	return party->cell != NULL ? &party->cell[engine->worker] : NULL;
+}
+
+/* The cell has one writer, so a load and a store do. */
+static void cell_add(_Atomic uint64_t *value, uint64_t n)
+{
+	atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static bool phone_take(struct party *party)
 {
 	uint32_t capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
-	uint32_t current = atomic_load_explicit(&party->current, memory_order_relaxed);
+	uint32_t calls = atomic_load_explicit(&party->phone_calls, memory_order_relaxed);
 
 	do {
-		if (capacity != 0 && current >= capacity)
+		if (capacity != 0 && calls >= capacity)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&party->current, &current, current + 1, memory_order_relaxed,
+	} while (!atomic_compare_exchange_weak_explicit(&party->phone_calls, &calls, calls + 1, memory_order_relaxed,
 							memory_order_relaxed));
 	return true;
 }
 
-static void capacity_give(struct party *party)
+static void phone_give(struct party *party)
 {
-	uint32_t current = atomic_load_explicit(&party->current, memory_order_relaxed);
+	uint32_t calls = atomic_load_explicit(&party->phone_calls, memory_order_relaxed);
 
 	do {
-		if (current == 0)
+		if (calls == 0)
 			return;
-	} while (!atomic_compare_exchange_weak_explicit(&party->current, &current, current - 1, memory_order_relaxed,
+	} while (!atomic_compare_exchange_weak_explicit(&party->phone_calls, &calls, calls - 1, memory_order_relaxed,
 							memory_order_relaxed));
+}
+
+static uint64_t calls_of_all(const struct engine *engine, const struct party *party)
+{
+	uint64_t calls = party_calls(party, engine->worker);
+
+	for (unsigned int w = 0; w < engine->workers; w++)
+		if (w != engine->worker)
+			calls += party_calls(party, w);
+	return calls;
+}
+
+static void capacity_give(const struct engine *engine, struct party *party)
+{
+	struct gateway_cell *cell = cell_of(engine, party);
+
+	if (cell == NULL)
+		phone_give(party);
+	else if (party_calls(party, engine->worker) > 0)
+		cell_add(&cell->calls, (uint64_t)-1);
+}
+
+/*
+ * One more call within the capacity: never more than that, whatever other workers do meanwhile. Each counts its call
+ * first and looks at the others' counts then, so of two that want the last place at least one sees the other; it
+ * can happen that both do.
+ */
+static bool capacity_take(const struct engine *engine, struct party *party)
+{
+	uint32_t capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
+
+	if (party->cell == NULL)
+		return phone_take(party);
+	cell_add(&cell_of(engine, party)->calls, 1);
+	if (capacity == 0)
+		return true;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (calls_of_all(engine, party) <= capacity)
+		return true;
+	capacity_give(engine, party);
+	return false;
 }
 
 /*
@@ -204,66 +272,59 @@ static bool rate_take(struct party *party, uint64_t now_us)
 	return true;
 }
 
-static enum gateway_verdict party_admit(struct party *party, uint64_t now_us)
+static enum gateway_verdict party_admit(const struct engine *engine, struct party *party)
 {
 	if (!atomic_load_explicit(&party->enabled, memory_order_relaxed) ||
-	    atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) > now_us)
+	    atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) > engine->now_us)
 		return GATEWAY_DISABLED;
-	if (!capacity_take(party))
+	if (!capacity_take(engine, party))
 		return GATEWAY_FULL;
-	if (!rate_take(party, now_us)) {
-		capacity_give(party);
+	if (!rate_take(party, engine->now_us)) {
+		capacity_give(engine, party);
 		return GATEWAY_OVER_RATE;
 	}
 	return GATEWAY_OK;
 }
 
-/* This worker's own statistics of a gateway; NULL for a phone. */
-static struct gateway_cell *cell_of(const struct engine *engine, const struct party *party)
+static void admit_standing(const struct engine *engine, struct party *party)
 {
-	return party->slot != NULL ? &party->slot->worker[engine->worker] : NULL;
-}
+	struct gateway_cell *cell = cell_of(engine, party);
 
-/* The cell has one writer, so a load and a store do. */
-static void cell_add(_Atomic uint64_t *value, uint64_t n)
-{
-	atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);
+	if (cell != NULL)
+		cell_add(&cell->calls, 1);
+	else
+		atomic_fetch_add_explicit(&party->phone_calls, 1, memory_order_relaxed);
 }
 
 enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing)
 {
 	struct party *party = party_of(engine, id);
-	enum gateway_verdict verdict = GATEWAY_OK;
+	enum gateway_verdict verdict;
 	struct gateway_cell *cell;
 
 	if (party == NULL)
 		return GATEWAY_OK;
+	if (standing) {
+		admit_standing(engine, party);
+		return GATEWAY_OK;
+	}
+	verdict = party_admit(engine, party);
 	cell = cell_of(engine, party);
-	if (standing)
-		atomic_fetch_add_explicit(&party->current, 1, memory_order_relaxed);
-	else
-		verdict = party_admit(party, engine->now_us);
 	if (cell == NULL)
 		return verdict;
-	if (!standing) {
-		cell_add(&cell->attempts, 1);
-		atomic_store_explicit(&cell->last_attempt_us, engine->now_us, memory_order_relaxed);
-	}
-	cell_add(verdict == GATEWAY_OK ? &cell->calls : &cell->refused, 1);
+	cell_add(&cell->attempts, 1);
+	atomic_store_explicit(&cell->last_attempt_us, engine->now_us, memory_order_relaxed);
+	if (verdict != GATEWAY_OK)
+		cell_add(&cell->refused, 1);
 	return verdict;
 }
 
 void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id)
 {
 	struct party *party = party_of(engine, id);
-	struct gateway_cell *cell;
 
-	if (party == NULL)
-		return;
-	capacity_give(party);
-	cell = cell_of(engine, party);
-	if (cell != NULL && atomic_load_explicit(&cell->calls, memory_order_relaxed) > 0)
-		cell_add(&cell->calls, (uint64_t)-1);
+	if (party != NULL)
+		capacity_give(engine, party);
 }
 
 void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, unsigned int code,
@@ -276,7 +337,6 @@ void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, 
 		return;
 	cell = cell_of(engine, party);
 	if (code >= 200 && code < 300) {
-		atomic_fetch_add_explicit(&party->carried, 1, memory_order_relaxed);
 		if (cell != NULL)
 			cell_add(&cell->answered, 1);
 	} else if (retry_after_s > 0 && party->kind == PARTY_ROUTING) {

@@ -4,9 +4,10 @@
  * and from and to phones, by capacity, calls per second and Retry-After bans.
  *
  * Each gateway and phone is a "party" with an id that stays the same for the life of the process, whatever is
- * reloaded; parties are never freed or moved. Limits are replaced at reload by the housekeeping thread, the load is
- * counted by all workers with atomic operations, so that a limit is kept exactly however many workers share it.
- * What operators see (common/layout/gateway_status.h) is written beside it, each worker in its own cell.
+ * reloaded; parties are never freed or moved. Limits are replaced at reload by the housekeeping thread. Each worker
+ * counts a gateway's calls in a cell of its own (common/layout/gateway_status.h, where operators see them, too), so
+ * that a call writes nothing that another worker writes; only a gateway with a limit costs a look at the cells of
+ * the others, and then the limit is never passed, however many workers share it.
  */
 #ifndef TANDEM_SIGNALING_GATEWAY_H
 #define TANDEM_SIGNALING_GATEWAY_H
@@ -22,17 +23,17 @@
 
 enum party_kind { PARTY_MAPPING, PARTY_ROUTING, PARTY_PHONE };
 
-/* One cache line: everything an admission reads and writes. */
+/* One cache line: what an admission reads. Only a rate limit, and a phone's calls, are written to it. */
 struct party {
-	_Alignas(64) _Atomic uint32_t current; /* calls standing or being set up */
-	_Atomic uint32_t capacity;             /* 0 = no limit */
-	_Atomic uint32_t calls_per_second;     /* 0 = no limit */
-	_Atomic uint32_t carried;              /* answered calls so far: evens out equal gateways */
-	_Atomic uint64_t full_ns;              /* token bucket: when it will be full again, monotonic */
-	_Atomic uint64_t ban_until_us;         /* Retry-After; 0 = none */
-	struct gateway_slot *slot;             /* statistics; NULL for phones and in unit tests without a segment */
-	const char *name;                      /* zero-terminated, the party's own */
-	uint8_t kind;                          /* enum party_kind */
+	_Alignas(64) _Atomic uint32_t capacity; /* 0 = no limit */
+	_Atomic uint32_t calls_per_second;      /* 0 = no limit */
+	_Atomic uint64_t full_ns;               /* token bucket: when it will be full again, monotonic */
+	_Atomic uint64_t ban_until_us;          /* Retry-After; 0 = none */
+	struct gateway_cell *cell;              /* [CONFIG_MAX_WORKERS]; NULL for phones */
+	struct gateway_cell *own_cells;         /* the same, when the segment has none for it */
+	const char *name;                       /* zero-terminated, the party's own */
+	_Atomic uint32_t phone_calls; /* a phone's calls: phones are too many for cells, and too small to meet at */
+	uint8_t kind;                 /* enum party_kind */
 	_Atomic uint8_t enabled;
 };
 static_assert(sizeof(struct party) == 64, "one cache line");
@@ -67,6 +68,17 @@ void party_limit(struct party *party, const struct party_limits *limits);
 static inline struct party *party_get(const struct parties *parties, uint32_t id)
 {
 	return &parties->chunk[id / PARTY_CHUNK][id % PARTY_CHUNK];
+}
+
+/* A gateway's calls that a worker carries, and how many it has carried that were answered; nought for a phone. */
+static inline uint32_t party_calls(const struct party *party, unsigned int worker)
+{
+	return party->cell ? (uint32_t)atomic_load_explicit(&party->cell[worker].calls, memory_order_relaxed) : 0;
+}
+
+static inline uint64_t party_carried(const struct party *party, unsigned int worker)
+{
+	return party->cell ? atomic_load_explicit(&party->cell[worker].answered, memory_order_relaxed) : 0;
 }
 
 /* ---- the engine's ---- */

@@ -195,17 +195,18 @@ void route_table_free(struct route_table *table)
 	free(table);
 }
 
-/* A route with its load at the moment of the choice. */
+/* A route with its load at the moment of the choice: this worker's part of it, which stands for the whole. */
 struct candidate {
 	const struct route *route;
-	uint32_t current, capacity, carried;
+	uint32_t calls, capacity;
+	uint64_t carried;
 };
 
 static bool candidate_before(const struct candidate *a, const struct candidate *b)
 {
 	/* Ratios by cross multiplication; without a capacity the ratio is nought. */
-	uint64_t load_a = a->capacity ? (uint64_t)a->current * (b->capacity ? b->capacity : 1) : 0;
-	uint64_t load_b = b->capacity ? (uint64_t)b->current * (a->capacity ? a->capacity : 1) : 0;
+	uint64_t load_a = a->capacity ? (uint64_t)a->calls * (b->capacity ? b->capacity : 1) : 0;
+	uint64_t load_b = b->capacity ? (uint64_t)b->calls * (a->capacity ? a->capacity : 1) : 0;
 
 	if (a->route->priority != b->route->priority)
 		return a->route->priority < b->route->priority;
@@ -216,11 +217,12 @@ static bool candidate_before(const struct candidate *a, const struct candidate *
 	return a->route->rank < b->route->rank;
 }
 
-static bool candidate_ready(struct candidate *candidate, const struct party *party, uint64_t now_us)
+static bool candidate_ready(struct candidate *candidate, const struct party *party, unsigned int worker,
+			    uint64_t now_us)
 {
-	candidate->current = atomic_load_explicit(&party->current, memory_order_relaxed);
+	candidate->calls = party_calls(party, worker);
 	candidate->capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
-	candidate->carried = atomic_load_explicit(&party->carried, memory_order_relaxed);
+	candidate->carried = party_carried(party, worker);
 	return atomic_load_explicit(&party->enabled, memory_order_relaxed) &&
 	       atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) <= now_us;
 }
@@ -235,7 +237,7 @@ static bool already_chosen(const struct route_result *result, uint32_t id)
 
 /* The gateways of one prefix, best first, behind those of longer ones. */
 static void level_append(const struct route_table *table, const struct route_node *node, const struct parties *parties,
-			 uint64_t now_us, struct route_result *result)
+			 unsigned int worker, uint64_t now_us, struct route_result *result)
 {
 	struct candidate best[ROUTE_MAX];
 	unsigned int count = 0, room = ROUTE_MAX - result->count;
@@ -246,7 +248,7 @@ static void level_append(const struct route_table *table, const struct route_nod
 
 		result->matched++;
 		if (already_chosen(result, next.route->id) ||
-		    !candidate_ready(&next, party_get(parties, next.route->id), now_us))
+		    !candidate_ready(&next, party_get(parties, next.route->id), worker, now_us))
 			continue;
 		while (at > 0 && candidate_before(&next, &best[at - 1]))
 			at--;
@@ -262,7 +264,7 @@ static void level_append(const struct route_table *table, const struct route_nod
 }
 
 void route_table_select(const struct route_table *table, const struct parties *parties, const char *number, size_t len,
-			uint64_t now_us, struct route_result *result)
+			unsigned int worker, uint64_t now_us, struct route_result *result)
 {
 	uint32_t path[DEPTH_MAX + 1], node = 0;
 	unsigned int depth = 0;
@@ -279,12 +281,13 @@ void route_table_select(const struct route_table *table, const struct parties *p
 		path[++depth] = node;
 	}
 	for (int d = (int)depth; d >= 0; d--)
-		level_append(table, &table->nodes[path[d]], parties, now_us, result);
+		level_append(table, &table->nodes[path[d]], parties, worker, now_us, result);
 }
 
 void route_select(const struct engine *engine, const char *number, size_t len, struct route_result *result)
 {
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 
-	route_table_select(snapshot->routes, snapshot->state->parties, number, len, engine->now_us, result);
+	route_table_select(snapshot->routes, snapshot->state->parties, number, len, engine->worker, engine->now_us,
+			   result);
 }

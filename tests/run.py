@@ -114,8 +114,9 @@ def run_system(folder, marker, only, tally):
 
 
 def run_instructions(tally):
-    """The guard against slow-downs, and the proof that it finds one."""
-    for name, options in (("compared with the baseline", []), ("a deliberate slow-down is found", ["--show-it-bites"])):
+    """The guard against slow-downs, the proof that it finds one, and that calls and packets lock nothing."""
+    for name, options in (("compared with the baseline", []), ("a deliberate slow-down is found", ["--show-it-bites"]),
+                          ("nothing shared is locked", ["--atomics"])):
         step(f"instructions: {name}")
         done = subprocess.run([os.path.join(TOP, "bench", "instructions"), *options])
         tally.count(f"instructions: {name}", done.returncode == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <pthread.h>
 
 #include "../check.h"
 #include "fixture.h"
@@ -60,6 +61,68 @@ static void test_capacity(void)
 	fixture_fini(&f);
 }
 
+#define WORKERS 4
+#define PLACES  3
+
+static _Atomic int inside, most;
+
+/* A worker that lets calls in and out as fast as it can. */
+static void *worker_thread(void *context)
+{
+	struct engine engine = f.engine;
+	uint32_t id = gateway_id(GATEWAY_CALLER, "acme"), held = 0, let_in = 0;
+
+	engine.worker = (unsigned int)(uintptr_t)context;
+	for (int i = 0; i < 20000; i++) {
+		if (held < 2 && gateway_admit(&engine, GATEWAY_CALLER, id, false) == GATEWAY_OK) {
+			int now = atomic_fetch_add(&inside, 1) + 1, before = atomic_load(&most);
+
+			while (now > before && !atomic_compare_exchange_weak(&most, &before, now))
+				;
+			held++;
+			let_in++;
+		} else if (held > 0) {
+			atomic_fetch_sub(&inside, 1);
+			gateway_release(&engine, GATEWAY_CALLER, id);
+			held--;
+		}
+	}
+	for (; held > 0; held--) {
+		atomic_fetch_sub(&inside, 1);
+		gateway_release(&engine, GATEWAY_CALLER, id);
+	}
+	return (void *)(uintptr_t)let_in;
+}
+
+static void test_capacity_of_all_workers(void)
+{
+	pthread_t thread[WORKERS];
+	uintptr_t all = 0;
+	uint32_t id;
+
+	fixture_init(&f);
+	reload(PLACES, 0, true);
+	f.engine.workers = WORKERS;
+	for (uintptr_t w = 0; w < WORKERS; w++)
+		CHECK_INT(pthread_create(&thread[w], NULL, worker_thread, (void *)w), 0);
+	for (unsigned int w = 0; w < WORKERS; w++) {
+		void *let_in;
+
+		pthread_join(thread[w], &let_in);
+		all += (uintptr_t)let_in;
+	}
+	CHECK(all > PLACES);
+	CHECK(atomic_load(&most) <= PLACES);
+	/* Nothing has been lost or doubled: all places are free, and no more than that. */
+	id = gateway_id(GATEWAY_CALLER, "acme");
+	for (unsigned int i = 0; i < PLACES; i++) {
+		f.engine.worker = i;
+		CHECK_INT(admit(id), GATEWAY_OK);
+	}
+	CHECK_INT(admit(id), GATEWAY_FULL);
+	fixture_fini(&f);
+}
+
 static void test_standing_calls(void)
 {
 	uint32_t id;
@@ -75,7 +138,7 @@ static void test_standing_calls(void)
 	CHECK_INT(admit(id), GATEWAY_OK); /* the token was not used by the standing ones */
 	for (int i = 0; i < 9; i++)
 		gateway_release(&f.engine, GATEWAY_CALLER, id); /* more than there are does not wrap */
-	CHECK_INT(atomic_load(&party_get(f.state.parties, id)->current), 0);
+	CHECK_INT(party_calls(party_get(f.state.parties, id), 0), 0);
 	fixture_fini(&f);
 }
 
@@ -92,7 +155,7 @@ static void test_rate(void)
 		passed += admit(id) == GATEWAY_OK;
 	CHECK_INT(passed, 50);
 	CHECK_INT(admit(id), GATEWAY_OVER_RATE);
-	CHECK_INT(atomic_load(&party_get(f.state.parties, id)->current), 50);
+	CHECK_INT(party_calls(party_get(f.state.parties, id), 0), 50);
 	/* Then one every 20 ms. */
 	passed = 0;
 	for (int ms = 0; ms < 2000; ms++) {
@@ -139,7 +202,7 @@ static void test_retry_after(void)
 	f.engine.now_us += 10 * US_PER_S;
 	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
 	gateway_report(&f.engine, GATEWAY_CALLEE, id, 200, 0);
-	CHECK_INT(atomic_load(&party_get(f.state.parties, id)->carried), 1);
+	CHECK_INT(party_carried(party_get(f.state.parties, id), 0), 1);
 	gateway_report(&f.engine, GATEWAY_CALLEE, id, 503, UINT32_MAX);
 	CHECK(atomic_load(&party_get(f.state.parties, id)->ban_until_us) <= f.engine.now_us + 3600 * US_PER_S);
 	fixture_fini(&f);
@@ -184,6 +247,7 @@ static void test_ranges_of_users(void)
 
 static const struct check_case cases[] = {
     {"capacity, over a reload", test_capacity},
+    {"capacity, shared by workers", test_capacity_of_all_workers},
     {"calls found at start", test_standing_calls},
     {"calls per second", test_rate},
     {"disabled, unknown, removed", test_disabled_and_unknown},

@@ -47,7 +47,7 @@ static const char *chosen(const char *number)
 	static char text[2048];
 	struct route_result result;
 
-	route_table_select(table, parties, number, strlen(number), 1000, &result);
+	route_table_select(table, parties, number, strlen(number), 0, 1000, &result);
 	text[0] = '\0';
 	for (unsigned int i = 0; i < result.count; i++) {
 		strcat(text, i ? " " : "");
@@ -86,15 +86,15 @@ static void test_order_within_a_prefix(void)
 	gateway[0].capacity = 10;
 	gateway[1].capacity = 100;
 	build(4);
-	CHECK_CHOICE("49", "w x y z");                               /* equal load: by name */
-	atomic_store(&party_get(parties, entry[1].id)->current, 20); /* y: 20 % */
-	atomic_store(&party_get(parties, entry[0].id)->current, 1);  /* z: 10 % */
+	CHECK_CHOICE("49", "w x y z");                                   /* equal load: by name */
+	atomic_store(&party_get(parties, entry[1].id)->cell->calls, 20); /* y: 20 % */
+	atomic_store(&party_get(parties, entry[0].id)->cell->calls, 1);  /* z: 10 % */
 	CHECK_CHOICE("49", "w x z y");
-	atomic_store(&party_get(parties, entry[1].id)->current, 10); /* both 10 %: the fewer calls carried */
-	atomic_store(&party_get(parties, entry[1].id)->carried, 7);
-	atomic_store(&party_get(parties, entry[0].id)->carried, 8);
+	atomic_store(&party_get(parties, entry[1].id)->cell->calls, 10); /* both 10 %: the fewer calls carried */
+	atomic_store(&party_get(parties, entry[1].id)->cell->answered, 7);
+	atomic_store(&party_get(parties, entry[0].id)->cell->answered, 8);
 	CHECK_CHOICE("49", "w x y z");
-	atomic_store(&party_get(parties, entry[1].id)->carried, 9);
+	atomic_store(&party_get(parties, entry[1].id)->cell->answered, 9);
 	CHECK_CHOICE("49", "w x z y");
 	drop();
 }
@@ -112,10 +112,10 @@ static void test_passed_over(void)
 	CHECK_CHOICE("49", "a b");
 	atomic_store(&party_get(parties, entry[0].id)->enabled, 0);
 	atomic_store(&party_get(parties, entry[1].id)->enabled, 0);
-	route_table_select(table, parties, "49", 2, 1000, &result);
+	route_table_select(table, parties, "49", 2, 0, 1000, &result);
 	CHECK_INT(result.count, 0);
 	CHECK_INT(result.matched, 2);
-	route_table_select(table, parties, "1", 1, 1000, &result);
+	route_table_select(table, parties, "1", 1, 0, 1000, &result);
 	CHECK_INT(result.matched, 0);
 	drop();
 }
@@ -131,7 +131,7 @@ static void test_more_than_fit(void)
 	build(GATEWAYS);
 	struct route_result result;
 
-	route_table_select(table, parties, "4", 1, 1000, &result);
+	route_table_select(table, parties, "4", 1, 0, 1000, &result);
 	CHECK_INT(result.count, ROUTE_MAX);
 	for (unsigned int i = 0; i < result.count; i++)
 		CHECK_INT(result.gateway[i], entry[GATEWAYS - 1 - i].id);
@@ -215,7 +215,7 @@ static void test_against_reference(void)
 				expected[matches++] = i;
 		reference_number = number;
 		qsort(expected, matches, sizeof(expected[0]), reference_order);
-		route_table_select(table, parties, number, strlen(number), 1000, &result);
+		route_table_select(table, parties, number, strlen(number), 0, 1000, &result);
 		CHECK_INT(result.count, matches);
 		for (unsigned int i = 0; i < matches && i < result.count; i++)
 			CHECK_INT(result.gateway[i], entry[expected[i]].id);
