@@ -9,15 +9,13 @@
 #include "common/log.h"
 #include "common/rings.h"
 #include "dtmf.h"
+#include "proto/media_report.h"
 #include "proto/messages.h"
 #include "proto/messages.pb-c.h"
 #include "record.h"
 #include "stream.h"
 
 #define MESSAGES_PER_POLL 32
-#define ARENA_BYTES       16384
-#define CLOCK_RATE_MAX    384000
-#define SILENCE_LIMIT_MAX (86400u * 1000u)
 
 /* ---- saying ----------------------------------------------------------------------------------------------------- */
 
@@ -42,12 +40,14 @@ static struct media_link *link_of(struct media_core *core, uint32_t slot)
 
 bool links_started(struct media_core *core, uint32_t slot, enum media_leg_index leg)
 {
-	Tandem__MediaStarted started = TANDEM__MEDIA_STARTED__INIT;
+	struct media_started started = {
+	    .session = slot, .id = core->session[slot].id, .from_callee = leg == LEG_CALLEE};
+	struct media_link *link = link_of(core, slot);
+	uint8_t *to = ring_reserve(&link->to, MEDIA_REPORT_MAX);
 
-	started.session = slot;
-	started.id = core->session[slot].id;
-	started.from_callee = leg == LEG_CALLEE;
-	return say(link_of(core, slot), MESSAGE_MEDIA_STARTED, &started.base);
+	if (to)
+		ring_publish(&link->to, MESSAGE_MEDIA_STARTED, media_started_write(&started, to));
+	return to != NULL;
 }
 
 bool links_silent(struct media_core *core, uint32_t slot, uint32_t silent_ms)
@@ -87,72 +87,25 @@ bool links_resync(struct media_core *core, unsigned int signaling_worker)
 
 /* ---- listening -------------------------------------------------------------------------------------------------- */
 
-/* Absent is no address; anything but 4 or 16 bytes, or a port beyond 65535, is an error. */
-static int address_read(struct net_addr *to, const Tandem__Address *from)
-{
-	*to = (struct net_addr){0};
-	if (!from || from->ip.len == 0)
-		return 0;
-	if ((from->ip.len != 4 && from->ip.len != 16) || from->port > UINT16_MAX)
-		return -EBADMSG;
-	memcpy(to->ip, from->ip.data, from->ip.len);
-	to->family = from->ip.len == 4 ? NET_IP4 : NET_IP6;
-	to->port = (uint16_t)from->port;
-	return 0;
-}
-
-static int leg_read(struct media_leg_request *to, const Tandem__MediaLeg *from)
-{
-	if (!from || address_read(&to->local, from->local) || address_read(&to->remote, from->remote) ||
-	    address_read(&to->remote_rtcp, from->remote_rtcp) || (uint32_t)from->direction > 3 ||
-	    from->dtmf_payload_type > 127)
-		return -EBADMSG;
-	if (to->remote_rtcp.family == NET_NONE && to->remote.family != NET_NONE && to->remote.port < UINT16_MAX) {
-		to->remote_rtcp = to->remote;
-		to->remote_rtcp.port++;
-	}
-	to->clock_rate = from->clock_rate <= CLOCK_RATE_MAX ? from->clock_rate : 0; /* it comes from the peer's SDP */
-	to->generation = from->generation;
-	to->direction = (uint8_t)from->direction;
-	to->dtmf_payload_type = (uint8_t)from->dtmf_payload_type;
-	to->behind_nat = from->behind_nat;
-	return 0;
-}
-
-static int request_read(struct media_request *to, const Tandem__MediaOpen *from)
-{
-	if (!from || leg_read(&to->leg[LEG_CALLER], from->caller) || leg_read(&to->leg[LEG_CALLEE], from->callee) ||
-	    from->silence_watch > SILENCE_NONE || from->tos > UINT8_MAX || from->silence_limit_ms > SILENCE_LIMIT_MAX)
-		return -EBADMSG;
-	to->slot = from->session;
-	to->id = from->id;
-	to->silence_limit_ms = from->silence_limit_ms;
-	to->silence_watch = (uint8_t)from->silence_watch;
-	to->tos = (uint8_t)from->tos;
-	to->answered = from->answered;
-	return 0;
-}
-
 static int on_open(struct media_links *links, unsigned int peer, const struct ring_message *message, uint64_t now_us)
 {
-	Tandem__MediaOpen *open = tandem__media_open__unpack(&links->arena.allocator, message->len, message->body);
-	struct media_request request = {.signaling_worker = (uint8_t)peer};
-	int error = request_read(&request, open);
+	struct media_request request;
+	int error = media_open_read(&request, message->body, message->len);
 
+	request.signaling_worker = (uint8_t)peer;
 	return error ? error : sessions_apply(links->core, &request, now_us);
 }
 
 static int on_update(struct media_links *links, unsigned int peer, const struct ring_message *message, uint64_t now_us)
 {
-	Tandem__MediaUpdate *update =
-	    tandem__media_update__unpack(&links->arena.allocator, message->len, message->body);
-	struct media_request request = {.signaling_worker = (uint8_t)peer};
-	int error = update ? request_read(&request, update->session) : -EBADMSG;
+	struct media_request request;
+	int error = media_update_read(&request, message->body, message->len);
 
+	request.signaling_worker = (uint8_t)peer;
 	return error ? error : sessions_apply(links->core, &request, now_us);
 }
 
-static void direction_write(Tandem__MediaDirection *to, const struct media_session *session, enum media_leg_index leg)
+static void figures_of(struct call_direction_figures *to, const struct media_session *session, enum media_leg_index leg)
 {
 	const struct media_leg_hot *hot = &session->hot[leg];
 
@@ -169,29 +122,27 @@ static void direction_write(Tandem__MediaDirection *to, const struct media_sessi
 /* Answer first, then forget: killed in between, we are asked again and answer again. */
 static int on_close(struct media_links *links, unsigned int peer, const struct ring_message *message, uint64_t now_us)
 {
-	Tandem__MediaClose *ask = tandem__media_close__unpack(&links->arena.allocator, message->len, message->body);
-	Tandem__MediaClosed closed = TANDEM__MEDIA_CLOSED__INIT;
-	Tandem__MediaStatistics statistics = TANDEM__MEDIA_STATISTICS__INIT;
-	Tandem__MediaDirection direction[LEG_COUNT] = {TANDEM__MEDIA_DIRECTION__INIT, TANDEM__MEDIA_DIRECTION__INIT};
-	struct media_session *session;
+	struct ring_producer *to = &links->link[peer].to;
+	struct media_close ask;
+	struct media_closed closed = {.has_figures = {true, true}};
 
-	if (!ask)
+	if (media_close_read(&ask, message->body, message->len) < 0)
 		return -EBADMSG;
-	closed.session = ask->session;
-	closed.id = ask->id;
-	closed.statistics = &statistics;
-	statistics.caller_to_callee = &direction[LEG_CALLER];
-	statistics.callee_to_caller = &direction[LEG_CALLEE];
-	session = sessions_find(links->core, ask->session, ask->id);
-	if (session) {
-		dtmf_flush(links->core, ask->session);
-		for (unsigned int leg = 0; leg < LEG_COUNT; leg++)
-			direction_write(&direction[leg], session, leg);
-	}
-	if (!say(&links->link[peer], MESSAGE_MEDIA_CLOSED, &closed.base))
-		return -EAGAIN;
+	struct media_session *session = sessions_find(links->core, ask.session, ask.id);
+
 	if (session)
-		session_end(links->core, ask->session, COUNTER_media_sessions_closed);
+		dtmf_flush(links->core, ask.session);
+	uint8_t *body = ring_reserve(to, MEDIA_REPORT_MAX);
+
+	if (!body)
+		return -EAGAIN;
+	closed.session = ask.session;
+	closed.id = ask.id;
+	for (unsigned int leg = 0; session && leg < LEG_COUNT; leg++)
+		figures_of(&closed.figures[leg], session, leg);
+	ring_publish(to, MESSAGE_MEDIA_CLOSED, media_closed_write(&closed, body));
+	if (session)
+		session_end(links->core, ask.session, COUNTER_media_sessions_closed);
 	return 0;
 }
 
@@ -209,7 +160,6 @@ static int handle(struct media_links *links, unsigned int peer, const struct rin
 
 	if (message->type < MESSAGE_TYPE_COUNT && handlers[message->type])
 		error = handlers[message->type](links, peer, message, now_us);
-	pb_arena_reset(&links->arena);
 	if (error == -EBADMSG)
 		counter_inc(links->core->row, COUNTER_media_bad_message);
 	return error;
@@ -261,13 +211,12 @@ unsigned int links_poll(struct media_links *links, uint64_t now_us)
 int links_open(struct media_links *links, const struct config *config, struct media_core *core)
 {
 	unsigned int count = rings_threads(config, ROLE_SIGNALING);
-	int error;
+	int error = 0;
 
 	*links = (struct media_links){.core = core};
 	links->link = calloc(count ? count : 1, sizeof(*links->link));
 	if (!links->link)
 		return -ENOMEM;
-	error = pb_arena_init(&links->arena, ARENA_BYTES);
 	for (unsigned int peer = 0; error == 0 && peer < count; peer++) {
 		error = rings_consumer(&links->link[peer].from, NULL, config, ROLE_SIGNALING, peer, ROLE_MEDIA,
 				       core->worker);
@@ -283,7 +232,6 @@ int links_open(struct media_links *links, const struct config *config, struct me
 
 void links_close(struct media_links *links)
 {
-	pb_arena_fini(&links->arena);
 	free(links->link);
 	*links = (struct media_links){0};
 }

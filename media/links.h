@@ -8,7 +8,6 @@
 #define TANDEM_MEDIA_LINKS_H
 
 #include "common/config.h"
-#include "common/pb_arena.h"
 #include "common/ring.h"
 #include "session.h"
 
@@ -22,7 +21,6 @@ struct media_links {
 	struct media_core *core;
 	struct media_link *link; /* one a signaling worker */
 	unsigned int count;
-	struct pb_arena arena;
 	uint64_t life; /* of the next Resync; never the same twice */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sessions of one media worker: opening, changing and closing them as signaling says, in records that outlive
- * the process (common/layout/media_session.h). No DPDK, sockets or protobuf here.
+ * the process (common/layout/media_session.h). No DPDK and no sockets here.
  *
  * Everything is idempotent: signaling's messages come at least once. All functions belong to the worker's thread,
  * except sessions_restore(), which runs before the threads start.
@@ -19,6 +19,7 @@
 #include "common/status.h"
 #include "common/timer_wheel.h"
 #include "port_map.h"
+#include "proto/media_request.h"
 
 struct media_core;
 struct relay_verdict;
@@ -73,24 +74,6 @@ struct media_core {
 	struct media_peer peer[CONFIG_MAX_WORKERS];
 	struct media_kept kept[MEDIA_KEPT]; /* by slot and leg */
 	unsigned int kept_swept;            /* the place that was looked at last */
-};
-
-struct media_leg_request {
-	struct net_addr local, remote, remote_rtcp; /* the latter two: family NET_NONE = not known */
-	uint32_t clock_rate, generation;
-	uint8_t direction, dtmf_payload_type;
-	bool behind_nat;
-};
-
-/* MediaOpen or MediaUpdate, checked for form. */
-struct media_request {
-	uint32_t slot;
-	uint64_t id;
-	struct media_leg_request leg[LEG_COUNT];
-	uint32_t silence_limit_ms;
-	uint8_t silence_watch, tos;
-	uint8_t signaling_worker;
-	bool answered;
 };
 
 /* What has to be known, too, before `core` is used: session, slots, map, timer, row, notify, worker, signaling, peers.

@@ -106,6 +106,8 @@ struct calls {
 	struct rtp_ports *ports;
 	struct sip_digest *digest;
 	struct sdp_session sdp; /* the description being worked on */
+	struct sip_text sdp_text;
+	const struct sip_message *sdp_of; /* whose it is, between call_media_prepare() and the INVITE that follows it */
 	struct sdp_rewrite put;
 	char body[ENGINE_MESSAGE_MAX];
 	char route[DIALOG_ROUTE_MAX];
@@ -131,7 +133,7 @@ enum call_event_type {
 	CALL_EVENT_COUNT
 };
 
-struct Tandem__MediaStatistics;
+struct media_closed;
 
 struct call_event {
 	enum call_event_type type;
@@ -139,7 +141,7 @@ struct call_event {
 	struct transaction *transaction;
 	struct sip_message *message;
 	const struct sip_flow *flow;
-	const struct Tandem__MediaStatistics *statistics; /* CALL_EVENT_MEDIA_CLOSED; may be NULL */
+	const struct media_closed *closed; /* CALL_EVENT_MEDIA_CLOSED */
 };
 
 /* ---- call.c ---- */
@@ -252,10 +254,9 @@ void call_build_allow(struct sip_builder *b);
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);
 
 /* ---- call_media.c ---- */
-#define MEDIA_MESSAGE_MAX 512u /* bytes of the longest message to media: numbers and addresses only */
 /*
- * Who carries the audio of the attempt to come, and the ports for it. 0; -EINVAL: the caller's offer makes no sense
- * or has no audio (488); -ENOBUFS: no ports.
+ * Who carries the audio of the attempt to come, and the ports for it; its INVITE is built next (the offer is not parsed
+ * again). 0; -EINVAL: the caller's offer makes no sense or has no audio (488); -ENOBUFS: no ports.
  */
 int call_media_prepare(struct call *call, struct sip_message *invite, const char *callee_network,
 		       enum media_mode callee_mode, bool callee_nat);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/layout/media_session.h"
+#include "proto/media_report.h"
+#include "proto/media_request.h"
 #include "proto/messages.h"
 #include "proto/messages.pb-c.h"
 #include "signaling/call.h"
@@ -81,21 +83,21 @@ static int take_port(struct call *call, enum call_side side, const char *network
 	return 0;
 }
 
-static bool read_offer(struct call *call, struct sip_message *invite, bool *present)
+/* Parse what a message describes, unless that has just been done. 0; -ENOENT: it describes nothing; -EINVAL. */
+static int read_description(struct calls *calls, struct sip_message *message)
 {
-	struct sip_text body;
-	int error = sip_message_sdp(invite, &body);
+	bool known = calls->sdp_of == message;
+	int error = known ? 0 : sip_message_sdp(message, &calls->sdp_text);
 
-	*present = error == 0;
-	if (error == -ENOENT)
-		return true;
-	return error == 0 && sdp_parse(&call->engine->calls->sdp, body) == 0;
+	calls->sdp_of = NULL;
+	if (known || error == -ENOENT)
+		return error;
+	return error < 0 || sdp_parse(&calls->sdp, calls->sdp_text) < 0 ? -EINVAL : 0;
 }
 
-static enum net_family offer_family(const struct call *call, bool present)
+static enum net_family offer_family(const struct call *call, int audio)
 {
 	const struct sdp_session *sdp = &call->engine->calls->sdp;
-	int audio = present ? sdp_first_audio(sdp) : -ENOENT;
 	struct net_addr addr = {0};
 
 	if (audio >= 0)
@@ -128,16 +130,14 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
 		       enum media_mode callee_mode, bool callee_nat)
 {
 	struct call_record *record = call->record;
-	const struct sdp_session *sdp = &call->engine->calls->sdp;
-	bool present;
+	struct calls *calls = call->engine->calls;
+	const struct sdp_session *sdp = &calls->sdp;
+	int offer = read_description(calls, invite);
+	int audio = offer == 0 ? sdp_first_audio(sdp) : -ENOENT;
 
-	if (!read_offer(call, invite, &present))
+	if (offer == -EINVAL || (offer == 0 && audio < 0))
 		return -EINVAL;
-	int audio = present ? sdp_first_audio(sdp) : -ENOENT;
-
-	if (present && audio < 0)
-		return -EINVAL;
-	enum net_family family = offer_family(call, present);
+	enum net_family family = offer_family(call, audio);
 	struct media_case c = {
 	    .caller = (enum media_mode)call->caller_media_mode,
 	    .callee = callee_mode,
@@ -151,12 +151,11 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
 	record->media[CALLEE].behind_nat = callee_nat;
 	record->media[CALLEE].remote = record->media[CALLEE].remote_rtcp = (struct net_addr){0};
 	record->media[CALLEE].generation++;
-	if (!relays(call, &c)) {
-		record->media_mode = CALL_MEDIA_DIRECT;
-		return 0;
-	}
-	record->media_mode = CALL_MEDIA_RELAY;
-	return take_relay(call, family, callee_network);
+	record->media_mode = relays(call, &c) ? CALL_MEDIA_RELAY : CALL_MEDIA_DIRECT;
+	int error = record->media_mode == CALL_MEDIA_RELAY ? take_relay(call, family, callee_network) : 0;
+
+	calls->sdp_of = error == 0 && offer == 0 ? invite : NULL;
+	return error;
 }
 
 /* ---- descriptions ---- */
@@ -236,14 +235,12 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 {
 	struct calls *calls = call->engine->calls;
 	struct call_dialog *dialog = &call->record->dialog[other(from)];
-	struct sip_text body;
-	int error = sip_message_sdp(message, &body);
+	int error = read_description(calls, message);
 
 	*out = SIP_TEXT("");
-	if (error == -ENOENT)
-		return 0;
-	if (error < 0 || sdp_parse(&calls->sdp, body) < 0)
-		return -EINVAL;
+	if (error < 0)
+		return error == -ENOENT ? 0 : error;
+	struct sip_text body = calls->sdp_text;
 	int audio = sdp_first_audio(&calls->sdp);
 	uint64_t hash = text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, body.at, body.len).a;
 
@@ -272,90 +269,78 @@ int call_media_pass(struct call *call, enum call_side from, struct sip_message *
 
 /* ---- to media ---- */
 
-static void fill_address(Tandem__Address *to, struct net_addr *from)
+static void fill_leg(struct media_leg_request *leg, const struct call_media *media)
 {
-	tandem__address__init(to);
-	to->ip.data = from->ip;
-	to->ip.len = from->family == NET_IP6 ? 16 : 4;
-	to->port = from->port;
+	*leg = (struct media_leg_request){
+	    .local = media->local,
+	    .remote = media->remote,
+	    .remote_rtcp = media->remote_rtcp,
+	    .clock_rate = media->clock_rate,
+	    .generation = media->generation,
+	    .direction = media->direction,
+	    .payload_type = media->payload_type,
+	    .dtmf_payload_type = media->dtmf_payload_type,
+	    .behind_nat = media->behind_nat,
+	};
 }
 
-struct leg_message {
-	Tandem__MediaLeg leg;
-	Tandem__Address local, remote, rtcp;
-};
-
-static void fill_leg(struct leg_message *m, struct call_media *media)
-{
-	tandem__media_leg__init(&m->leg);
-	fill_address(&m->local, &media->local);
-	m->leg.local = &m->local;
-	if (media->remote.family != NET_NONE) {
-		fill_address(&m->remote, &media->remote);
-		m->leg.remote = &m->remote;
-	}
-	if (media->remote_rtcp.family != NET_NONE) {
-		fill_address(&m->rtcp, &media->remote_rtcp);
-		m->leg.remote_rtcp = &m->rtcp;
-	}
-	m->leg.behind_nat = media->behind_nat;
-	m->leg.direction = (Tandem__Direction)media->direction;
-	m->leg.payload_type = media->payload_type;
-	m->leg.clock_rate = media->clock_rate;
-	m->leg.dtmf_payload_type = media->dtmf_payload_type;
-	m->leg.generation = media->generation;
-}
-
-static int publish(struct call *call, enum message_type type, const ProtobufCMessage *message)
+/* Where to write what media is told; NULL with *error set when that can't be. */
+static uint8_t *reserve(struct call *call, struct ring_producer **ring, int *error)
 {
 	struct engine *engine = call->engine;
 	uint8_t worker = call->record->media_worker;
 
+	*error = -ENOENT;
 	if (worker >= engine->options.media_workers)
-		return -ENOENT;
-	struct ring_producer *ring = &engine->options.to_media[worker];
-	uint8_t *to = ring_reserve(ring, MEDIA_MESSAGE_MAX);
+		return NULL;
+	*error = -ENOSPC;
+	*ring = &engine->options.to_media[worker];
+	uint8_t *to = ring_reserve(*ring, MEDIA_REQUEST_MAX);
 
-	if (!to) {
+	if (!to)
 		counter_inc(engine->counters, COUNTER_signaling_media_ring_full);
-		return -ENOSPC;
-	}
-	ring_publish(ring, (uint16_t)type, (uint32_t)protobuf_c_message_pack(message, to));
-	return 0;
+	return to;
 }
 
 static int tell_open(struct call *call)
 {
 	struct call_record *record = call->record;
-	struct leg_message caller, callee;
-	Tandem__MediaOpen open = TANDEM__MEDIA_OPEN__INIT;
-	Tandem__MediaUpdate update = TANDEM__MEDIA_UPDATE__INIT;
+	struct media_request request = {
+	    .slot = call->slot,
+	    .id = record->life,
+	    .silence_limit_ms = record->silence_limit_ms,
+	    .silence_watch = record->silence_watch,
+	    .tos = record->tos,
+	    .answered = call_state(call) == CALL_ANSWERED || call_state(call) == CALL_ESTABLISHED,
+	};
 	bool first = !record->media_open;
+	struct ring_producer *ring;
+	int error;
+	uint8_t *to = reserve(call, &ring, &error);
 
-	fill_leg(&caller, &record->media[CALLER]);
-	fill_leg(&callee, &record->media[CALLEE]);
-	open.session = call->slot;
-	open.id = record->life;
-	open.caller = &caller.leg;
-	open.callee = &callee.leg;
-	open.silence_limit_ms = record->silence_limit_ms;
-	open.silence_watch = record->silence_watch;
-	open.answered = call_state(call) == CALL_ANSWERED || call_state(call) == CALL_ESTABLISHED;
-	open.tos = record->tos;
 	record->media_open = true;
+	if (!to)
+		return error;
+	fill_leg(&request.leg[CALLER], &record->media[CALLER]);
+	fill_leg(&request.leg[CALLEE], &record->media[CALLEE]);
 	if (first)
-		return publish(call, MESSAGE_MEDIA_OPEN, &open.base);
-	update.session = &open;
-	return publish(call, MESSAGE_MEDIA_UPDATE, &update.base);
+		ring_publish(ring, MESSAGE_MEDIA_OPEN, media_open_write(&request, to));
+	else
+		ring_publish(ring, MESSAGE_MEDIA_UPDATE, media_update_write(&request, to));
+	return 0;
 }
 
 static int tell_close(struct call *call)
 {
-	Tandem__MediaClose close = TANDEM__MEDIA_CLOSE__INIT;
+	struct media_close close = {.session = call->slot, .id = call->record->life};
+	struct ring_producer *ring;
+	int error;
+	uint8_t *to = reserve(call, &ring, &error);
 
-	close.session = call->slot;
-	close.id = call->record->life;
-	return publish(call, MESSAGE_MEDIA_CLOSE, &close.base);
+	if (!to)
+		return error;
+	ring_publish(ring, MESSAGE_MEDIA_CLOSE, media_close_write(&close, to));
+	return 0;
 }
 
 /* What could not be said because the ring was full is said again from the record. */
@@ -459,30 +444,11 @@ void call_media_finish(struct call *call)
 	finish(call);
 }
 
-static void take_figures(struct call_direction_figures *figures, const Tandem__MediaDirection *d)
-{
-	if (!d)
-		return;
-	*figures = (struct call_direction_figures){
-	    .packets = d->packets,
-	    .bytes = d->bytes,
-	    .lost = d->lost,
-	    .sent = d->sent,
-	    .jitter_us = d->jitter_us,
-	    .max_jitter_us = d->max_jitter_us,
-	    .mos_x100 = d->mos_x100,
-	    .payload_type = d->payload_type,
-	};
-}
-
 void call_media_figures(struct call *call, const struct call_event *event)
 {
-	const Tandem__MediaStatistics *statistics = event->statistics;
-
-	if (statistics) {
-		take_figures(&call->record->figures[CALLER], statistics->caller_to_callee);
-		take_figures(&call->record->figures[CALLEE], statistics->callee_to_caller);
-	}
+	for (unsigned int side = 0; side < CALL_SIDES; side++)
+		if (event->closed->has_figures[side])
+			call->record->figures[side] = event->closed->figures[side];
 	finish(call);
 }
 
@@ -500,75 +466,76 @@ static struct call *session_call(struct engine *engine, unsigned int worker, uin
 	return call;
 }
 
-static void on_started(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+/* Each returns 0, or -EBADMSG when the message is none. */
+
+static int on_started(struct engine *engine, unsigned int worker, const struct ring_message *message)
 {
-	const Tandem__MediaStarted *m = (const Tandem__MediaStarted *)message;
-	struct call *call = session_call(engine, worker, m->session, m->id);
+	struct media_started started;
+	int error = media_started_read(&started, message->body, message->len);
+	struct call *call = error ? NULL : session_call(engine, worker, started.session, started.id);
 
 	if (call)
 		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_STARTED,
-							 .side = m->from_callee ? CALLEE : CALLER});
+							 .side = started.from_callee ? CALLEE : CALLER});
+	return error;
 }
 
-static void on_silent(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+static int on_closed(struct engine *engine, unsigned int worker, const struct ring_message *message)
 {
-	const Tandem__MediaSilent *m = (const Tandem__MediaSilent *)message;
-	struct call *call = session_call(engine, worker, m->session, m->id);
+	struct media_closed closed;
+	int error = media_closed_read(&closed, message->body, message->len);
+	struct call *call = error ? NULL : session_call(engine, worker, closed.session, closed.id);
+
+	if (call)
+		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_CLOSED, .closed = &closed});
+	return error;
+}
+
+static int on_silent(struct engine *engine, unsigned int worker, const struct ring_message *message)
+{
+	Tandem__MediaSilent *silent =
+	    tandem__media_silent__unpack(&engine->arena.allocator, message->len, message->body);
+	struct call *call = silent ? session_call(engine, worker, silent->session, silent->id) : NULL;
 
 	if (call)
 		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_SILENT});
+	return silent ? 0 : -EBADMSG;
 }
 
-static void on_closed(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+static int on_dtmf(struct engine *engine, unsigned int worker, const struct ring_message *message)
 {
-	const Tandem__MediaClosed *m = (const Tandem__MediaClosed *)message;
-	struct call *call = session_call(engine, worker, m->session, m->id);
-
-	if (call)
-		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_CLOSED, .statistics = m->statistics});
-}
-
-static void on_dtmf(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
-{
+	if (!tandem__dtmf__unpack(&engine->arena.allocator, message->len, message->body))
+		return -EBADMSG;
 	counter_inc(engine->counters, COUNTER_signaling_dtmf_digits);
+	return 0;
 }
 
-static void on_resync(struct engine *engine, unsigned int worker, const ProtobufCMessage *message)
+static int on_resync(struct engine *engine, unsigned int worker, const struct ring_message *message)
 {
-	const Tandem__Resync *m = (const Tandem__Resync *)message;
+	Tandem__Resync *resync = tandem__resync__unpack(&engine->arena.allocator, message->len, message->body);
 
-	if (worker >= CONFIG_MAX_WORKERS || engine->calls->media_life[worker] == m->life)
-		return;
-	engine->calls->media_life[worker] = m->life;
+	if (!resync)
+		return -EBADMSG;
+	if (worker >= CONFIG_MAX_WORKERS || engine->calls->media_life[worker] == resync->life)
+		return 0;
+	engine->calls->media_life[worker] = resync->life;
 	engine->calls->resync_next[worker] = 0;
+	return 0;
 }
 
-static const struct {
-	const ProtobufCMessageDescriptor *descriptor;
-	void (*handle)(struct engine *engine, unsigned int worker, const ProtobufCMessage *message);
-} handlers[MESSAGE_TYPE_COUNT] = {
-    [MESSAGE_MEDIA_STARTED] = {&tandem__media_started__descriptor, on_started},
-    [MESSAGE_MEDIA_SILENT] = {&tandem__media_silent__descriptor, on_silent},
-    [MESSAGE_MEDIA_CLOSED] = {&tandem__media_closed__descriptor, on_closed},
-    [MESSAGE_DTMF] = {&tandem__dtmf__descriptor, on_dtmf},
-    [MESSAGE_MEDIA_RESYNC] = {&tandem__resync__descriptor, on_resync},
+static int (*const handlers[MESSAGE_TYPE_COUNT])(struct engine *engine, unsigned int worker,
+						 const struct ring_message *message) = {
+    [MESSAGE_MEDIA_STARTED] = on_started, [MESSAGE_MEDIA_SILENT] = on_silent,
+    [MESSAGE_MEDIA_CLOSED] = on_closed,   [MESSAGE_DTMF] = on_dtmf,
+    [MESSAGE_MEDIA_RESYNC] = on_resync,
 };
 
 void call_media_message(struct engine *engine, unsigned int worker, const struct ring_message *message)
 {
-	if (message->type >= MESSAGE_TYPE_COUNT || !handlers[message->type].handle) {
-		counter_inc(engine->counters, COUNTER_signaling_ring_messages_refused);
-		return;
-	}
 	pb_arena_reset(&engine->arena);
-	ProtobufCMessage *unpacked = protobuf_c_message_unpack(handlers[message->type].descriptor,
-							       &engine->arena.allocator, message->len, message->body);
-
-	if (!unpacked) {
+	if (message->type >= MESSAGE_TYPE_COUNT || !handlers[message->type] ||
+	    handlers[message->type](engine, worker, message) < 0)
 		counter_inc(engine->counters, COUNTER_signaling_ring_messages_refused);
-		return;
-	}
-	handlers[message->type].handle(engine, worker, unpacked);
 }
 
 #define RESYNC_STEP 256u /* slots looked at in one tick */

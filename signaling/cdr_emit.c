@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proto/cdr_record.h"
 #include "proto/messages.h"
-#include "proto/messages.pb-c.h"
 #include "signaling/call.h"
 
 /*
@@ -15,11 +15,6 @@
 #define RETRY_US (10 * US_PER_MS)
 #define TEXT_MAX 256u
 
-struct texts {
-	char text[10][TEXT_MAX + 1];
-	unsigned int used;
-};
-
 bool cdr_has_room(struct engine *engine)
 {
 	const struct ring_producer *ring = engine->options.to_cdrwriter;
@@ -28,43 +23,16 @@ bool cdr_has_room(struct engine *engine)
 	return ring_has_room(engine->options.to_cdrwriter, quarter < ROOM ? (uint32_t)quarter : ROOM);
 }
 
-/* protobuf wants terminated UTF-8 strings: what is not printable ASCII is a peer's mischief. */
-static char *text_of(const struct call *call, struct texts *texts, struct call_text ref)
+static struct wire_text text_of(const struct call *call, struct call_text ref)
 {
 	struct sip_text text = call_text(call, ref);
-	char *out = texts->text[texts->used++];
-	uint32_t len = text.len < TEXT_MAX ? text.len : TEXT_MAX;
 
-	for (uint32_t i = 0; i < len; i++)
-		out[i] = (char)(text.at[i] >= ' ' && text.at[i] <= '~' ? text.at[i] : '?');
-	out[len] = '\0';
-	return out;
+	return (struct wire_text){text.at, (uint32_t)(text.len < TEXT_MAX ? text.len : TEXT_MAX)};
 }
 
 static int64_t wall(const struct call_record *record, uint64_t us)
 {
 	return us ? record->setup_wall_us + (int64_t)(us - record->setup_us) : 0;
-}
-
-static void fill_direction(Tandem__MediaDirection *to, const struct call_direction_figures *figures)
-{
-	tandem__media_direction__init(to);
-	to->packets = figures->packets;
-	to->bytes = figures->bytes;
-	to->lost = figures->lost;
-	to->sent = figures->sent;
-	to->jitter_us = figures->jitter_us;
-	to->max_jitter_us = figures->max_jitter_us;
-	to->mos_x100 = figures->mos_x100;
-	to->payload_type = figures->payload_type;
-}
-
-static void fill_address(Tandem__Address *to, struct net_addr *addr)
-{
-	tandem__address__init(to);
-	to->ip.data = addr->ip;
-	to->ip.len = addr->family == NET_IP6 ? 16 : addr->family == NET_IP4 ? 4 : 0;
-	to->port = addr->port;
 }
 
 /* A session that was opened for an attempt which then was refused carried nothing, and is no measurement. */
@@ -76,24 +44,30 @@ static bool was_relayed(const struct call_record *record)
 	       (record->answer_us || figures[CALLER].packets || figures[CALLEE].packets);
 }
 
-static void fill_texts(Tandem__CdrRecord *cdr, const struct call *call, struct texts *texts)
+static void fill_texts(struct cdr_record *cdr, const struct call *call)
 {
 	const struct call_record *record = call->record;
+	const char *node = call->engine->snapshot->config->node;
 
-	cdr->caller_sip_call_id = text_of(call, texts, record->dialog[CALLER].call_id);
-	cdr->callee_sip_call_id = text_of(call, texts, record->dialog[CALLEE].call_id);
-	cdr->caller_number_in = text_of(call, texts, record->caller_in);
-	cdr->caller_number_out = text_of(call, texts, record->caller_out);
-	cdr->callee_number_in = text_of(call, texts, record->callee_in);
-	cdr->callee_number_out = text_of(call, texts, record->callee_out);
-	cdr->mapping_gateway = text_of(call, texts, record->mapping_gateway);
-	cdr->routing_gateway = text_of(call, texts, record->routing_gateway);
+	cdr->call_id = (struct wire_text){(const char *)record->id, sizeof(record->id)};
+	cdr->node = (struct wire_text){node, (uint32_t)strlen(node)};
+	cdr->caller_sip_call_id = text_of(call, record->dialog[CALLER].call_id);
+	cdr->callee_sip_call_id = text_of(call, record->dialog[CALLEE].call_id);
+	cdr->caller_number_in = text_of(call, record->caller_in);
+	cdr->caller_number_out = text_of(call, record->caller_out);
+	cdr->callee_number_in = text_of(call, record->callee_in);
+	cdr->callee_number_out = text_of(call, record->callee_out);
+	cdr->mapping_gateway = text_of(call, record->mapping_gateway);
+	cdr->routing_gateway = text_of(call, record->routing_gateway);
+	cdr->codec = (struct wire_text){record->codec, (uint32_t)strnlen(record->codec, sizeof(record->codec))};
 }
 
-static void fill_outcome(Tandem__CdrRecord *cdr, const struct call_record *record)
+static void fill_outcome(struct cdr_record *cdr, const struct call_record *record)
 {
 	cdr->attempt = record->attempt;
 	cdr->final = record->final;
+	cdr->caller_address = record->dialog[CALLER].flow.remote;
+	cdr->callee_address = record->dialog[CALLEE].flow.remote;
 	cdr->setup_us = wall(record, record->attempt == 1 ? record->setup_us : record->attempt_us);
 	cdr->progress_us = wall(record, record->progress_us);
 	cdr->answer_us = wall(record, record->answer_us);
@@ -107,48 +81,33 @@ static void fill_outcome(Tandem__CdrRecord *cdr, const struct call_record *recor
 	cdr->media_mode = record->media_mode;
 }
 
-static int publish(struct engine *engine, const Tandem__CdrRecord *cdr)
+static void fill_figures(struct cdr_record *cdr, const struct call_record *record)
 {
+	cdr->has_figures[CALLER] = cdr->has_figures[CALLEE] = was_relayed(record);
+	if (!cdr->has_figures[CALLER])
+		return;
+	cdr->figures[CALLER] = record->figures[CALLER];
+	cdr->figures[CALLEE] = record->figures[CALLEE];
+}
+
+int cdr_publish(struct call *call)
+{
+	struct engine *engine = call->engine;
 	struct ring_producer *ring = engine->options.to_cdrwriter;
-	uint32_t len = (uint32_t)tandem__cdr_record__get_packed_size(cdr);
-	uint8_t *to = ring_reserve(ring, len);
+	struct cdr_record cdr;
+
+	fill_texts(&cdr, call);
+	fill_outcome(&cdr, call->record);
+	fill_figures(&cdr, call->record);
+	uint8_t *to = ring_reserve(ring, cdr_record_room(&cdr));
 
 	if (!to) {
 		counter_inc(engine->counters, COUNTER_signaling_cdr_ring_full);
 		return -ENOSPC;
 	}
-	tandem__cdr_record__pack(cdr, to);
-	ring_publish(ring, MESSAGE_CDR_RECORD, len);
+	ring_publish(ring, MESSAGE_CDR_RECORD, cdr_record_write(&cdr, to));
 	counter_inc(engine->counters, COUNTER_signaling_cdrs);
 	return 0;
-}
-
-int cdr_publish(struct call *call)
-{
-	struct call_record *record = call->record;
-	struct texts texts; /* kilobytes: not cleared */
-	Tandem__CdrRecord cdr = TANDEM__CDR_RECORD__INIT;
-	Tandem__MediaStatistics media = TANDEM__MEDIA_STATISTICS__INIT;
-	Tandem__MediaDirection direction[CALL_SIDES];
-	Tandem__Address caller, callee;
-
-	texts.used = 0;
-	cdr.call_id.data = record->id;
-	cdr.call_id.len = sizeof(record->id);
-	cdr.node = call->engine->snapshot->config->node;
-	fill_texts(&cdr, call, &texts);
-	fill_outcome(&cdr, record);
-	fill_address(&caller, &record->dialog[CALLER].flow.remote);
-	fill_address(&callee, &record->dialog[CALLEE].flow.remote);
-	cdr.caller_address = &caller;
-	cdr.callee_address = record->dialog[CALLEE].flow.remote.family != NET_NONE ? &callee : NULL;
-	fill_direction(&direction[CALLER], &record->figures[CALLER]);
-	fill_direction(&direction[CALLEE], &record->figures[CALLEE]);
-	media.caller_to_callee = &direction[CALLER];
-	media.callee_to_caller = &direction[CALLEE];
-	cdr.media = was_relayed(record) ? &media : NULL;
-	cdr.codec = record->codec;
-	return publish(call->engine, &cdr);
 }
 
 /* The record keeps its slot until there is room: nothing is lost, and no new call is taken meanwhile. */

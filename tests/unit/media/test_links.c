@@ -39,10 +39,7 @@ static void begin(void)
 	ring_consumer_attach(&link.from, rings[0]);
 	ring_producer_attach(&link.to, rings[1]);
 	ring_consumer_attach(&from_media, rings[1]);
-	pb_arena_fini(&links.arena);
 	links = (struct media_links){.core = &bench.core[0], .link = &link, .count = 1, .life = 5};
-	if (pb_arena_init(&links.arena, 16384))
-		abort();
 	bench.core[0].context = &links;
 }
 

@@ -403,31 +403,6 @@ static void killed_before_answer(void)
 	lab_free(lab);
 }
 
-/* The longest message that media can be told fits into what is reserved for it. */
-static void longest_media_message(void)
-{
-	static uint8_t ip[16] = {0xff};
-	Tandem__Address addr = TANDEM__ADDRESS__INIT;
-	Tandem__MediaLeg leg = TANDEM__MEDIA_LEG__INIT;
-	Tandem__MediaOpen open = TANDEM__MEDIA_OPEN__INIT;
-	Tandem__MediaUpdate update = TANDEM__MEDIA_UPDATE__INIT;
-
-	addr.ip.data = ip;
-	addr.ip.len = sizeof(ip);
-	addr.port = 65535;
-	leg.local = leg.remote = leg.remote_rtcp = &addr;
-	leg.behind_nat = true;
-	leg.direction = TANDEM__DIRECTION__INACTIVE;
-	leg.payload_type = leg.clock_rate = leg.dtmf_payload_type = leg.generation = UINT32_MAX;
-	open.session = open.silence_limit_ms = open.silence_watch = open.tos = UINT32_MAX;
-	open.id = UINT64_MAX;
-	open.answered = true;
-	open.caller = open.callee = &leg;
-	update.session = &open;
-	CHECK(tandem__media_update__get_packed_size(&update) <= MEDIA_MESSAGE_MAX);
-	CHECK(tandem__media_update__get_packed_size(&update) > 200);
-}
-
 static bool same(const struct sip_message *a, const struct sip_message *b)
 {
 	return a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -517,6 +492,5 @@ static const struct check_case cases[] = {
     {"an answer of another call", answer_of_another_call},
     {"killed before the answer", killed_before_answer},
     {"resends after the end", resends_after_the_end},
-    {"the longest message to media", longest_media_message},
 };
 CHECK_MAIN(cases)
