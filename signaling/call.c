@@ -56,8 +56,8 @@ static void on_media_silent(struct call *call, const struct call_event *event)
 
 static void on_media_started(struct call *call, const struct call_event *event)
 {
-	if (event->side == CALLEE)
-		call->rtp_started = true;
+	if (event->side == CALLEE && call->work)
+		call->work->rtp_started = true;
 }
 
 static void on_hangup(struct call *call, const struct call_event *event)
@@ -76,7 +76,7 @@ static void on_closing_timer(struct call *call, const struct call_event *event)
 {
 	if (call->media_dirty)
 		call_media_tell(call);
-	if (call->media_closing && call->engine->now_us >= call->media_deadline_us)
+	if (call->media_closing && (int32_t)(call->engine->now_us / US_PER_MS - call->media_deadline_ms) >= 0)
 		call_media_finish(call);
 }
 
@@ -145,12 +145,12 @@ void call_dispatch(struct call *call, const struct call_event *event)
 
 void call_on_stage(struct timer *timer, void *context)
 {
-	call_dispatch(CALL_OF(stage, timer), &(struct call_event){.type = CALL_EVENT_STAGE_TIMEOUT});
+	call_dispatch(CALL_OF(timer, timer), &(struct call_event){.type = CALL_EVENT_STAGE_TIMEOUT});
 }
 
 void call_on_limit(struct timer *timer, void *context)
 {
-	call_dispatch(CALL_OF(limit, timer), &(struct call_event){.type = CALL_EVENT_LIMIT});
+	call_dispatch(CALL_OF(timer, timer), &(struct call_event){.type = CALL_EVENT_LIMIT});
 }
 
 void call_on_media(struct timer *timer, void *context)
@@ -198,7 +198,10 @@ int calls_init(struct engine *engine)
 	calls->table = options->calls_segment;
 	calls->count = options->config->limits.calls;
 	calls->blocks = call_table_blocks(calls->count);
-	calls->call = calloc(calls->count, sizeof(*calls->call));
+	calls->call_memory = calloc(calls->count + 1, sizeof(*calls->call));
+	calls->call = (struct call *)(((uintptr_t)calls->call_memory + _Alignof(struct call) - 1) &
+				      ~(uintptr_t)(_Alignof(struct call) - 1));
+	calls->works = calloc(calls->count, sizeof(*calls->works));
 	calls->free_slot = calloc(calls->count, sizeof(*calls->free_slot));
 	calls->recover = calloc(calls->count, sizeof(*calls->recover));
 	calls->free_block = calloc(calls->blocks, sizeof(*calls->free_block));
@@ -206,8 +209,8 @@ int calls_init(struct engine *engine)
 	calls->digest = sip_digest_new();
 	for (unsigned int i = 0; i < CONFIG_MAX_WORKERS; i++)
 		calls->resync_next[i] = calls->count;
-	if (!calls->call || !calls->free_slot || !calls->recover || !calls->free_block || !calls->ports ||
-	    !calls->digest)
+	if (!calls->call_memory || !calls->works || !calls->free_slot || !calls->recover || !calls->free_block ||
+	    !calls->ports || !calls->digest)
 		return -ENOMEM;
 	calls_recover_attach(engine);
 	return 0;
@@ -224,7 +227,8 @@ void calls_fini(struct engine *engine)
 	free(calls->free_block);
 	free(calls->recover);
 	free(calls->free_slot);
-	free(calls->call);
+	free(calls->works);
+	free(calls->call_memory);
 	free(calls);
 	engine->calls = NULL;
 }

@@ -41,23 +41,12 @@ struct attempt_policy {
 	bool until_connect, stop_after_sdp, stop_after_rtp, stop_after_busy, stop_after_invite_timeout;
 };
 
-struct call {
-	struct call_record *record; /* NULL: this slot is not ours, or free */
-	struct engine *engine;
-	uint32_t slot;
-	struct timer stage; /* set-up time-outs; at recovery: when it is dealt with; over: a BYE is tried again */
-	struct timer limit; /* longest duration */
-	struct timer media; /* media has to be told again, or to answer; a CDR has to be published again */
-	struct transaction *caller_invite;        /* as long as it has no acknowledged final response */
-	struct transaction *callee_invite;        /* of the current attempt, as long as it has no final response */
-	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
-	uint32_t reinvite_cseq[CALL_SIDES];
-	struct transaction *answer_awaiting_ack; /* client INVITE whose ACK waits for the other side's */
-	enum call_side ack_side;                 /* to which side that ACK goes */
-	uint64_t ack_serial;                     /* answer_awaiting_ack's: it may end before the ACK comes */
-	uint32_t ack_cseq;
-	uint32_t caller_gateway, callee_gateway; /* admission ids; GATEWAY_NO_ID: none held */
-	uint32_t customer;                       /* the caller's gateway, whether its admission is held or not */
+/*
+ * What only a call needs that is being set up, or in whose dialogs an offer awaits its answer. From a small pool that
+ * stays in the cache; a conversation has none.
+ */
+struct call_work {
+	/* set-up */
 	struct attempt_policy policy;
 	struct parameters_of_call {
 		uint32_t switch_limit, no_media_hangup_s;
@@ -66,37 +55,67 @@ struct call {
 		bool record_nonconnect;
 		uint8_t media_mode, media_behind_nat, media_between_net, tos;
 	} parameters;
-	struct media_before {
-		struct call_media media;
-		char codec[18];
-	} before[CALL_SIDES]; /* what a side's offer in the dialog would change: for when it is refused */
-	uint8_t stage_now;    /* enum call_stage */
-	bool rtp_started;     /* media heard the callee */
-	bool sdp_seen;        /* a provisional response of this attempt had a description */
-	bool challenged;      /* credentials have been sent in this attempt */
-	bool trying;          /* any response came in this attempt */
-	bool media_dirty;     /* media has to be told */
-	bool media_closing;   /* MediaClose sent, statistics awaited */
+	uint8_t stage_now; /* enum call_stage */
+	bool rtp_started;  /* media heard the callee */
+	bool sdp_seen;     /* a provisional response of this attempt had a description */
+	bool challenged;   /* credentials have been sent in this attempt */
+	bool trying;       /* any response came in this attempt */
 	bool caller_behind_nat;
-	bool recovered;            /* an earlier life made it */
 	bool to_phone;             /* the only candidate is a binding */
-	bool bye_sent[CALL_SIDES]; /* and not answered yet */
 	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
-	uint8_t cause_told; /* Q.850 cause by the peer's own word, in the Reason header of what ended it; 0 = none */
 	uint8_t candidate_count, candidate_next;
-	uint16_t attempts;
-	uint64_t media_deadline_us;
-	uint32_t candidate[ROUTE_MAX];
 	uint8_t caller_len, callee_len;
+	uint16_t attempts;
+
+	/* an offer in a dialog, and an ACK that brings the answer */
+	bool update;                              /* an UPDATE was passed on: `before` has to stay */
+	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
+	uint32_t reinvite_cseq[CALL_SIDES];
+	struct transaction *answer_awaiting_ack; /* client INVITE whose ACK waits for the other side's */
+	enum call_side ack_side;                 /* to which side that ACK goes */
+	uint64_t ack_serial;                     /* answer_awaiting_ack's: it may end before the ACK comes */
+	uint32_t ack_cseq;
+
+	/* from here on nothing is cleared: it means something only as far as the above says */
 	char caller_network[CALL_NETWORK_MAX]; /* "" = any; a copy: the configuration may be replaced */
 	char caller[CALL_NUMBER_MAX],
 	    callee[CALL_NUMBER_MAX]; /* numbers as the customer's gateway has them rewritten */
+	uint32_t candidate[ROUTE_MAX];
+	struct media_before {
+		struct call_media media;
+		char codec[18];
+	} before[CALL_SIDES];   /* what a side's offer in the dialog would change: for when it is refused */
+	struct call_work *next; /* of those that are free */
 };
+
+/* Two lines: what an event needs, and the timers. */
+struct call {
+	_Alignas(64) struct call_record *record; /* NULL: this slot is not ours, or free */
+	struct engine *engine;
+	struct call_work *work;            /* NULL: none is needed */
+	struct transaction *caller_invite; /* as long as it has no acknowledged final response */
+	struct transaction *callee_invite; /* of the current attempt, as long as it has no final response */
+	uint32_t slot;
+	uint32_t caller_gateway, callee_gateway; /* admission ids; GATEWAY_NO_ID: none held */
+	uint32_t customer;                       /* the caller's gateway, whether its admission is held or not */
+	uint32_t media_deadline_ms;              /* of the monotonic clock, modulo 2^32: for the figures of the end */
+	uint8_t cause_told;   /* Q.850 cause by the peer's own word, in the Reason header of what ended it; 0 = none */
+	bool media_dirty : 1; /* media has to be told */
+	bool media_closing : 1; /* MediaClose sent, statistics awaited */
+	bool recovered : 1;     /* an earlier life made it */
+	uint8_t bye_sent : 2;   /* bit for each side: and not answered yet */
+	struct timer timer; /* set-up time-outs; longest duration; at recovery: its turn; over: a BYE is tried again */
+	struct timer media; /* media has to be told again, or to answer; a CDR has to be published again */
+};
+static_assert(sizeof(struct call) == 128, "every line of it is counted");
 
 struct calls {
 	void *table; /* content of the segment */
 	uint32_t count, blocks;
-	struct call *call; /* [count] */
+	void *call_memory;
+	struct call *call;                   /* [count], in there, by cache lines */
+	struct call_work *works, *free_work; /* [count]; those before works_used have been used */
+	uint32_t works_used;
 	uint32_t *free_slot, free_slots;
 	uint32_t *free_block, free_blocks;
 	uint32_t standing;
@@ -153,13 +172,19 @@ void call_dispatch(struct call *call, const struct call_event *event);
  * in a request the peer's tag, too (while the callee's is not known yet, any is taken).
  */
 struct call *call_find(struct engine *engine, struct sip_message *message, bool is_response, enum call_side *side);
-/* Handlers of the call's three timers. */
+/* Handlers of the call's timers. */
 void call_on_stage(struct timer *timer, void *context);
 void call_on_limit(struct timer *timer, void *context);
 void call_on_media(struct timer *timer, void *context);
 
 /* ---- call_store.c ---- */
-struct call *call_new(struct engine *engine); /* NULL: no slot */
+struct call *call_new(struct engine *engine); /* with a call_work; NULL: no slot */
+/* call->work, made when there is none; as many as calls, so there always is one. */
+struct call_work *call_work(struct call *call);
+/* Give it back, needed or not... */
+void call_work_free(struct call *call);
+/* ...or when no offer and no ACK is under way in the dialogs. */
+void call_work_done(struct call *call);
 void call_free(struct call *call);
 void call_set_state(struct call *call, enum call_state state);
 static inline enum call_state call_state(const struct call *call)
@@ -208,7 +233,8 @@ void call_provisional(struct call *call, const struct call_event *event);
 void call_answered(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_callee_user;
 /*
- * ACK a 2xx of this side, whose INVITE had this serial in its branch. invite: its transaction, NULL when that has ended.
+ * ACK a 2xx of this side, whose INVITE had this serial in its branch. invite: its transaction, NULL when that has
+ * ended.
  */
 void call_ack_callee(struct call *call, enum call_side side, struct transaction *invite, uint64_t serial, uint32_t cseq,
 		     struct sip_text body);
@@ -227,6 +253,8 @@ void call_request(struct call *call, const struct call_event *event);
 void call_ack(struct call *call, const struct call_event *event);
 /* answer_awaiting_ack; NULL when it has ended meanwhile: then a resent 200 is answered from the record. */
 struct transaction *call_awaiting_ack(const struct call *call);
+/* Its ACK brings the answer to an offer of this side's, and waits for that of the other side. */
+void call_await_ack(struct call *call, enum call_side side, struct transaction *client, uint32_t cseq);
 
 /* ---- call_bye.c ---- */
 /*

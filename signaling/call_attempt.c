@@ -47,8 +47,8 @@ void call_stage_start(struct call *call, enum call_stage stage)
 {
 	struct engine *engine = call->engine;
 
-	call->stage_now = (uint8_t)stage;
-	timer_start(&engine->wheel, &call->stage, engine->now_us + call->policy.timeout_ms[stage] * US_PER_MS,
+	call->work->stage_now = (uint8_t)stage;
+	timer_start(&engine->wheel, &call->timer, engine->now_us + call->work->policy.timeout_ms[stage] * US_PER_MS,
 		    call_on_stage);
 }
 
@@ -59,16 +59,16 @@ static uint32_t gateway_or_system(uint32_t gateway_ms, uint32_t system_ms)
 
 static void set_policy(struct call *call, const struct config_routing_gateway *gateway)
 {
-	const struct parameters_of_call *p = &call->parameters;
+	const struct parameters_of_call *p = &call->work->parameters;
 
-	call->policy = (struct attempt_policy){
+	call->work->policy = (struct attempt_policy){
 	    .until_connect = p->until_connect,
 	    .stop_after_sdp = p->stop_after_sdp,
 	    .stop_after_rtp = p->stop_after_rtp,
 	    .stop_after_busy = p->stop_after_busy,
 	    .stop_after_invite_timeout = p->stop_after_invite_timeout,
 	};
-	memcpy(call->policy.timeout_ms, p->timeout_ms, sizeof(p->timeout_ms));
+	memcpy(call->work->policy.timeout_ms, p->timeout_ms, sizeof(p->timeout_ms));
 	if (!gateway)
 		return;
 	const uint32_t own[STAGE_COUNT] = {gateway->timeout_invite_ms, gateway->timeout_trying_ms,
@@ -76,11 +76,11 @@ static void set_policy(struct call *call, const struct config_routing_gateway *g
 					   gateway->timeout_ringing_ms};
 
 	for (unsigned int i = 0; i < STAGE_COUNT; i++)
-		call->policy.timeout_ms[i] = gateway_or_system(own[i], p->timeout_ms[i]);
+		call->work->policy.timeout_ms[i] = gateway_or_system(own[i], p->timeout_ms[i]);
 	if (gateway->stop_switch_after_sdp >= 0)
-		call->policy.stop_after_sdp = gateway->stop_switch_after_sdp;
+		call->work->policy.stop_after_sdp = gateway->stop_switch_after_sdp;
 	if (gateway->stop_switch_after_invite_timeout >= 0)
-		call->policy.stop_after_invite_timeout = gateway->stop_switch_after_invite_timeout;
+		call->work->policy.stop_after_invite_timeout = gateway->stop_switch_after_invite_timeout;
 }
 
 /* ---- one attempt ---- */
@@ -94,7 +94,7 @@ static void clear_attempt(struct call *call)
 	record->pdd_ms = 0;
 	record->sip_code = record->q850_cause = 0;
 	record->end_direction = record->end_reason = 0;
-	call->rtp_started = call->sdp_seen = call->challenged = call->trying = false;
+	call->work->rtp_started = call->work->sdp_seen = call->work->challenged = call->work->trying = false;
 	call->cause_told = 0;
 	record->attempt_us = call->engine->now_us;
 	atomic_thread_fence(memory_order_release);
@@ -141,7 +141,7 @@ static void start_gateway(struct call *call, struct sip_message *invite, uint32_
 
 	call->callee_gateway = id;
 	set_policy(call, gateway);
-	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
+	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = (uint8_t)gateway->silence_watch;
 	start_attempt(call, invite, &target, gateway->network, gateway->media_mode);
 }
@@ -151,8 +151,8 @@ static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
 {
 	struct engine *engine = call->engine;
 
-	while (call->candidate_next < call->candidate_count) {
-		uint32_t id = call->candidate[call->candidate_next++];
+	while (call->work->candidate_next < call->work->candidate_count) {
+		uint32_t id = call->work->candidate[call->work->candidate_next++];
 		const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
 
 		if (!gateway || engine->io.flow_to(engine->io.context, gateway->network, &gateway->address, flow) < 0)
@@ -177,7 +177,7 @@ static void begin_phone(struct call *call, struct sip_message *invite, const str
 	struct attempt_target target = {
 	    .flow = binding->flow,
 	    .uri = sip_text(binding->contact, binding->contact_len),
-	    .name = sip_text(call->callee, call->callee_len),
+	    .name = sip_text(call->work->callee, call->work->callee_len),
 	    .behind_nat = binding->behind_nat,
 	    .is_phone = true,
 	};
@@ -187,9 +187,9 @@ static void begin_phone(struct call *call, struct sip_message *invite, const str
 		return;
 	}
 	call->callee_gateway = binding->gateway;
-	call->to_phone = true;
+	call->work->to_phone = true;
 	set_policy(call, NULL);
-	call->record->silence_limit_ms = call->parameters.no_media_hangup_s * 1000u;
+	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = SILENCE_BOTH;
 	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM);
 }
@@ -199,13 +199,13 @@ static void begin_route(struct call *call, struct sip_message *invite)
 	struct route_result result = {0};
 	struct sip_flow flow;
 
-	route_select(call->engine, call->callee, call->callee_len, &result);
+	route_select(call->engine, call->work->callee, call->work->callee_len, &result);
 	if (!result.matched) {
 		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503, -1);
 		return;
 	}
-	call->candidate_count = (uint8_t)result.count;
-	memcpy(call->candidate, result.gateway, result.count * sizeof(result.gateway[0]));
+	call->work->candidate_count = (uint8_t)result.count;
+	memcpy(call->work->candidate, result.gateway, result.count * sizeof(result.gateway[0]));
 	uint32_t id = next_gateway(call, &flow);
 
 	if (id == GATEWAY_NO_ID)
@@ -218,7 +218,7 @@ void call_begin(struct call *call, struct sip_message *invite)
 {
 	struct binding_target binding;
 
-	switch (binding_lookup(call->engine, call->callee, call->callee_len, &binding)) {
+	switch (binding_lookup(call->engine, call->work->callee, call->work->callee_len, &binding)) {
 	case 0:
 		begin_phone(call, invite, &binding);
 		break;
@@ -251,7 +251,7 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 	record->end_direction = (uint8_t)outcome->direction;
 	record->final = false;
 	atomic_thread_fence(memory_order_release);
-	if (call->parameters.record_nonconnect) {
+	if (call->work->parameters.record_nonconnect) {
 		record->attempt_over = ATTEMPT_TO_PUBLISH;
 		atomic_thread_fence(memory_order_release);
 		if (cdr_publish(call) < 0) {
@@ -270,16 +270,16 @@ static void attempt_over(struct call *call, const struct outcome *outcome)
 	enum end_reason reason = outcome->reason;
 	uint32_t next = GATEWAY_NO_ID;
 
-	timer_stop(&call->engine->wheel, &call->stage);
-	if (!outcome->stop && call->attempts >= call->parameters.switch_limit) {
-		if (call->candidate_next < call->candidate_count)
+	timer_stop(&call->engine->wheel, &call->timer);
+	if (!outcome->stop && call->work->attempts >= call->work->parameters.switch_limit) {
+		if (call->work->candidate_next < call->work->candidate_count)
 			reason = END_SWITCH_LIMIT;
 	} else if (!outcome->stop) {
 		next = next_gateway(call, &flow);
 	}
 	if (next != GATEWAY_NO_ID && bill_attempt(call, outcome)) {
 		call_release_callee(call);
-		call->attempts++;
+		call->work->attempts++;
 		counter_inc(call->engine->counters, COUNTER_signaling_switches);
 		start_gateway(call, transaction_request(call->engine, call->caller_invite), next, &flow);
 		return;
@@ -293,7 +293,7 @@ static bool is_stop_code(const struct call *call, unsigned int code)
 {
 	const struct config_routing_gateway *gateway = NULL;
 
-	if (!call->to_phone)
+	if (!call->work->to_phone)
 		gateway = gateway_routing(call->engine->snapshot, call->callee_gateway);
 	for (unsigned int i = 0; gateway && i < gateway->stop_codes_count; i++)
 		if (gateway->stop_codes[i] == code)
@@ -303,7 +303,8 @@ static bool is_stop_code(const struct call *call, unsigned int code)
 
 static bool committed(const struct call *call)
 {
-	return (call->sdp_seen && call->policy.stop_after_sdp) || (call->rtp_started && call->policy.stop_after_rtp);
+	return (call->work->sdp_seen && call->work->policy.stop_after_sdp) ||
+	       (call->work->rtp_started && call->work->policy.stop_after_rtp);
 }
 
 static bool stops(const struct call *call, unsigned int code)
@@ -311,7 +312,7 @@ static bool stops(const struct call *call, unsigned int code)
 	if (committed(call) || is_stop_code(call, code))
 		return true;
 	if (code == 486 || code == 600)
-		return call->policy.stop_after_busy;
+		return call->work->policy.stop_after_busy;
 	return code >= 600;
 }
 
@@ -324,9 +325,9 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 	char value[SIP_DIGEST_TEXT], cnonce[17];
 	bool proxy;
 
-	if (!call->to_phone)
+	if (!call->work->to_phone)
 		gateway = gateway_routing(engine->snapshot, call->callee_gateway);
-	if (!gateway || !gateway->digest || call->challenged ||
+	if (!gateway || !gateway->digest || call->work->challenged ||
 	    sip_digest_choose(engine->calls->digest, response, &challenge, &proxy) < 0)
 		return false;
 	for (unsigned int i = 0; i < 16; i++)
@@ -338,7 +339,7 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 
 	if (len < 0)
 		return false;
-	call->challenged = true;
+	call->work->challenged = true;
 	struct sip_message *invite = transaction_request(engine, call->caller_invite);
 
 	return invite && call_send_invite(call, invite, sip_text(value, (size_t)len), proxy) == 0;
@@ -383,14 +384,14 @@ static const struct {
 /* Also when the transaction itself gave up: it resends no longer than the schedule. */
 void call_stage_timeout(struct call *call, const struct call_event *event)
 {
-	enum call_stage stage = (enum call_stage)call->stage_now;
+	enum call_stage stage = (enum call_stage)call->work->stage_now;
 	bool stop = committed(call);
 
 	if (stage == STAGE_INVITE) {
-		stop = call->policy.stop_after_invite_timeout;
+		stop = call->work->policy.stop_after_invite_timeout;
 		gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, 0, 0);
 	} else if (stage_end[stage].only_until_connect) {
-		stop |= !call->policy.until_connect;
+		stop |= !call->work->policy.until_connect;
 	}
 	if (call->callee_invite)
 		transaction_cancel(call->engine, call->callee_invite,

@@ -90,7 +90,8 @@ static int send_bye(struct call *call, enum call_side side)
 	}
 	int error = transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
 
-	call->bye_sent[side] = error == 0;
+	if (error == 0)
+		call->bye_sent |= 1u << side;
 	return error;
 }
 
@@ -101,7 +102,7 @@ static void settle_bye(struct call *call, enum call_side side)
 {
 	struct call_dialog *d = &call->record->dialog[side];
 
-	if (!(d->flags & DIALOG_BYE_DUE) || call->bye_sent[side])
+	if (!(d->flags & DIALOG_BYE_DUE) || (call->bye_sent & 1u << side))
 		return;
 	/* Not before the ACK to our 200, or before it is certain never to come (RFC 3261 section 15). */
 	if (d->flags & DIALOG_ACK_DUE)
@@ -110,7 +111,7 @@ static void settle_bye(struct call *call, enum call_side side)
 	uint64_t now_us = call->engine->now_us;
 
 	if (error == -ENOBUFS && now_us < call->record->end_us + BYE_GIVE_UP_US) {
-		timer_start(&call->engine->wheel, &call->stage, now_us + BYE_RETRY_US, call_on_stage);
+		timer_start(&call->engine->wheel, &call->timer, now_us + BYE_RETRY_US, call_on_stage);
 	} else if (error < 0) {
 		counter_inc(call->engine->counters, COUNTER_signaling_byes_given_up);
 		d->flags &= ~(uint32_t)DIALOG_BYE_DUE;
@@ -165,10 +166,12 @@ void call_settle(struct call *call)
 
 static void end_passing(struct call *call)
 {
+	if (!call->work)
+		return;
 	for (unsigned int side = 0; side < CALL_SIDES; side++) {
-		struct transaction *t = call->reinvite[side];
+		struct transaction *t = call->work->reinvite[side];
 
-		call->reinvite[side] = NULL;
+		call->work->reinvite[side] = NULL;
 		if (!t)
 			continue;
 		struct sip_message *request = transaction_request(call->engine, t);
@@ -180,7 +183,7 @@ static void end_passing(struct call *call)
 			transaction_cancel(call->engine, t->peer, 0, 0);
 		transaction_detach(t);
 	}
-	call->answer_awaiting_ack = NULL;
+	call_work_free(call);
 }
 
 static void set_due(struct call *call, int spare)
@@ -193,8 +196,10 @@ static void set_due(struct call *call, int spare)
 		if (side != spare)
 			d[side].flags |= DIALOG_BYE_DUE;
 	/* A 200 that waited for the other side's ACK is acknowledged all the same. */
-	if (call->answer_awaiting_ack)
-		call_ack_callee(call, call->ack_side, call_awaiting_ack(call), call->ack_serial, call->ack_cseq,
+	const struct call_work *work = call->work;
+
+	if (work && work->answer_awaiting_ack)
+		call_ack_callee(call, work->ack_side, call_awaiting_ack(call), work->ack_serial, work->ack_cseq,
 				SIP_TEXT(""));
 }
 
@@ -228,8 +233,7 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 {
 	struct call_record *record = call->record;
 
-	timer_stop(&call->engine->wheel, &call->stage);
-	timer_stop(&call->engine->wheel, &call->limit);
+	timer_stop(&call->engine->wheel, &call->timer);
 	record->end_us = call->engine->now_us;
 	record->end_reason = (uint8_t)reason;
 	record->end_direction = (uint8_t)direction;
@@ -275,7 +279,7 @@ void call_bye_crossed(struct call *call, const struct call_event *event)
 		call->caller_invite = NULL;
 		d->flags &= ~(uint32_t)DIALOG_ACK_DUE;
 	}
-	if (call->bye_sent[event->side])
+	if (call->bye_sent & 1u << event->side)
 		return; /* until its answer comes */
 	d->flags &= ~(uint32_t)DIALOG_BYE_DUE;
 	call_settle(call);
@@ -284,7 +288,7 @@ void call_bye_crossed(struct call *call, const struct call_event *event)
 void call_bye_done(struct call *call, const struct call_event *event)
 {
 	call->record->dialog[event->side].flags &= ~(uint32_t)DIALOG_BYE_DUE;
-	call->bye_sent[event->side] = false;
+	call->bye_sent &= ~(1u << event->side);
 	call_settle(call);
 }
 

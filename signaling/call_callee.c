@@ -74,10 +74,10 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	struct call_dialog *dialog = &record->dialog[CALLEE];
 	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX];
 	const struct sip_name_addr *from = sip_message_from(invite);
-	struct sip_text caller_out =
-	    sip_text(caller, call_rewrite(target->caller, sip_text(call->caller, call->caller_len), caller));
-	struct sip_text callee_out =
-	    sip_text(callee, call_rewrite(target->callee, sip_text(call->callee, call->callee_len), callee));
+	struct sip_text caller_out = sip_text(
+	    caller, call_rewrite(target->caller, sip_text(call->work->caller, call->work->caller_len), caller));
+	struct sip_text callee_out = sip_text(
+	    callee, call_rewrite(target->callee, sip_text(call->work->callee, call->work->callee_len), callee));
 
 	dialog->flow = target->flow;
 	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->is_phone ? DIALOG_PHONE : 0);
@@ -225,14 +225,14 @@ void call_provisional(struct call *call, const struct call_event *event)
 		/* A description we can't read is left out: the answer will have one. */
 		if (call_media_pass(call, CALLEE, event->message, &sdp) < 0)
 			sdp = SIP_TEXT("");
-		call->sdp_seen |= sdp.len > 0;
+		call->work->sdp_seen |= sdp.len > 0;
 	}
 	/* Forward only, so that a gateway that alternates can't hold a call for ever. */
 	enum call_stage stage = stage_of(code, sdp.len > 0);
 
-	if (!call->trying || stage > (enum call_stage)call->stage_now)
+	if (!call->work->trying || stage > (enum call_stage)call->work->stage_now)
 		call_stage_start(call, stage);
-	call->trying = true;
+	call->work->trying = true;
 	if (code > 100)
 		call_respond_caller(call, code, event->message, sdp);
 }
@@ -264,9 +264,9 @@ static void start_conversation(struct call *call)
 	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
 
-	timer_stop(&engine->wheel, &call->stage);
+	timer_stop(&engine->wheel, &call->timer);
 	if (record->max_duration_s)
-		timer_start(&engine->wheel, &call->limit, record->answer_us + record->max_duration_s * US_PER_S,
+		timer_start(&engine->wheel, &call->timer, record->answer_us + record->max_duration_s * US_PER_S,
 			    call_on_limit);
 	gateway_report(engine, GATEWAY_CALLEE, call->callee_gateway, 200, 0);
 	gateway_report(engine, GATEWAY_CALLER, call->caller_gateway, 200, 0);
@@ -281,7 +281,7 @@ void call_answered(struct call *call, const struct call_event *event)
 
 	if (t != call->callee_invite)
 		return;
-	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->sdp_seen) ||
+	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->work->sdp_seen) ||
 	    !fill_answer(call, event->message) || !call_put(call, &record->answer, sdp)) {
 		refuse_answer(call, event);
 		return;
@@ -298,13 +298,11 @@ void call_answered(struct call *call, const struct call_event *event)
 	call_media_tell(call);
 	start_conversation(call);
 	if (record->bodyless) {
-		call->answer_awaiting_ack = t;
-		call->ack_serial = t->serial;
-		call->ack_side = CALLEE;
-		call->ack_cseq = record->dialog[CALLEE].invite_cseq;
+		call_await_ack(call, CALLEE, t, record->dialog[CALLEE].invite_cseq);
 	} else {
 		call_ack_callee(call, CALLEE, t, t->serial, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
 	}
+	call_work_done(call);
 	call_respond_caller(call, 200, event->message, call_text(call, record->answer));
 }
 

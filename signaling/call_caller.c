@@ -248,8 +248,8 @@ static bool fill_numbers(struct call *call, struct sip_message *invite, const st
 		caller_len = 0;
 	struct sip_text dialled = sip_text(callee, (size_t)callee_len), calling = sip_text(caller, (size_t)caller_len);
 
-	call->callee_len = call_rewrite(gateway ? &gateway->callee : NULL, dialled, call->callee);
-	call->caller_len = call_rewrite(gateway ? &gateway->caller : NULL, calling, call->caller);
+	call->work->callee_len = call_rewrite(gateway ? &gateway->callee : NULL, dialled, call->work->callee);
+	call->work->caller_len = call_rewrite(gateway ? &gateway->caller : NULL, calling, call->work->caller);
 	return call_put(call, &call->record->callee_in, dialled) && call_put(call, &call->record->caller_in, calling) &&
 	       call_put(call, &call->record->mapping_gateway, sip_text(source->name, source->name_len));
 }
@@ -260,7 +260,7 @@ static void copy_parameters(struct call *call)
 	struct call_record *record = call->record;
 	bool timer = record->dialog[CALLER].flags & DIALOG_TIMER;
 
-	call->parameters = (struct parameters_of_call){
+	call->work->parameters = (struct parameters_of_call){
 	    .switch_limit = p->gateway_switch_limit,
 	    .no_media_hangup_s = p->no_media_hangup_s,
 	    .timeout_ms = {p->timeout_invite_ms, p->timeout_trying_ms, p->timeout_progress_ms,
@@ -394,10 +394,10 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	t->user = &call_caller_user;
 	t->owner = call;
 	call->customer = source->gateway;
-	call->caller_behind_nat = source->behind_nat;
+	call->work->caller_behind_nat = source->behind_nat;
 	if (source->network)
-		memccpy(call->caller_network, source->network, '\0', sizeof(call->caller_network) - 1);
-	call->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
+		memccpy(call->work->caller_network, source->network, '\0', sizeof(call->work->caller_network) - 1);
+	call->work->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
 	copy_parameters(call);
 	call->record->arena_mark = call->record->arena_used;
 	call_set_state(call, CALL_SETUP);

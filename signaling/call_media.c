@@ -39,21 +39,21 @@ static enum media_mode effective(const struct call *call, enum media_mode own)
 	    [MEDIA_PROXY_MUST_ON] = MEDIA_MUST_ON,
 	};
 
-	return own == MEDIA_SYSTEM ? of_system[call->parameters.media_mode] : own;
+	return own == MEDIA_SYSTEM ? of_system[call->work->parameters.media_mode] : own;
 }
 
 static bool relays(const struct call *call, const struct media_case *c)
 {
 	enum media_mode a = effective(call, c->caller), b = effective(call, c->callee);
 
-	if (call->parameters.media_mode == MEDIA_PROXY_MUST_ON || c->families_differ)
+	if (call->work->parameters.media_mode == MEDIA_PROXY_MUST_ON || c->families_differ)
 		return true;
 	if (a == MEDIA_MUST_ON || a == MEDIA_ON || b == MEDIA_MUST_ON || b == MEDIA_ON)
 		return true;
 	if (a == MEDIA_OFF || b == MEDIA_OFF)
 		return false;
-	return c->encrypted || (c->between_networks && call->parameters.media_between_net) ||
-	       (c->behind_nat && call->parameters.media_behind_nat);
+	return c->encrypted || (c->between_networks && call->work->parameters.media_between_net) ||
+	       (c->behind_nat && call->work->parameters.media_behind_nat);
 }
 
 /* ---- ports ---- */
@@ -111,6 +111,7 @@ static int take_relay(struct call *call, enum net_family caller_family, const ch
 {
 	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
+	const char *network = call->work->caller_network;
 	enum net_family callee_family = (enum net_family)record->dialog[CALLEE].flow.remote.family;
 	int error = 0;
 
@@ -118,7 +119,7 @@ static int take_relay(struct call *call, enum net_family caller_family, const ch
 		return -ENOBUFS;
 	if (!record->media[CALLER].local.port) {
 		record->media_worker = (uint8_t)(record->life % engine->options.media_workers);
-		error = take_port(call, CALLER, *call->caller_network ? call->caller_network : NULL, caller_family);
+		error = take_port(call, CALLER, *network ? network : NULL, caller_family);
 	}
 	give_port(call, CALLEE); /* of the attempt before: it may have been on another network */
 	if (error == 0)
@@ -139,15 +140,15 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
 		return -EINVAL;
 	enum net_family family = offer_family(call, audio);
 	struct media_case c = {
-	    .caller = (enum media_mode)call->caller_media_mode,
+	    .caller = (enum media_mode)call->work->caller_media_mode,
 	    .callee = callee_mode,
 	    .encrypted = audio >= 0 && sdp->media[audio].encrypted,
-	    .behind_nat = call->caller_behind_nat || callee_nat,
-	    .between_networks = !same_network(call->caller_network, callee_network),
+	    .behind_nat = call->work->caller_behind_nat || callee_nat,
+	    .between_networks = !same_network(call->work->caller_network, callee_network),
 	    .families_differ = family != (enum net_family)record->dialog[CALLEE].flow.remote.family,
 	};
 
-	record->media[CALLER].behind_nat = call->caller_behind_nat;
+	record->media[CALLER].behind_nat = call->work->caller_behind_nat;
 	record->media[CALLEE].behind_nat = callee_nat;
 	record->media[CALLEE].remote = record->media[CALLEE].remote_rtcp = (struct net_addr){0};
 	record->media[CALLEE].generation++;
@@ -343,6 +344,13 @@ static int tell_close(struct call *call)
 	return 0;
 }
 
+static uint64_t closing_deadline_us(const struct call *call)
+{
+	uint64_t now_ms = call->engine->now_us / US_PER_MS;
+
+	return (now_ms + (uint64_t)(int32_t)(call->media_deadline_ms - (uint32_t)now_ms)) * US_PER_MS;
+}
+
 /* What could not be said because the ring was full is said again from the record. */
 void call_media_tell(struct call *call)
 {
@@ -357,7 +365,7 @@ void call_media_tell(struct call *call)
 	if (call->media_dirty)
 		timer_start(&engine->wheel, &call->media, engine->now_us + RETRY_US, call_on_media);
 	else if (call->media_closing)
-		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
+		timer_start(&engine->wheel, &call->media, closing_deadline_us(call), call_on_media);
 }
 
 void call_media_close(struct call *call)
@@ -369,17 +377,17 @@ void call_media_close(struct call *call)
 		return;
 	}
 	call->media_closing = true;
-	call->media_deadline_us = engine->now_us + CLOSE_WAIT_US;
+	call->media_deadline_ms = (uint32_t)((engine->now_us + CLOSE_WAIT_US) / US_PER_MS);
 	call_media_tell(call);
 	if (!timer_is_running(&call->media))
-		timer_start(&engine->wheel, &call->media, call->media_deadline_us, call_on_media);
+		timer_start(&engine->wheel, &call->media, closing_deadline_us(call), call_on_media);
 }
 
 /* ---- an offer that is refused ---- */
 
 void call_media_note_before(struct call *call, enum call_side side)
 {
-	struct media_before *before = &call->before[side];
+	struct media_before *before = &call_work(call)->before[side];
 
 	before->media = call->record->media[side];
 	memcpy(before->codec, call->record->codec, sizeof(before->codec));
@@ -387,9 +395,12 @@ void call_media_note_before(struct call *call, enum call_side side)
 
 void call_media_take_back(struct call *call, enum call_side side)
 {
-	const struct media_before *before = &call->before[side];
 	struct call_media *media = &call->record->media[side];
 	uint32_t generation = media->generation;
+
+	if (!call->work)
+		return;
+	const struct media_before *before = &call->work->before[side];
 	bool begun = call_write_begin(call);
 
 	*media = before->media;

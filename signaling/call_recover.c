@@ -60,7 +60,7 @@ static void start_limit(struct call *call)
 	const struct call_record *record = call->record;
 
 	if (record->max_duration_s)
-		timer_start(&call->engine->wheel, &call->limit, record->answer_us + record->max_duration_s * US_PER_S,
+		timer_start(&call->engine->wheel, &call->timer, record->answer_us + record->max_duration_s * US_PER_S,
 			    call_on_limit);
 }
 
@@ -71,7 +71,7 @@ static void recover_setup(struct call *call)
 
 	if (record->attempt_over == ATTEMPT_TO_PUBLISH) {
 		if (cdr_publish(call) < 0) {
-			timer_start(&call->engine->wheel, &call->stage, call->engine->now_us + 10 * US_PER_MS,
+			timer_start(&call->engine->wheel, &call->timer, call->engine->now_us + 10 * US_PER_MS,
 				    call_on_recover);
 			return;
 		}
@@ -148,7 +148,7 @@ static void recover_call(struct call *call)
 
 void call_on_recover(struct timer *timer, void *context)
 {
-	recover_call((struct call *)((char *)timer - offsetof(struct call, stage)));
+	recover_call((struct call *)((char *)timer - offsetof(struct call, timer)));
 }
 
 void calls_recover_step(struct engine *engine)

@@ -39,11 +39,13 @@ static bool glare(struct call *call, const struct call_event *event)
 
 	if (event->message->method == SIP_INFO)
 		return false;
-	if (call->reinvite[event->side]) {
+	const struct call_work *work = call->work;
+
+	if (work && work->reinvite[event->side]) {
 		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
 		return true;
 	}
-	if (call->reinvite[other(event->side)] || call_state(call) == CALL_ANSWERED ||
+	if ((work && work->reinvite[other(event->side)]) || call_state(call) == CALL_ANSWERED ||
 	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;
@@ -55,7 +57,8 @@ static void reinvite_failed(struct engine *engine, struct transaction *t)
 {
 	struct call *call = t->owner;
 
-	call->reinvite[t->owner_side] = NULL;
+	if (call->work)
+		call->work->reinvite[t->owner_side] = NULL;
 	call_dispatch(call,
 		      &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = (enum call_side)t->owner_side});
 }
@@ -110,8 +113,10 @@ static void fail_server(struct engine *engine, struct transaction *server, unsig
 	if (server->user == &reinvite_user) {
 		struct call *call = server->owner;
 
-		call->reinvite[server->owner_side] = NULL;
+		if (call->work)
+			call->work->reinvite[server->owner_side] = NULL;
 		call_media_take_back(call, (enum call_side)server->owner_side);
+		call_work_done(call);
 	}
 	transaction_respond(engine, server, request, code, NULL, NULL);
 }
@@ -184,21 +189,25 @@ void call_request(struct call *call, const struct call_event *event)
 	}
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0) {
 		respond(call, event, 488);
+		call_work_done(call);
 		return;
 	}
 	if (transaction_keep_request(engine, server, event->message) < 0 || pass(call, event, sdp) < 0) {
 		if (event->message->method != SIP_INFO)
 			call_media_take_back(call, event->side);
 		respond(call, event, 500);
+		call_work_done(call);
 		return;
 	}
+	if (event->message->method == SIP_UPDATE)
+		call_work(call)->update = true;
 	if (server->kind != SERVER_INVITE)
 		return;
 	server->user = &reinvite_user;
 	server->owner = call;
 	server->owner_side = (uint8_t)event->side;
-	call->reinvite[event->side] = server;
-	call->reinvite_cseq[event->side] = sip_message_cseq(event->message)->number;
+	call_work(call)->reinvite[event->side] = server;
+	call_work(call)->reinvite_cseq[event->side] = sip_message_cseq(event->message)->number;
 	respond(call, event, 100);
 }
 
@@ -235,23 +244,30 @@ static void send_answer(struct call *call, struct transaction *server, struct si
 
 struct transaction *call_awaiting_ack(const struct call *call)
 {
-	struct transaction *t = call->answer_awaiting_ack;
+	const struct call_work *work = call->work;
+	struct transaction *t = work ? work->answer_awaiting_ack : NULL;
 
-	return t && t->state == TRANSACTION_ACCEPTED && t->serial == call->ack_serial ? t : NULL;
+	return t && t->state == TRANSACTION_ACCEPTED && t->serial == work->ack_serial ? t : NULL;
+}
+
+void call_await_ack(struct call *call, enum call_side side, struct transaction *client, uint32_t cseq)
+{
+	struct call_work *work = call_work(call);
+
+	work->answer_awaiting_ack = client;
+	work->ack_serial = client->serial;
+	work->ack_side = side;
+	work->ack_cseq = cseq;
 }
 
 /* The ACK to the answer: at once, or when the asker's comes, where that brings the description. */
 static void acknowledge(struct call *call, enum call_side side, struct transaction *client, bool offerless,
 			uint32_t cseq)
 {
-	if (!offerless) {
+	if (offerless)
+		call_await_ack(call, side, client, cseq);
+	else
 		call_ack_callee(call, side, client, client->serial, cseq, SIP_TEXT(""));
-		return;
-	}
-	call->answer_awaiting_ack = client;
-	call->ack_serial = client->serial;
-	call->ack_side = side;
-	call->ack_cseq = cseq;
 }
 
 static void pass_answer(struct call *call, enum call_side side, struct transaction *client,
@@ -269,10 +285,13 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 		sdp = SIP_TEXT("");
 	if (invite && success)
 		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);
-	if (server && invite && !success)
-		call->reinvite[server->owner_side] = NULL;
+	if (server && invite && !success && call->work)
+		call->work->reinvite[server->owner_side] = NULL;
 	if (!success && client->method != SIP_INFO)
 		call_media_take_back(call, other(side));
+	if (client->method == SIP_UPDATE && call->work)
+		call->work->update = false;
+	call_work_done(call);
 	if (server && request)
 		send_answer(call, server, response, sdp);
 }
@@ -300,40 +319,46 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 
 static bool acked(struct call *call, const struct call_event *event)
 {
-	struct transaction *reinvite = call->reinvite[event->side];
+	struct call_work *work = call->work;
+	struct transaction *reinvite = work ? work->reinvite[event->side] : NULL;
 
 	if (event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		call_caller_acked(call, event);
 		return true;
 	}
 	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED ||
-	    sip_message_cseq(event->message)->number != call->reinvite_cseq[event->side])
+	    sip_message_cseq(event->message)->number != work->reinvite_cseq[event->side])
 		return false;
 	transaction_acked(call->engine, reinvite);
-	call->reinvite[event->side] = NULL;
+	work->reinvite[event->side] = NULL;
 	return true;
 }
 
 void call_ack(struct call *call, const struct call_event *event)
 {
 	struct call_record *record = call->record;
-	struct transaction *client = call->answer_awaiting_ack;
+	struct call_work *work = call->work;
+	bool awaited = work && work->answer_awaiting_ack;
 	struct sip_text sdp;
 
 	if (!acked(call, event))
 		return;
 	bool first = event->side == CALLER && record->bodyless && !record->callee_acked;
 
-	if (!client && !first)
+	if (!awaited && !first) {
+		call_work_done(call);
 		return;
-	enum call_side side = first ? CALLEE : call->ack_side;
-	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : call->ack_cseq;
-	uint64_t serial = first ? record->branch_serial : call->ack_serial;
+	}
+	enum call_side side = first ? CALLEE : work->ack_side;
+	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : work->ack_cseq;
+	uint64_t serial = first ? record->branch_serial : work->ack_serial;
+	struct transaction *client = call_awaiting_ack(call);
 
-	client = call_awaiting_ack(call);
-	call->answer_awaiting_ack = NULL;
+	if (work)
+		work->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
 	record->callee_acked = true;
 	call_ack_callee(call, side, client, serial, cseq, sdp);
+	call_work_done(call);
 }

@@ -51,6 +51,7 @@ struct call *call_new(struct engine *engine)
 
 	memset(call, 0, sizeof(*call));
 	call->engine = engine;
+	call_work(call);
 	call->slot = slot;
 	call->record = call_table_record(calls->table, slot);
 	call->caller_gateway = call->callee_gateway = call->customer = GATEWAY_NO_ID;
@@ -78,8 +79,8 @@ void call_free(struct call *call)
 	struct engine *engine = call->engine;
 	struct calls *calls = engine->calls;
 
-	timer_stop(&engine->wheel, &call->stage);
-	timer_stop(&engine->wheel, &call->limit);
+	timer_stop(&engine->wheel, &call->timer);
+	call_work_free(call);
 	timer_stop(&engine->wheel, &call->media);
 	/* The block is ours again only once nobody can find it through the record. */
 	uint32_t overflow = call->record->overflow;
@@ -92,6 +93,43 @@ void call_free(struct call *call)
 	calls->free_slot[calls->free_slots++] = call->slot;
 	calls->standing--;
 	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);
+}
+
+struct call_work *call_work(struct call *call)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_work *work = call->work;
+
+	if (work)
+		return work;
+	work = calls->free_work;
+	if (work)
+		calls->free_work = work->next;
+	else
+		work = &calls->works[calls->works_used++];
+	memset(work, 0, offsetof(struct call_work, caller_network));
+	work->caller_network[0] = '\0';
+	call->work = work;
+	return work;
+}
+
+void call_work_free(struct call *call)
+{
+	struct calls *calls = call->engine->calls;
+
+	if (!call->work)
+		return;
+	call->work->next = calls->free_work;
+	calls->free_work = call->work;
+	call->work = NULL;
+}
+
+void call_work_done(struct call *call)
+{
+	const struct call_work *work = call->work;
+
+	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->update)
+		call_work_free(call);
 }
 
 static char *overflow_block(const struct call *call)
