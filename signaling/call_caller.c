@@ -346,6 +346,10 @@ static bool overloaded(struct engine *engine)
 		counter_inc(engine->counters, COUNTER_signaling_calls_refused_ring);
 		return true;
 	}
+	if (engine->overload.share && overload_refuses(&engine->overload, engine->transactions->key.b)) {
+		counter_inc(engine->counters, COUNTER_signaling_calls_shed);
+		return true;
+	}
 	if (!engine->calls->free_slots) {
 		counter_inc(engine->counters, COUNTER_signaling_calls_refused_slots);
 		return true;

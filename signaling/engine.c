@@ -435,9 +435,12 @@ static void receive_response(struct engine *engine, const struct sip_flow *flow)
 
 void engine_receive(struct engine *engine, const struct sip_flow *flow, const uint8_t *data, uint32_t len)
 {
-	enum sip_parse_error error = sip_message_parse(engine->message, data, len);
+	enum sip_parse_error error;
 
 	counter_inc(engine->counters, COUNTER_signaling_datagrams);
+	if (engine->overload.share && overload_receive(engine, flow, data, len))
+		return;
+	error = sip_message_parse(engine->message, data, len);
 	if (error == SIP_PARSE_KEEPALIVE)
 		counter_inc(engine->counters, COUNTER_signaling_keepalives);
 	else if (error == SIP_PARSE_NOT_SIP || error == SIP_PARSE_TOO_LONG)

@@ -25,6 +25,7 @@
 #include "common/ring.h"
 #include "common/status.h"
 #include "common/timer_wheel.h"
+#include "signaling/overload.h"
 
 struct sip_message;        /* sip/message.h: a parsed request or response */
 struct signaling_snapshot; /* snapshot_signaling.h: the running configuration and what is derived from it */
@@ -82,6 +83,7 @@ struct engine {
 	uint8_t hash_key[16]; /* keyed hashes of what strangers choose; the same in every worker of the process */
 	uint64_t random[4];   /* generator for tags and branches */
 	bool draining;        /* no new calls: 503 with Retry-After */
+	struct overload overload; /* the worker tells it of each poll */
 	struct sip_message *message; /* the one being handled */
 	uint8_t *scratch;            /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
 };

@@ -18,6 +18,7 @@
 #define IDENTIFIER_TAG     27
 #define IDENTIFIER_BRANCH  34
 #define IDENTIFIER_NO_SLOT UINT32_MAX /* a tag of an answer that belongs to no call */
+#define IDENTIFIER_SHED_SLOT (UINT32_MAX - 1) /* likewise, and to no transaction (overload.h) */
 
 struct identifier_tag {
 	unsigned int worker;

@@ -112,6 +112,8 @@ void transactions_fini(struct engine *engine);
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 struct transaction **found);
+/* Is there one for the INVITE with this top Via, or was there a moment ago? Its key in either case; branch of RFC 3261. */
+bool transaction_stands(const struct engine *engine, const struct sip_via *via, struct text_hash *key);
 /*
  * A new server transaction for the request that has just been looked for (an INVITE outside a dialog: in both ways), in
  * no state to be sent anything yet. NULL: no room (counted).

@@ -44,13 +44,19 @@ static struct text_hash key_of(const struct engine *engine, struct sip_message *
 	return via->branch_is_rfc3261 ? key_of_via(engine, via, method) : key_of_rfc2543(engine, request, method);
 }
 
-static struct transaction *find(struct engine *engine, struct text_hash key)
+static struct transaction *find(const struct engine *engine, struct text_hash key)
 {
 	struct transaction *t = engine->transactions->by_key[key.a & engine->transactions->mask];
 
 	while (t && !text_hash_equal(t->key, key))
 		t = t->by_key.next;
 	return t;
+}
+
+bool transaction_stands(const struct engine *engine, const struct sip_via *via, struct text_hash *key)
+{
+	*key = key_of_via(engine, via, SIP_INVITE);
+	return find(engine, *key) || tombstone_find(&engine->transactions->tombstones, *key);
 }
 
 /* The ACK to a final response other than 2xx; the transaction then absorbs what is still under way. */

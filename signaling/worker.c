@@ -82,6 +82,7 @@ static unsigned int receive(struct worker *w)
 	for (uint32_t port = 0; port < w->signaling->ports; port++) {
 		unsigned int count = port_receive(w->queue[port], datagrams, PORT_BURST, w->now_us);
 
+		w->backlog |= count == PORT_BURST;
 		for (unsigned int i = 0; i < count; i++)
 			dispatch(w, &datagrams[i], port);
 		all += count;
@@ -101,6 +102,7 @@ static unsigned int take_over(struct worker *w)
 		if (from == w->index)
 			continue;
 		count = rte_ring_sc_dequeue_burst_elem(w->inbox[from], handed, sizeof(*handed), PORT_BURST, NULL);
+		w->backlog |= count == PORT_BURST;
 		for (unsigned int i = 0; i < count; i++)
 			handle(w, &handed[i].datagram, (uint32_t)handed[i].port);
 		all += count;
@@ -163,8 +165,10 @@ static unsigned int poll_once(struct worker *w)
 
 	take_snapshot(w);
 	w->engine->now_us = w->now_us;
+	w->backlog = false;
 	work = receive(w);
 	work += take_over(w);
+	overload_poll(&w->engine->overload, w->backlog, w->now_us);
 	work += worker_rings_poll(w);
 	hangup_poll(w);
 	engine_tick(w->engine, w->now_us);

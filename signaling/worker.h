@@ -54,6 +54,7 @@ struct worker {
 	struct counter_row *counters;
 	uint64_t now_us;
 	uint8_t tos;
+	bool backlog; /* this poll may not have read all there was */
 	struct port_queue *queue[CONFIG_MAX_PORTS]; /* by sip_flow.port */
 	uint16_t sip_port[CONFIG_MAX_PORTS];
 	struct rte_ring *inbox[CONFIG_MAX_WORKERS]; /* from each of the others: struct handed */
