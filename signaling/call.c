@@ -204,13 +204,14 @@ int calls_init(struct engine *engine)
 	calls->works = calloc(calls->count, sizeof(*calls->works));
 	calls->free_slot = calloc(calls->count, sizeof(*calls->free_slot));
 	calls->recover = calloc(calls->count, sizeof(*calls->recover));
-	calls->free_block = calloc(calls->blocks, sizeof(*calls->free_block));
+	calls->small_blocks.block = calloc(calls->blocks, sizeof(uint32_t));
+	calls->large_blocks.block = calloc(calls->blocks, sizeof(uint32_t));
 	calls->ports = rtp_ports_new(options->config, engine->worker, engine->workers, options->media_workers);
 	calls->digest = sip_digest_new();
 	for (unsigned int i = 0; i < CONFIG_MAX_WORKERS; i++)
 		calls->resync_next[i] = calls->count;
-	if (!calls->call_memory || !calls->works || !calls->free_slot || !calls->recover || !calls->free_block ||
-	    !calls->ports || !calls->digest)
+	if (!calls->call_memory || !calls->works || !calls->free_slot || !calls->recover ||
+	    !calls->small_blocks.block || !calls->large_blocks.block || !calls->ports || !calls->digest)
 		return -ENOMEM;
 	calls_recover_attach(engine);
 	return 0;
@@ -224,7 +225,8 @@ void calls_fini(struct engine *engine)
 		return;
 	sip_digest_free(calls->digest);
 	rtp_ports_free(calls->ports);
-	free(calls->free_block);
+	free(calls->large_blocks.block);
+	free(calls->small_blocks.block);
 	free(calls->recover);
 	free(calls->free_slot);
 	free(calls->works);

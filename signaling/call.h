@@ -117,7 +117,9 @@ struct calls {
 	struct call_work *works, *free_work; /* [count]; those before works_used have been used */
 	uint32_t works_used;
 	uint32_t *free_slot, free_slots;
-	uint32_t *free_block, free_blocks;
+	struct free_blocks {
+		uint32_t *block, count;
+	} small_blocks, large_blocks; /* of the segment, that are free */
 	uint32_t standing;
 	uint32_t *recover, recover_count;         /* slots that engine_tick() still has to deal with */
 	uint64_t media_life[CONFIG_MAX_WORKERS];  /* last MediaResync of each media worker */
@@ -196,6 +198,12 @@ void call_write_end(struct call *call, bool begun);
 struct sip_text call_text(const struct call *call, struct call_text text);
 /* Store a string; false when there is no room left. An empty one takes none. */
 bool call_put(struct call *call, struct call_text *ref, struct sip_text text);
+/* The same for what only the set-up needs: it is gone after call_forget_setup(). */
+bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_text text);
+void call_forget_setup(struct call *call);
+void call_give_block(struct calls *calls, uint32_t block); /* as in the record: 0 = none */
+/* What did not fit would have, had there been another block. */
+bool call_lacks_block(const struct call *call);
 /* The strings of the attempt before may be overwritten from now on. */
 void call_forget_attempt(struct call *call);
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog);

@@ -282,7 +282,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	if (t != call->callee_invite)
 		return;
 	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->work->sdp_seen) ||
-	    !fill_answer(call, event->message) || !call_put(call, &record->answer, sdp)) {
+	    !fill_answer(call, event->message) || !call_put_for_setup(call, &record->answer, sdp)) {
 		refuse_answer(call, event);
 		return;
 	}

@@ -148,6 +148,7 @@ void call_caller_acked(struct call *call, const struct call_event *event)
 	if (call_state(call) == CALL_ANSWERED)
 		call_set_state(call, CALL_ESTABLISHED);
 	dialog->flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_forget_setup(call);
 }
 
 /* ---- the INVITE ---- */
@@ -208,7 +209,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 		return false;
 	struct sip_text via = caller_via(call->caller_invite->message, calls->body, sizeof(calls->body));
 
-	return via.len && call_put(call, &call->record->via, via) &&
+	return via.len && call_put_for_setup(call, &call->record->via, via) &&
 	       call_put(call, &dialog->call_id, sip_message_call_id(invite)) &&
 	       put_party(call, &dialog->remote, from) && call_put(call, &dialog->remote_tag, from->tag) &&
 	       put_party(call, &dialog->local, sip_message_to(invite)) && call_make_tag(call, CALLER) &&
@@ -362,8 +363,7 @@ static unsigned int why_not(const struct call *call, struct sip_message *invite)
 {
 	char number[CALL_NUMBER_MAX];
 
-	if (!call->caller_invite->request || !call->caller_invite->message ||
-	    (!call->record->overflow && !call->engine->calls->free_blocks))
+	if (!call->caller_invite->request || !call->caller_invite->message || call_lacks_block(call))
 		return 503;
 	if (!dialog_contact(invite).at)
 		return 400;
@@ -404,6 +404,7 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	call->work->caller_media_mode = (uint8_t)(source->config ? source->config->media_mode : MEDIA_SYSTEM);
 	copy_parameters(call);
 	call->record->arena_mark = call->record->arena_used;
+	call->record->block_mark = call->record->block_used;
 	call_set_state(call, CALL_SETUP);
 	admit(call, invite, verdict, source);
 	if (call->record)

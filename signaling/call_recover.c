@@ -99,16 +99,19 @@ static void recover_answered(struct call *call)
 	d[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	if (!record->bodyless)
 		call_ack_callee(call, CALLEE, NULL, record->branch_serial, d[CALLEE].invite_cseq, SIP_TEXT(""));
-	if ((d[CALLER].flags & DIALOG_ACK_DUE) && call_restore_caller(call))
+	if ((d[CALLER].flags & DIALOG_ACK_DUE) && call_restore_caller(call)) {
 		call_respond_caller(call, 200, NULL, call_text(call, record->answer));
-	else
-		call_set_state(call, CALL_ESTABLISHED);
+		return;
+	}
+	call_set_state(call, CALL_ESTABLISHED);
+	d[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
 }
 
 static void recover_established(struct call *call)
 {
 	start_limit(call);
 	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_forget_setup(call);
 }
 
 static void recover_closing(struct call *call)
@@ -170,8 +173,10 @@ void calls_recover_step(struct engine *engine)
 static bool sound(const struct calls *calls, const struct call_record *record)
 {
 	return atomic_load_explicit(&record->state, memory_order_acquire) < CALL_STATE_COUNT &&
-	       record->overflow <= calls->blocks && record->arena_used <= CALL_ARENA + CALL_OVERFLOW &&
-	       record->arena_mark <= record->arena_used && record->life && record->duration_reason < END_REASON_COUNT &&
+	       record->arena_used <= CALL_ARENA && record->arena_mark <= record->arena_used &&
+	       record->block <= calls->blocks &&
+	       record->block_used <= (record->block ? call_table_block_size(calls->count, record->block - 1) : 0) &&
+	       record->block_mark <= record->block_used && record->life && record->duration_reason < END_REASON_COUNT &&
 	       memchr(record->codec, '\0', sizeof(record->codec));
 }
 
@@ -238,14 +243,24 @@ static void attach_slot(struct engine *engine, uint32_t slot, bool *block_used)
 			calls->free_slot[calls->free_slots++] = slot;
 		return;
 	}
-	if (record->overflow)
-		block_used[record->overflow - 1] = true;
+	if (record->block)
+		block_used[record->block - 1] = true;
 	bool ours = record->worker % engine->workers == engine->worker;
 
 	if (atomic_load_explicit(&record->state, memory_order_relaxed) <= CALL_CLOSING)
 		mark_ports(calls, record, ours);
 	if (ours)
 		adopt(engine, slot, record);
+}
+
+/* Each kind is shared out by itself. */
+static unsigned int home_of_block(const struct engine *engine, uint32_t block)
+{
+	uint32_t calls = engine->calls->count, small = call_table_small_blocks(calls);
+
+	if (block < small)
+		return call_home_worker(block, small, engine->workers);
+	return call_home_worker(block - small, call_table_large_blocks(calls), engine->workers);
 }
 
 void calls_recover_attach(struct engine *engine)
@@ -257,8 +272,8 @@ void calls_recover_attach(struct engine *engine)
 	for (uint32_t slot = calls->count; slot-- > 0 && block_used;)
 		attach_slot(engine, slot, block_used);
 	for (uint32_t block = calls->blocks; block-- > 0 && block_used;)
-		if (!block_used[block] && call_home_worker(block, calls->blocks, engine->workers) == engine->worker)
-			calls->free_block[calls->free_blocks++] = block;
+		if (!block_used[block] && home_of_block(engine, block) == engine->worker)
+			call_give_block(calls, block + 1);
 	free(block_used);
 	if (calls->standing)
 		memset(calls->resync_next, 0, sizeof(calls->resync_next));

@@ -5,8 +5,6 @@
 
 #include "signaling/call.h"
 
-#define ARENA_END (CALL_ARENA + CALL_OVERFLOW)
-
 bool call_write_begin(struct call *call)
 {
 	uint32_t sequence = atomic_load_explicit(&call->record->sequence, memory_order_relaxed);
@@ -74,6 +72,16 @@ struct call *call_new(struct engine *engine)
 	return call;
 }
 
+void call_give_block(struct calls *calls, uint32_t block)
+{
+	struct free_blocks *to =
+	    block <= call_table_small_blocks(calls->count) ? &calls->small_blocks : &calls->large_blocks;
+
+	/* Records that were damaged may have claimed one twice. */
+	if (block && block <= calls->blocks && to->count < calls->blocks)
+		to->block[to->count++] = block - 1;
+}
+
 void call_free(struct call *call)
 {
 	struct engine *engine = call->engine;
@@ -82,12 +90,11 @@ void call_free(struct call *call)
 	timer_stop(&engine->wheel, &call->timer);
 	call_work_free(call);
 	timer_stop(&engine->wheel, &call->media);
-	/* The block is ours again only once nobody can find it through the record. */
-	uint32_t overflow = call->record->overflow;
+	/* Its block is ours again only once nobody can find it through the record. */
+	uint32_t block = call->record->block;
 
 	call_set_state(call, CALL_FREE);
-	if (overflow && overflow <= calls->blocks)
-		calls->free_block[calls->free_blocks++] = overflow - 1;
+	call_give_block(calls, block);
 	call_write_end(call, atomic_load_explicit(&call->record->sequence, memory_order_relaxed) & 1);
 	call->record = NULL;
 	calls->free_slot[calls->free_slots++] = call->slot;
@@ -132,58 +139,130 @@ void call_work_done(struct call *call)
 		call_work_free(call);
 }
 
-static char *overflow_block(const struct call *call)
+/* ---- strings ---- */
+
+static uint32_t block_size(const struct call *call)
+{
+	const struct calls *calls = call->engine->calls;
+	uint32_t block = call->record->block;
+
+	return block && block <= calls->blocks ? call_table_block_size(calls->count, block - 1) : 0;
+}
+
+static char *block_of(const struct call *call)
 {
 	const struct calls *calls = call->engine->calls;
 
-	if (!call->record->overflow || call->record->overflow > calls->blocks)
-		return NULL;
-	return call_table_block(calls->table, calls->count, call->record->overflow - 1);
+	return call_table_block(calls->table, calls->count, call->record->block - 1);
 }
 
 struct sip_text call_text(const struct call *call, struct call_text text)
 {
+	uint32_t size = text.offset < CALL_ARENA ? 0 : block_size(call);
 	size_t len;
-	const char *at = call_record_text(call->record, overflow_block(call), text, &len);
+	const char *at = call_record_text(call->record, size ? block_of(call) : NULL, size, text, &len);
 
 	return sip_text(at, len);
 }
 
-static bool take_overflow(struct call *call)
+/* Into a larger block, as far as that is used; none before: any. */
+static bool take_block(struct call *call, bool large)
 {
 	struct calls *calls = call->engine->calls;
+	struct call_record *record = call->record;
+	uint32_t old = record->block;
+	struct free_blocks *from = large ? &calls->large_blocks : &calls->small_blocks;
 
-	if (call->record->overflow)
-		return true;
-	if (!calls->free_blocks) {
-		counter_inc(call->engine->counters, COUNTER_signaling_overflow_exhausted);
+	if (!from->count)
 		return false;
-	}
-	call->record->overflow = calls->free_block[--calls->free_blocks] + 1;
+	uint32_t block = from->block[--from->count];
+
+	if (old)
+		memcpy(call_table_block(calls->table, calls->count, block), block_of(call), record->block_used);
+	atomic_thread_fence(memory_order_release);
+	record->block = block + 1;
+	call_give_block(calls, old);
 	return true;
 }
 
-bool call_put(struct call *call, struct call_text *ref, struct sip_text text)
+static bool put_at(struct call_text *ref, char *to, uint32_t offset, uint16_t *used, struct sip_text text)
+{
+	memcpy(to, text.at, text.len);
+	*used = (uint16_t)(*used + text.len);
+	atomic_thread_fence(memory_order_release);
+	*ref = (struct call_text){(uint16_t)offset, (uint16_t)text.len};
+	return true;
+}
+
+static bool put_into_arena(struct call *call, struct call_text *ref, struct sip_text text)
 {
 	struct call_record *record = call->record;
 	uint32_t at = record->arena_used;
 
+	return text.len <= CALL_ARENA - at && put_at(ref, record->arena + at, at, &record->arena_used, text);
+}
+
+/* A block of at least so many bytes. */
+static bool make_room(struct call *call, uint32_t bytes, bool may_be_large)
+{
+	uint32_t size = block_size(call);
+
+	if (bytes <= size)
+		return true;
+	if (!size && bytes <= CALL_SMALL_BLOCK && take_block(call, false))
+		return true;
+	return may_be_large && size < CALL_LARGE_BLOCK && bytes <= CALL_LARGE_BLOCK && take_block(call, true);
+}
+
+static bool put_into_block(struct call *call, struct call_text *ref, struct sip_text text, bool may_be_large)
+{
+	struct call_record *record = call->record;
+	uint32_t at = record->block_used;
+
+	return make_room(call, at + text.len, may_be_large) &&
+	       put_at(ref, block_of(call) + at, CALL_ARENA + at, &record->block_used, text);
+}
+
+bool call_put(struct call *call, struct call_text *ref, struct sip_text text)
+{
 	if (!text.len) {
 		*ref = (struct call_text){0, 0};
 		return true;
 	}
-	/* A string lies in the arena or in the block, never across. */
-	if (at < CALL_ARENA && text.len > CALL_ARENA - at)
-		at = CALL_ARENA;
-	if (text.len > ARENA_END - at || (at >= CALL_ARENA && !take_overflow(call)))
-		return false;
-	char *to = at < CALL_ARENA ? record->arena + at : overflow_block(call) + (at - CALL_ARENA);
+	if (put_into_arena(call, ref, text))
+		return true;
+	call->record->block_stays = true;
+	if (put_into_block(call, ref, text, true))
+		return true;
+	if (call_lacks_block(call))
+		counter_inc(call->engine->counters, COUNTER_signaling_overflow_exhausted);
+	return false;
+}
 
-	memcpy(to, text.at, text.len);
-	record->arena_used = (uint16_t)(at + text.len);
+bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_text text)
+{
+	return (text.len && put_into_block(call, ref, text, false)) || call_put(call, ref, text);
+}
+
+bool call_lacks_block(const struct call *call)
+{
+	return block_size(call) != CALL_LARGE_BLOCK && !call->engine->calls->large_blocks.count;
+}
+
+void call_forget_setup(struct call *call)
+{
+	struct call_record *record = call->record;
+	uint32_t block = record->block;
+
+	if (!block || record->block_stays)
+		return;
+	record->via = record->answer = (struct call_text){0, 0};
+	record->block_mark = 0;
 	atomic_thread_fence(memory_order_release);
-	*ref = (struct call_text){(uint16_t)at, (uint16_t)text.len};
-	return true;
+	record->block_used = 0;
+	atomic_thread_fence(memory_order_release);
+	record->block = 0;
+	call_give_block(call->engine->calls, block);
 }
 
 void call_forget_attempt(struct call *call)
@@ -196,6 +275,7 @@ void call_forget_attempt(struct call *call)
 	record->media_mode = CALL_MEDIA_NONE;
 	atomic_thread_fence(memory_order_release);
 	record->arena_used = record->arena_mark;
+	record->block_used = record->block_mark;
 }
 
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog)

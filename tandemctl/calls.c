@@ -61,12 +61,12 @@ struct reader {
 	bool has_media;
 	uint64_t now_us;
 	struct call_record record;
-	char overflow[CALL_OVERFLOW];
+	char block[CALL_LARGE_BLOCK];
 };
 
 static const char *text_of(const struct reader *reader, struct call_text text, size_t *len)
 {
-	return call_record_text(&reader->record, reader->overflow, text, len);
+	return call_record_text(&reader->record, reader->block, sizeof(reader->block), text, len);
 }
 
 static void put_text(struct output *output, const struct reader *reader, struct call_text text)
@@ -241,7 +241,7 @@ int ctl_calls(struct ctl *ctl, int argc, char **argv)
 	output_list(output, "calls", columns, sizeof(columns) / sizeof(columns[0]));
 	for (uint32_t slot = 0; slot < ctl->config->limits.calls && shown < filter.limit; slot++) {
 		if (!call_record_read(reader.calls.content, ctl->config->limits.calls, slot, &reader.record,
-				      reader.overflow) ||
+				      reader.block) ||
 		    !wanted(&reader, &filter))
 			continue;
 		put_call(output, &reader, slot);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The "calls" segment: everything a call needs to go on after the signaling process was killed, and what
- * tandemctl shows of it. A fixed-size record a call; strings in the record's own arena, long ones in a block of a
- * small pool behind the records.
+ * tandemctl shows of it. A fixed-size record a call; strings in the record's own arena; those that only the set-up
+ * needs, and what does not fit, in a block out of two pools behind the records: of the smaller size there is one for
+ * every eighth call, of the larger one for every 64th.
  *
  * One writer: the signaling worker that owns the call (`worker` modulo the number of workers; a free slot belongs
  * to call_home_worker()). Readers in other processes copy a record with call_record_read(), which retries while
@@ -28,10 +29,11 @@
 #include "common/segment.h"
 
 #define CALLS_SEGMENT "calls"
-#define CALLS_VERSION 1
+#define CALLS_VERSION 2
 
-#define CALL_ARENA    1400u  /* bytes for strings in the record */
-#define CALL_OVERFLOW 16384u /* and in an overflow block: the longest message that a port puts together has room */
+#define CALL_ARENA       880u   /* bytes for strings in the record */
+#define CALL_SMALL_BLOCK 1024u  /* and in a block... */
+#define CALL_LARGE_BLOCK 16384u /* ...or a large one: the longest message that a port puts together has room */
 
 enum call_state {
 	CALL_FREE,        /* the rest of the record means nothing */
@@ -46,7 +48,7 @@ enum call_state {
 
 enum call_side { CALLER, CALLEE, CALL_SIDES };
 
-/* A string: offset < CALL_ARENA lies in the arena, beyond it in the overflow block. One 32-bit store. */
+/* A string: offset < CALL_ARENA lies in the arena, beyond it in the block. One 32-bit store. */
 struct call_text {
 	uint16_t offset, len;
 };
@@ -115,11 +117,15 @@ struct call_record {
 	uint8_t media_mode;    /* enum call_media_mode */
 	uint8_t id[16];        /* the CDR's key, with attempt */
 	uint64_t life;         /* the call's life in this slot: media's session id; never 0 */
-	uint32_t overflow;     /* overflow block + 1; 0 = none */
-	uint16_t arena_used;   /* over both parts */
+	uint32_t block;        /* its number + 1; 0 = none. Those under call_table_small_blocks() are small */
+	uint16_t arena_used;   /* bytes */
 	uint16_t arena_mark;   /* where the current attempt's strings begin */
 	uint64_t setup_us;     /* monotonic: INVITE received */
 	int64_t setup_wall_us; /* the same moment, since 1970 */
+	uint16_t block_used;   /* as the two above, in the block */
+	uint16_t block_mark;
+	uint8_t block_stays; /* a string lies there that is needed after the set-up, too */
+	uint8_t reserved[3];
 
 	/* the current attempt */
 	uint64_t attempt_us; /* monotonic, as the next four; 0 = not yet */
@@ -150,26 +156,42 @@ struct call_record {
 	/* what the records say */
 	struct call_text caller_in, caller_out, callee_in, callee_out; /* numbers */
 	struct call_text mapping_gateway, routing_gateway;             /* names (or a phone's user) */
-	/* the caller's INVITE, as long as it has no acknowledged final response */
+	/* the caller's INVITE, as long as it has no acknowledged final response: in the block, if there is one */
 	struct call_text via;    /* all its Via values, separated by commas, with received and rport filled in */
 	struct call_text answer; /* body of our 200 */
 
 	char arena[CALL_ARENA];
 };
-static_assert(sizeof(struct call_record) == 2048, "CALLS_VERSION must change with the layout");
+static_assert(sizeof(struct call_record) == 1536, "CALLS_VERSION must change with the layout");
 static_assert(offsetof(struct call_record, dialog) % 8 == 0, "stored in shared memory");
 
-/* Content of the segment: this header, the records, the overflow blocks. */
+/* Content of the segment: this header, the records, the small blocks, the large ones. */
 struct call_table {
 	_Alignas(64) uint8_t hash_key[16]; /* all zero until the first signaling process fills it */
-	uint32_t calls, blocks;
-	uint8_t reserved[40];
+	uint8_t reserved[48];
 };
 static_assert(sizeof(struct call_table) == 64, "stored in shared memory");
 
+static inline uint32_t call_table_small_blocks(uint32_t calls)
+{
+	return calls / 8 + 64;
+}
+
+static inline uint32_t call_table_large_blocks(uint32_t calls)
+{
+	return calls / 64 + 16;
+}
+
+/* Both together. */
 static inline uint32_t call_table_blocks(uint32_t calls)
 {
-	return calls / 32 + 16;
+	return call_table_small_blocks(calls) + call_table_large_blocks(calls);
+}
+
+/* `calls`: the segment's item_count. */
+static inline uint32_t call_table_block_size(uint32_t calls, uint32_t block)
+{
+	return block < call_table_small_blocks(calls) ? CALL_SMALL_BLOCK : CALL_LARGE_BLOCK;
 }
 
 static inline void calls_spec(struct segment_spec *spec, const struct config *config)
@@ -184,7 +206,8 @@ static inline void calls_spec(struct segment_spec *spec, const struct config *co
 	    .item_size = sizeof(struct call_record),
 	    .item_count = calls,
 	    .size = SEGMENT_HEADER + sizeof(struct call_table) + (uint64_t)calls * sizeof(struct call_record) +
-		    (uint64_t)call_table_blocks(calls) * CALL_OVERFLOW,
+		    (uint64_t)call_table_small_blocks(calls) * CALL_SMALL_BLOCK +
+		    (uint64_t)call_table_large_blocks(calls) * CALL_LARGE_BLOCK,
 	};
 }
 
@@ -193,24 +216,28 @@ static inline struct call_record *call_table_record(const void *content, uint32_
 	return (struct call_record *)((char *)(uintptr_t)content + sizeof(struct call_table)) + slot;
 }
 
-/* `calls`: the segment's item_count. */
 static inline char *call_table_block(const void *content, uint32_t calls, uint32_t block)
 {
-	return (char *)call_table_record(content, calls) + (size_t)block * CALL_OVERFLOW;
+	uint32_t small = call_table_small_blocks(calls);
+	char *blocks = (char *)call_table_record(content, calls);
+
+	if (block < small)
+		return blocks + (size_t)block * CALL_SMALL_BLOCK;
+	return blocks + (size_t)small * CALL_SMALL_BLOCK + (size_t)(block - small) * CALL_LARGE_BLOCK;
 }
 
-/* The worker whose a slot (or an overflow block) is while it is free. */
+/* The worker whose a slot (or a block) is while it is free. */
 static inline unsigned int call_home_worker(uint32_t index, uint32_t count, unsigned int workers)
 {
 	return (unsigned int)((uint64_t)index * workers / count);
 }
 
 /*
- * For readers: a consistent copy of a record and, when it has one, of its overflow block (may be NULL). False when
- * the slot is free, or when the writer was at it for as long as we tried (it died in the middle, say).
+ * For readers: a consistent copy of a record and, when it has one, of its block (NULL: not wanted). False when the
+ * slot is free, or when the writer was at it for as long as we tried (it died in the middle, say).
  */
 static inline bool call_record_read(const void *content, uint32_t calls, uint32_t slot, struct call_record *copy,
-				    char overflow[CALL_OVERFLOW])
+				    char block[CALL_LARGE_BLOCK])
 {
 	const struct call_record *record = call_table_record(content, slot);
 
@@ -222,8 +249,9 @@ static inline bool call_record_read(const void *content, uint32_t calls, uint32_
 		if (before & 1)
 			continue;
 		__builtin_memcpy(copy, (const void *)record, sizeof(*copy));
-		if (overflow && copy->overflow && copy->overflow <= call_table_blocks(calls))
-			__builtin_memcpy(overflow, call_table_block(content, calls, copy->overflow - 1), CALL_OVERFLOW);
+		if (block && copy->block && copy->block <= call_table_blocks(calls))
+			__builtin_memcpy(block, call_table_block(content, calls, copy->block - 1),
+					 call_table_block_size(calls, copy->block - 1));
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&record->sequence, memory_order_relaxed) == before)
 			return copy->state != CALL_FREE && copy->state < CALL_STATE_COUNT;
@@ -231,16 +259,19 @@ static inline bool call_record_read(const void *content, uint32_t calls, uint32_
 	return false;
 }
 
-/* A string of a record (or of its copy); overflow may be NULL. Never reaches outside; "" when it does not fit. */
-static inline const char *call_record_text(const struct call_record *record, const char *overflow,
+/*
+ * A string of a record (or of its copy), whose block has so many bytes (NULL and 0 when there is none). Never reaches
+ * outside; "" when it does not fit.
+ */
+static inline const char *call_record_text(const struct call_record *record, const char *block, size_t size,
 					   struct call_text text, size_t *len)
 {
 	*len = text.len;
 	if (text.offset < CALL_ARENA && text.len <= CALL_ARENA - text.offset)
 		return record->arena + text.offset;
-	if (overflow && text.offset >= CALL_ARENA && text.offset - CALL_ARENA <= CALL_OVERFLOW &&
-	    text.len <= CALL_OVERFLOW - (text.offset - CALL_ARENA))
-		return overflow + (text.offset - CALL_ARENA);
+	if (text.offset >= CALL_ARENA && text.offset - CALL_ARENA <= size &&
+	    text.len <= size - (text.offset - CALL_ARENA))
+		return block + (text.offset - CALL_ARENA);
 	*len = 0;
 	return "";
 }

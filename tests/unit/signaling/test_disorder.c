@@ -205,7 +205,7 @@ static void buffers_run_out(void)
 	for (unsigned int i = 0; i < MESSAGE_POOL_CLASSES; i++)
 		pool->class[i].used = 0;
 	/* The same for the blocks that hold what does not fit into a record. */
-	lab->engine->calls->free_blocks = 0;
+	lab->engine->calls->small_blocks.count = lab->engine->calls->large_blocks.count = 0;
 	strcpy(large, "Record-Route: <sip:10.1.0.5;lr>");
 	for (unsigned int i = 0; i < 30; i++)
 		strcat(large, ", <sip:a.long.name.of.a.proxy.example.net:5060;lr>");
@@ -214,6 +214,48 @@ static void buffers_run_out(void)
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
 	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Retry-After: "));
 	CHECK_INT(lab_count(lab, COUNTER_signaling_calls_refused_memory), 2);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* What only the set-up needs lies in a block, which is given back when that is over; without one it takes the arena. */
+static void blocks_come_back(void)
+{
+	struct lab *lab = lab_new();
+	struct calls *calls = lab->engine->calls;
+	uint32_t small = calls->small_blocks.count, large = calls->large_blocks.count;
+	static struct sip_message answer, invite;
+	static char route[1400];
+
+	for (unsigned int round = 0; round < 3; round++) {
+		const struct call_record *record = call_table_record(lab->calls, 0);
+
+		strcpy(route, round == 2 ? "Record-Route: <sip:10.1.0.5;lr>" : "");
+		for (unsigned int i = 0; i < 24 && round == 2; i++)
+			strcat(route, ", <sip:a.long.name.of.a.proxy.example.net:5060;lr>");
+		strcat(route, round == 2 ? "\r\n" : "");
+		calls->small_blocks.count = round == 1 ? 0 : small;
+		lab_invite(lab, round, "4930123", lab_sdp, route);
+		lab_skip(lab, CUSTOMER);
+		invite = *lab_take(lab, VENDOR(0), "INVITE ");
+		CHECK_INT(record->block != 0, round != 1);
+		CHECK_INT(record->via.offset >= CALL_ARENA, round != 1);
+		lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+		/* The route does not fit into the arena. */
+		CHECK_INT(record->block > call_table_small_blocks(calls->count), round == 2);
+		CHECK(round != 2 || has(&answer, "<sip:a.long.name.of.a.proxy.example.net:5060;lr>"));
+		lab_caller_request(lab, &answer, "ACK", 1, NULL);
+		CHECK_INT(record->block != 0, round == 2);
+		CHECK_INT(calls->small_blocks.count, round == 1 ? 0 : small);
+		lab_caller_request(lab, &answer, "BYE", 2, NULL);
+		lab_skip(lab, CUSTOMER);
+		lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+		CHECK_INT(lab_standing(lab), 0);
+		CHECK_INT(calls->large_blocks.count, large);
+	}
+	CHECK_INT(calls->small_blocks.count, small);
 	check_empty(lab);
 	lab_free(lab);
 }
@@ -484,6 +526,7 @@ static const struct check_case cases[] = {
     {"a CANCEL is ignored", cancel_is_ignored},
     {"a flood of strangers", flood_of_strangers},
     {"buffers run out", buffers_run_out},
+    {"blocks come back", blocks_come_back},
     {"a BYE without room", bye_without_room},
     {"an old ACK", old_ack},
     {"a refused offer", refused_offer},

@@ -22,6 +22,7 @@
 
 struct moment {
 	uint8_t records[sizeof(struct call_table) + RECORDS * sizeof(struct call_record)];
+	uint8_t blocks[RECORDS * CALL_SMALL_BLOCK]; /* the first ones, too */
 	uint8_t cdr_ring[sizeof(struct ring) + RING_COPY];
 	uint64_t now_us;
 };
@@ -37,9 +38,11 @@ static void record_moment(struct lab *lab)
 	if (moment_count == MOMENTS)
 		return;
 	memcpy(m->records, lab->calls, sizeof(m->records));
+	memcpy(m->blocks, call_table_block(lab->calls, LAB_CALLS, 0), sizeof(m->blocks));
 	memcpy(m->cdr_ring, lab->cdr_ring, sizeof(m->cdr_ring));
 	m->now_us = lab->now_us;
 	if (moment_count == 0 || memcmp(m[-1].records, m->records, sizeof(m->records)) != 0 ||
+	    memcmp(m[-1].blocks, m->blocks, sizeof(m->blocks)) != 0 ||
 	    memcmp(m[-1].cdr_ring, m->cdr_ring, sizeof(m->cdr_ring)) != 0)
 		moment_count++;
 }
@@ -158,6 +161,7 @@ static void live_on(const struct moment *m, unsigned int number)
 	bool differ;
 	int before = check_failures;
 	memcpy(lab->calls, m->records, sizeof(m->records));
+	memcpy(call_table_block(lab->calls, LAB_CALLS, 0), m->blocks, sizeof(m->blocks));
 	memcpy(lab->cdr_ring, m->cdr_ring, sizeof(m->cdr_ring));
 	ring_consumer_attach(&lab->cdr, lab->cdr_ring);
 	unsigned int talks = standing_in(lab->calls, CALL_ANSWERED, CALL_ESTABLISHED);
