@@ -43,6 +43,7 @@ def phones_link(bench, layout):
         "switch": f"{SIP}:5060",
         "customer": f"{CUSTOMER}:500",
         "vendors": [{"address": f"{CUSTOMER}:600"}],
+        "media": {"addresses": [f"{RTP_NET}200"], "first": 10000, "last": 65534},  # not by default the customer's
         "phones": {"addresses": addresses, "first": 1024, "last": 65535},
     }
 
