@@ -7,20 +7,15 @@
 
 #include "common/log.h"
 
-#define ARENA_BYTES (4u * SPOOL_BODY_MAX) /* unpacked, a record is larger by its pointers */
-
 int batch_reader_init(struct batch_reader *reader, struct spool *spool)
 {
 	*reader = (struct batch_reader){.spool = spool};
-	int error = spool_cursor_init(&reader->cursor);
-
-	return error ? error : pb_arena_init(&reader->arena, ARENA_BYTES);
+	return spool_cursor_init(&reader->cursor);
 }
 
 void batch_reader_fini(struct batch_reader *reader)
 {
 	spool_cursor_fini(&reader->cursor);
-	pb_arena_fini(&reader->arena);
 }
 
 void batch_reader_seek(struct batch_reader *reader, const struct spool_place *place)
@@ -97,13 +92,24 @@ static int enter(struct batch_reader *reader, const struct spool_segment *segmen
 	return 1;
 }
 
+/* The segment that the next record is in. The spool is asked when what it said last has been read. */
+static bool find(struct batch_reader *reader, struct spool_segment *segment)
+{
+	const struct spool_cursor *cursor = &reader->cursor;
+	bool is_last;
+
+	if (cursor->fd < 0 || reader->place.segment != cursor->segment.number || reader->place.offset >= cursor->end)
+		return spool_find(reader->spool, &reader->place, segment, &is_last);
+	*segment = (struct spool_segment){.number = cursor->segment.number, .bytes = cursor->end};
+	return true;
+}
+
 /* 1: a call record; 0: no more that is durable; or a negative errno. */
 static int next_record(struct batch_reader *reader, struct spool_record *record)
 {
 	struct spool_segment segment;
-	bool is_last;
 
-	while (spool_find(reader->spool, &reader->place, &segment, &is_last)) {
+	while (find(reader, &segment)) {
 		int found = enter(reader, &segment);
 
 		if (found < 0)
@@ -164,19 +170,20 @@ static int add_record(struct batch *batch, struct batch_reader *reader, const st
 
 	if (error)
 		return error;
-	pb_arena_reset(&reader->arena);
-	Tandem__CdrRecord *cdr =
-	    tandem__cdr_record__unpack(&reader->arena.allocator, record->header.length, record->body);
-	const char *fault = cdr ? row_fault(cdr) : "not a call record";
+	struct cdr_record cdr;
+	const char *fault = "not a call record";
+
+	if (cdr_record_read(&cdr, record->body, record->header.length) == 0)
+		fault = row_fault(&cdr);
 
 	if (fault) {
 		if (batch->count > 0)
 			return 0;
 		batch->fault = fault;
 	} else {
-		if (!note_day(batch, row_day(cdr->setup_us)))
+		if (!note_day(batch, row_day(cdr.setup_us)))
 			return 0;
-		error = row_append(&batch->copy, cdr);
+		error = row_append(&batch->copy, &cdr);
 		if (error)
 			return error;
 	}
@@ -184,34 +191,53 @@ static int add_record(struct batch *batch, struct batch_reader *reader, const st
 	return 1;
 }
 
-int batch_fill(struct batch *batch, struct batch_reader *reader, unsigned int limit)
+int batch_begin(struct batch *batch, const struct batch_reader *reader)
 {
-	struct spool_place begin = reader->place;
-	struct spool_record record;
-	int found = 1;
-
-	batch->begin = begin;
+	batch->begin = batch->end = reader->place;
 	batch->count = batch->days_count = 0;
 	batch->fault = NULL;
-	int error = row_begin_copy(&batch->copy);
+	batch->complete = false;
+	return row_begin_copy(&batch->copy);
+}
 
-	while (error == 0 && batch->count < limit && batch->copy.len < BATCH_BYTES && !batch->fault) {
-		struct spool_place before = reader->place;
+/* 1: another one was taken; 0: the batch ends here, or there is no more; or a negative errno. */
+static int take_record(struct batch *batch, struct batch_reader *reader)
+{
+	struct spool_place before = reader->place;
+	struct spool_record record;
+	int found = next_record(reader, &record);
 
-		found = next_record(reader, &record);
-		if (found == 1)
-			found = add_record(batch, reader, &record);
-		if (found == 0 && batch->count > 0 && spool_place_compare(&before, &reader->place) != 0)
-			batch_reader_seek(reader, &before);
-		if (found <= 0)
-			break;
+	if (found == 1)
+		found = add_record(batch, reader, &record);
+	/* What was read and not taken is the next batch's. */
+	if (found != 1 && batch->count > 0 && spool_place_compare(&before, &reader->place) != 0) {
+		batch_reader_seek(reader, &before);
+		batch->complete = true;
 	}
-	if (error == 0 && found < 0 && batch->count == 0)
-		error = found;
-	if (error == 0)
-		error = row_end_copy(&batch->copy);
+	return found;
+}
+
+int batch_add(struct batch *batch, struct batch_reader *reader, unsigned int limit)
+{
+	int found = 1;
+
+	while (found == 1 && !batch->complete && batch->count < limit) {
+		found = take_record(batch, reader);
+		if (batch->copy.len >= BATCH_BYTES || batch->fault)
+			batch->complete = true;
+	}
+	if (found < 0 && batch->count == 0) {
+		batch_reader_seek(reader, &batch->begin);
+		return found;
+	}
+	if (found < 0)
+		batch->complete = true;
 	batch->end = reader->place;
-	if (error)
-		batch_reader_seek(reader, &begin);
-	return error;
+	return 0;
+}
+
+int batch_close(struct batch *batch)
+{
+	batch->complete = true;
+	return row_end_copy(&batch->copy);
 }

@@ -3,7 +3,6 @@
 #ifndef TANDEM_CDRWRITER_BATCH_H
 #define TANDEM_CDRWRITER_BATCH_H
 
-#include "common/pb_arena.h"
 #include "row.h"
 #include "spool.h"
 
@@ -16,6 +15,7 @@ struct batch {
 	struct buffer copy; /* the data of COPY ... BINARY */
 	struct buffer raw;  /* the first record as it lies in the spool */
 	const char *fault;  /* the first record is none (then it is the only one) */
+	bool complete;      /* takes no more */
 	int64_t days[BATCH_DAYS];
 	unsigned int days_count;
 };
@@ -23,7 +23,6 @@ struct batch {
 struct batch_reader {
 	struct spool *spool;
 	struct spool_cursor cursor;
-	struct pb_arena arena;
 	struct spool_place place;          /* of the next record */
 	uint64_t skip_bytes, skip_segment; /* what the next batch_reader_skip() in that segment leaves out */
 };
@@ -32,14 +31,18 @@ int batch_reader_init(struct batch_reader *reader, struct spool *spool); /* 0 or
 void batch_reader_fini(struct batch_reader *reader);
 void batch_reader_seek(struct batch_reader *reader, const struct spool_place *place);
 
-/* batch_fill() meets the same unreadable place again and again: go on behind it. */
+/* batch_add() meets the same unreadable place again and again: go on behind it. */
 void batch_reader_skip(struct batch_reader *reader);
 
 /*
- * Fill a batch with at most `limit` of the next durable records. 0 (also when there are none: count is 0), or a
- * negative errno: the disk, or no memory; then nothing has moved. What could be read before comes first.
+ * A batch begins where the reader is, takes records as they become durable, and is closed when it is to be loaded.
+ * batch_add() takes records until there are `limit` in it, or it is complete: what comes next does not belong into it,
+ * or can't be read. 0 (also when there are none yet), or a negative errno with an empty batch: the disk, or no memory;
+ * then nothing has moved. The others: 0 or -ENOMEM.
  */
-int batch_fill(struct batch *batch, struct batch_reader *reader, unsigned int limit);
+int batch_begin(struct batch *batch, const struct batch_reader *reader);
+int batch_add(struct batch *batch, struct batch_reader *reader, unsigned int limit);
+int batch_close(struct batch *batch);
 void batch_fini(struct batch *batch);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -68,13 +69,20 @@ bool database_is_alive(struct database *db)
 /* Wait for the socket; 0, or -1 when the deadline is over. */
 static int wait_socket(struct database *db, short events, uint64_t deadline_us)
 {
+	bool busy = db->meanwhile != NULL;
+
 	for (;;) {
 		struct pollfd fd = {.fd = PQsocket(db->conn), .events = events};
 		uint64_t now_us = clock_now_us();
-		int n = now_us >= deadline_us ? 0 : poll(&fd, 1, (int)((deadline_us - now_us) / US_PER_MS) + 1);
+		int left_ms = now_us >= deadline_us ? 0 : (int)((deadline_us - now_us) / US_PER_MS) + 1;
+		int n = poll(&fd, 1, busy ? 0 : left_ms);
 
 		if (n > 0 || (n < 0 && errno != EINTR))
 			return 0;
+		if (busy && now_us < deadline_us) {
+			busy = db->meanwhile(db->context);
+			continue;
+		}
 		if (n == 0) {
 			db->timed_out = true;
 			return -1;
@@ -171,7 +179,7 @@ static bool is_failure(const PGresult *result)
 	return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
-/* Everything up to the end of the statement, or up to a COPY that waits for data; the first failure counts, else the
+/* Everything up to the end of the statements, or up to a COPY that waits for data; the first failure counts, else the
  * last result. */
 static PGresult *collect(struct database *db, uint64_t deadline_us)
 {
@@ -187,6 +195,8 @@ static PGresult *collect(struct database *db, uint64_t deadline_us)
 		kept = result;
 		if (PQresultStatus(kept) == PGRES_COPY_IN)
 			return kept;
+		if (PQcmdTuples(kept)[0])
+			db->affected = strtoull(PQcmdTuples(kept), NULL, 10);
 	}
 	if (!end) { /* lost on the way: what there was means nothing */
 		PQclear(kept);
@@ -235,14 +245,22 @@ int database_run(struct database *db, const char *sql)
 	return result ? 0 : -1;
 }
 
-int database_copy(struct database *db, const char *sql, const uint8_t *data, size_t len)
+int database_copy_begin(struct database *db, const char *sql)
 {
+	db->affected = 0;
 	PGresult *result = database_query(db, sql, 0, NULL);
+	bool wanted = PQresultStatus(result) == PGRES_COPY_IN;
+
+	PQclear(result);
+	if (result && !wanted)
+		return lost(db, "the server does not expect data");
+	return result ? 0 : -1;
+}
+
+int database_copy_data(struct database *db, const uint8_t *data, size_t len)
+{
 	uint64_t deadline_us = deadline();
 
-	if (!result)
-		return -1;
-	PQclear(result);
 	for (size_t done = 0; done < len;) {
 		size_t chunk = len - done < COPY_CHUNK ? len - done : COPY_CHUNK;
 		int put = PQputCopyData(db->conn, (const char *)data + done, (int)chunk);
@@ -254,6 +272,13 @@ int database_copy(struct database *db, const char *sql, const uint8_t *data, siz
 		if (flush(db, deadline_us) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+int database_copy_end(struct database *db)
+{
+	uint64_t deadline_us = deadline();
+
 	for (int put = 0; put == 0;) {
 		put = PQputCopyEnd(db->conn, NULL);
 		if (put < 0)
@@ -261,7 +286,8 @@ int database_copy(struct database *db, const char *sql, const uint8_t *data, siz
 		if (flush(db, deadline_us) < 0)
 			return -1;
 	}
-	result = collect(db, deadline_us);
+	PGresult *result = collect(db, deadline_us);
+
 	PQclear(result);
 	return result ? 0 : -1;
 }

@@ -30,6 +30,10 @@ struct database {
 	PGconn *conn;
 	enum database_error error; /* of the last call that failed */
 	bool timed_out;            /* DATABASE_LOST because of the deadline */
+	uint64_t affected;         /* rows of the last statement that changed any */
+	/* Something useful to do while the server is at it, in small pieces; false: nothing now. May be NULL. */
+	bool (*meanwhile)(void *context);
+	void *context;
 	char sqlstate[6];
 	char reason[512];
 };
@@ -50,7 +54,12 @@ bool database_is_alive(struct database *db);
 PGresult *database_query(struct database *db, const char *sql, int parameters, const char *const *values);
 /* As above for statements without an interesting result. */
 int database_run(struct database *db, const char *sql);
-/* COPY ... FROM STDIN with this data. 0 or -1. */
-int database_copy(struct database *db, const char *sql, const uint8_t *data, size_t len);
+/*
+ * COPY ... FROM STDIN, among other statements in one string: begin runs those before it, data sends rows, end runs what
+ * comes behind it. 0 or -1. After an end that failed with DATABASE_LOST nobody knows whether its statements were run.
+ */
+int database_copy_begin(struct database *db, const char *sql);
+int database_copy_data(struct database *db, const uint8_t *data, size_t len);
+int database_copy_end(struct database *db);
 
 #endif

@@ -14,17 +14,15 @@
 
 static void print_record(const struct spool_cursor *cursor, const struct spool_record *record)
 {
-	Tandem__CdrRecord *cdr = tandem__cdr_record__unpack(NULL, record->header.length, record->body);
+	struct cdr_record cdr;
 
 	printf("{\"segment\":%" PRIu64 ",\"position\":%" PRIu64 ",\"number\":%" PRIu64 ",\"worker\":%u,\"record\":",
 	       cursor->segment.number, record->end, record->header.number, record->header.worker);
-	if (cdr)
-		row_print_json(stdout, cdr);
+	if (cdr_record_read(&cdr, record->body, record->header.length) == 0)
+		row_print_json(stdout, &cdr);
 	else
 		fputs("null", stdout);
 	puts("}");
-	if (cdr)
-		tandem__cdr_record__free_unpacked(cdr, NULL);
 }
 
 /* Places that are damaged, or -1 when the segment can't be read. */

@@ -19,6 +19,7 @@
 #define FLUSH_MOST_US  (5 * US_PER_S)
 #define PARTITIONS_US  (600 * US_PER_S)
 #define UNREADABLE_US  (30 * US_PER_S) /* so long a disk may take to come back */
+#define ROWS_A_PIECE   256u            /* made between two looks at what the server says */
 
 /* ---- settings ------------------------------------------------------------------------------------------------------
  */
@@ -37,7 +38,7 @@ static int copy_settings(struct loader_settings *settings, const struct config_d
 int loader_configure(struct loader *l, const struct config *config)
 {
 	pthread_mutex_lock(&l->lock);
-	int error = copy_settings(&l->next, &config->database);
+	int error = copy_settings(&l->wanted, &config->database);
 
 	l->changed = l->changed || error == 0;
 	pthread_mutex_unlock(&l->lock);
@@ -48,11 +49,11 @@ static void take_settings(struct loader *l)
 {
 	pthread_mutex_lock(&l->lock);
 	if (l->changed) {
-		if (!l->settings.connection || strcmp(l->settings.connection, l->next.connection) != 0)
+		if (!l->settings.connection || strcmp(l->settings.connection, l->wanted.connection) != 0)
 			database_close(&l->db);
 		free(l->settings.connection);
-		l->settings = l->next;
-		l->next.connection = NULL;
+		l->settings = l->wanted;
+		l->wanted.connection = NULL;
 		l->changed = false;
 		l->limit = l->settings.batch;
 		l->retry_us = l->partitions_us = 0;
@@ -61,24 +62,45 @@ static void take_settings(struct loader *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* The server is at a batch: rows for the one after it. */
+static bool make_rows(void *context)
+{
+	struct loader *l = context;
+	struct batch *next = l->next;
+	unsigned int before = next->count, limit = before + ROWS_A_PIECE;
+
+	/* An error is met again when it is its turn. */
+	if (batch_add(next, &l->reader, limit < l->limit ? limit : l->limit) < 0)
+		return false;
+	return next->count > before && next->count < l->limit && !next->complete;
+}
+
 int loader_init(struct loader *l, struct spool *spool, struct process *process, struct counter_row *counters)
 {
 	*l = (struct loader){.spool = spool, .process = process, .counters = counters};
 	snprintf(l->node, sizeof(l->node), "%s", process->config->node);
 	l->recovered = spool_durable(spool);
+	l->batch = &l->batches[0];
+	l->next = &l->batches[1];
+	l->db.context = l;
 	pthread_mutex_init(&l->lock, NULL);
 	int error = batch_reader_init(&l->reader, spool);
 
+	if (error == 0)
+		error = batch_begin(l->batch, &l->reader);
+	if (error == 0)
+		error = batch_begin(l->next, &l->reader);
 	return error ? error : loader_configure(l, process->config);
 }
 
 void loader_fini(struct loader *l)
 {
 	database_close(&l->db);
-	batch_fini(&l->batch);
+	batch_fini(&l->batches[0]);
+	batch_fini(&l->batches[1]);
 	batch_reader_fini(&l->reader);
 	free(l->settings.connection);
-	free(l->next.connection);
+	free(l->wanted.connection);
 	pthread_mutex_destroy(&l->lock);
 }
 
@@ -179,6 +201,14 @@ static int read_position(struct loader *l)
 	return 0;
 }
 
+/* The next batch begins here; what was made of it already is dropped. */
+static void read_from(struct loader *l, const struct spool_place *place)
+{
+	batch_reader_seek(&l->reader, place);
+	/* Its buffer has room for the little that every batch begins with. */
+	batch_begin(l->next, &l->reader);
+}
+
 /* Where to go on reading: where the database is, unless one of the two has lost something. */
 static void seek(struct loader *l)
 {
@@ -200,7 +230,7 @@ static void seek(struct loader *l)
 		    "it has %" PRIu64 " records of this spool, which begins with number %" PRIu64 ": those "
 		    "between are not in the spool any more (an older database was restored, or files were removed)",
 		    from.records, first.first_record);
-	batch_reader_seek(&l->reader, &from);
+	read_from(l, &from);
 	spool_committed(l->spool, &from);
 }
 
@@ -243,30 +273,36 @@ static void connect_again(struct loader *l)
 enum step { STEP_DONE, STEP_FAILED, STEP_MOVED, STEP_IN_DOUBT };
 
 /* BEGIN, and move the position: it is a lock, too. */
+static int begin_sql(struct loader *l, const struct spool_place *to, char *sql, size_t size)
+{
+	char *node = PQescapeLiteral(l->db.conn, l->node, strlen(l->node));
+
+	if (!node) {
+		snprintf(l->db.reason, sizeof(l->db.reason), "no memory");
+		l->db.error = DATABASE_PASSING;
+		return -1;
+	}
+	int len = snprintf(sql, size,
+			   "BEGIN; UPDATE tandem.spool_position SET segment = %" PRIu64 ", position = %" PRIu64
+			   ", records = %" PRIu64 ", updated_at = now() WHERE node = %s AND spool_id = %" PRIu64
+			   " AND segment = %" PRIu64 " AND position = %" PRIu64,
+			   to->segment, to->offset, to->records, node, l->spool->id, l->in_database.segment,
+			   l->in_database.offset);
+
+	PQfreemem(node);
+	return len;
+}
+
 static enum step begin(struct loader *l, const struct spool_place *to)
 {
-	char numbers[7][24];
-	const uint64_t n[] = {l->spool->id,           to->segment,          to->offset, to->records,
-			      l->in_database.segment, l->in_database.offset};
-	const char *values[7] = {l->node};
+	char sql[512];
 
-	for (int i = 0; i < 6; i++) {
-		snprintf(numbers[i], sizeof(numbers[i]), "%" PRIu64, n[i]);
-		values[i + 1] = numbers[i];
-	}
-	if (database_run(&l->db, "BEGIN") < 0)
+	if (begin_sql(l, to, sql, sizeof(sql)) < 0)
 		return STEP_FAILED;
-	PGresult *result = database_query(&l->db,
-					  "UPDATE tandem.spool_position SET segment = $3, position = $4, records = $5,"
-					  " updated_at = now() WHERE node = $1 AND spool_id = $2 AND segment = $6"
-					  " AND position = $7",
-					  7, values);
-	if (!result)
+	l->db.affected = 0;
+	if (database_run(&l->db, sql) < 0)
 		return STEP_FAILED;
-	bool moved = strcmp(PQcmdTuples(result), "1") != 0;
-
-	PQclear(result);
-	return moved ? STEP_MOVED : STEP_DONE;
+	return l->db.affected == 1 ? STEP_DONE : STEP_MOVED;
 }
 
 static enum step commit(struct loader *l)
@@ -276,12 +312,30 @@ static enum step commit(struct loader *l)
 	return l->db.error == DATABASE_LOST ? STEP_IN_DOUBT : STEP_FAILED;
 }
 
-static int copy_into(struct loader *l, const char *table)
+static int send_rows(struct loader *l)
 {
-	char sql[2400];
+	return database_copy_data(&l->db, l->batch->copy.bytes, l->batch->copy.len);
+}
 
-	snprintf(sql, sizeof(sql), "COPY %s (%s) FROM STDIN (FORMAT binary)", table, row_columns());
-	return database_copy(&l->db, sql, l->batch.copy.bytes, l->batch.copy.len);
+/* All of a transaction in one string: the server goes from one statement to the next without asking us. */
+static enum step load_at_once(struct loader *l)
+{
+	char sql[3000];
+	int len = begin_sql(l, &l->batch->end, sql, 512);
+
+	if (len < 0)
+		return STEP_FAILED;
+	snprintf(sql + len, sizeof(sql) - (size_t)len, "; COPY tandem.cdr (%s) FROM STDIN (FORMAT binary); COMMIT",
+		 row_columns());
+	if (database_copy_begin(&l->db, sql) < 0)
+		return STEP_FAILED;
+	if (l->db.affected != 1)
+		return STEP_MOVED;
+	if (send_rows(l) < 0)
+		return STEP_FAILED;
+	if (database_copy_end(&l->db) == 0)
+		return STEP_DONE;
+	return l->db.error == DATABASE_LOST ? STEP_IN_DOUBT : STEP_FAILED;
 }
 
 /* By way of a table of our own, leaving out what is there already. */
@@ -289,9 +343,11 @@ static int copy_staged(struct loader *l, uint64_t *duplicates)
 {
 	char sql[5000];
 
-	if (database_run(&l->db, "CREATE TEMP TABLE cdr_staging (LIKE tandem.cdr INCLUDING DEFAULTS) ON COMMIT DROP") <
-		0 ||
-	    copy_into(l, "pg_temp.cdr_staging") < 0)
+	snprintf(sql, sizeof(sql),
+		 "CREATE TEMP TABLE cdr_staging (LIKE tandem.cdr INCLUDING DEFAULTS) ON COMMIT DROP;"
+		 "COPY pg_temp.cdr_staging (%s) FROM STDIN (FORMAT binary)",
+		 row_columns());
+	if (database_copy_begin(&l->db, sql) < 0 || send_rows(l) < 0 || database_copy_end(&l->db) < 0)
 		return -1;
 	snprintf(sql, sizeof(sql),
 		 "INSERT INTO tandem.cdr (%s) SELECT %s FROM pg_temp.cdr_staging"
@@ -301,20 +357,18 @@ static int copy_staged(struct loader *l, uint64_t *duplicates)
 
 	if (!result)
 		return -1;
-	*duplicates = l->batch.count - strtoull(PQcmdTuples(result), NULL, 10);
+	*duplicates = l->batch->count - strtoull(PQcmdTuples(result), NULL, 10);
 	PQclear(result);
 	return 0;
 }
 
-static enum step load_rows(struct loader *l, bool staged, uint64_t *duplicates)
+static enum step load_staged(struct loader *l, uint64_t *duplicates)
 {
-	enum step step = begin(l, &l->batch.end);
+	enum step step = begin(l, &l->batch->end);
 
 	if (step != STEP_DONE)
 		return step;
-	if ((staged ? copy_staged(l, duplicates) : copy_into(l, "tandem.cdr")) < 0)
-		return STEP_FAILED;
-	return commit(l);
+	return copy_staged(l, duplicates) < 0 ? STEP_FAILED : commit(l);
 }
 
 /* ---- one batch
@@ -322,7 +376,7 @@ static enum step load_rows(struct loader *l, bool staged, uint64_t *duplicates)
 
 static void batch_done(struct loader *l)
 {
-	l->in_database = l->batch.end;
+	l->in_database = l->batch->end;
 	l->agreed = true;
 	l->delay_us = DELAY_FIRST_US;
 	spool_committed(l->spool, &l->in_database);
@@ -339,14 +393,14 @@ static void quarantine(struct loader *l, const char *sqlstate, const char *reaso
 	struct quarantined q = {
 	    .node = l->node,
 	    .spool_id = l->spool->id,
-	    .segment = l->batch.end.segment,
-	    .position = l->batch.end.offset,
+	    .segment = l->batch->end.segment,
+	    .position = l->batch->end.offset,
 	    .sqlstate = sqlstate,
 	    .reason = reason,
-	    .record = l->batch.raw.bytes,
-	    .len = l->batch.raw.len,
+	    .record = l->batch->raw.bytes,
+	    .len = l->batch->raw.len,
 	};
-	enum step step = begin(l, &l->batch.end);
+	enum step step = begin(l, &l->batch->end);
 	bool to_file = false;
 
 	if (step == STEP_DONE && quarantine_insert(&l->db, &q) < 0) {
@@ -362,7 +416,7 @@ static void quarantine(struct loader *l, const char *sqlstate, const char *reaso
 			disconnect(l, "writing to the quarantine");
 			return;
 		}
-		step = database_run(&l->db, "ROLLBACK") < 0 ? STEP_FAILED : begin(l, &l->batch.end);
+		step = database_run(&l->db, "ROLLBACK") < 0 ? STEP_FAILED : begin(l, &l->batch->end);
 	}
 	if (step != STEP_DONE || commit(l) != STEP_DONE) {
 		disconnect(l, "writing to the quarantine");
@@ -386,14 +440,14 @@ static void refused(struct loader *l)
 		disconnect(l, "rolling back");
 		return;
 	}
-	if (l->batch.count == 1) {
+	if (l->batch->count == 1) {
 		quarantine(l, sqlstate, reason);
 		return;
 	}
-	log_warn("database", "%u rows refused, trying fewer: %s %s", l->batch.count, sqlstate, reason);
+	log_warn("database", "%u rows refused, trying fewer: %s %s", l->batch->count, sqlstate, reason);
 	forget_days(l); /* a partition may have been dropped */
-	split(l, l->batch.count);
-	batch_reader_seek(&l->reader, &l->batch.begin);
+	split(l, l->batch->count);
+	read_from(l, &l->batch->begin);
 }
 
 static void failed(struct loader *l, enum step step, bool staged)
@@ -409,14 +463,14 @@ static void failed(struct loader *l, enum step step, bool staged)
 			counter_inc(l->counters, COUNTER_cdr_in_doubt);
 		/* Too slow for so many rows, perhaps (57014: the server's own limit). */
 		if (l->db.timed_out || strcmp(l->db.sqlstate, "57014") == 0)
-			split(l, l->batch.count);
+			split(l, l->batch->count);
 		disconnect(l, step == STEP_IN_DOUBT ? "committing (the outcome is not known)" : "loading");
 	}
 }
 
 static void load(struct loader *l)
 {
-	struct batch *batch = &l->batch;
+	struct batch *batch = l->batch;
 	uint64_t duplicates = 0;
 	bool staged = false;
 
@@ -429,12 +483,14 @@ static void load(struct loader *l)
 			disconnect(l, "making a partition");
 			return;
 		}
-	enum step step = load_rows(l, false, &duplicates);
+	l->db.meanwhile = make_rows;
+	enum step step = load_at_once(l);
 
 	if (step == STEP_FAILED && l->db.error == DATABASE_DUPLICATE) {
 		staged = true;
-		step = database_run(&l->db, "ROLLBACK") < 0 ? STEP_FAILED : load_rows(l, true, &duplicates);
+		step = database_run(&l->db, "ROLLBACK") < 0 ? STEP_FAILED : load_staged(l, &duplicates);
 	}
+	l->db.meanwhile = NULL;
 	if (step != STEP_DONE) {
 		failed(l, step, staged);
 		return;
@@ -453,12 +509,12 @@ static void load(struct loader *l)
 /* Wait for a batch to fill; true when there is one to load. */
 static bool wait_for_batch(struct loader *l, bool flushing)
 {
-	uint64_t have = l->reader.place.records;
+	uint64_t have = l->next->begin.records;
 
 	spool_wait(l->spool, have + 1, clock_now_us() + IDLE_WAIT_US);
 	if (spool_durable(l->spool).records <= have)
 		return false;
-	if (!flushing)
+	if (!flushing && !l->next->complete)
 		spool_wait(l->spool, have + l->limit, clock_now_us() + l->settings.batch_wait_ms * US_PER_MS);
 	return true;
 }
@@ -473,10 +529,26 @@ static void unreadable(struct loader *l, int error)
 		l->unreadable_us = now_us;
 	if (spool_cursor_is_unreadable(error) && now_us - l->unreadable_us >= UNREADABLE_US) {
 		batch_reader_skip(&l->reader);
+		batch_begin(l->next, &l->reader);
 		l->unreadable_us = 0;
 		return;
 	}
 	spool_wait(l->spool, UINT64_MAX, now_us + DELAY_MOST_US);
+}
+
+/* The next batch, with what has become durable, becomes the one to load; another is begun behind it. */
+static int take_batch(struct loader *l)
+{
+	struct batch *batch = l->next;
+	int error = batch_add(batch, &l->reader, l->limit);
+
+	if (error == 0)
+		error = batch_close(batch);
+	if (error)
+		return error;
+	l->next = l->batch;
+	l->batch = batch;
+	return batch_begin(l->next, &l->reader);
 }
 
 static void turn(struct loader *l, bool flushing)
@@ -491,23 +563,24 @@ static void turn(struct loader *l, bool flushing)
 		return;
 	}
 	if (!wait_for_batch(l, flushing)) {
-		batch_reader_seek(&l->reader, &l->reader.place); /* a deleted file that is open still takes up room */
+		read_from(l, &l->next->begin); /* a deleted file that is open still takes up room */
 		if (!database_is_alive(&l->db))
 			disconnect(l, "idle");
 		return;
 	}
 	struct spool_place durable = spool_durable(l->spool);
-	int error = batch_fill(&l->batch, &l->reader, l->limit);
+	int error = take_batch(l);
 
 	if (error) {
 		unreadable(l, error);
 		return;
 	}
 	l->unreadable_us = 0;
-	if (l->batch.count > 0) {
+	if (l->batch->count > 0) {
 		load(l);
-	} else if (spool_place_compare(&l->reader.place, &durable) >= 0) {
+	} else if (spool_place_compare(&l->next->begin, &durable) >= 0) {
 		l->reader.place.records = durable.records; /* the rest was damaged */
+		batch_begin(l->next, &l->reader);
 	} else {
 		spool_wait(l->spool, UINT64_MAX, clock_now_us() + IDLE_WAIT_US);
 	}
@@ -533,7 +606,7 @@ void loader_run(struct loader *l)
 		if (flushing && stop_us == 0)
 			stop_us = clock_now_us() + FLUSH_MOST_US;
 		if (flushing && (!l->db.conn || clock_now_us() >= stop_us ||
-				 l->reader.place.records >= spool_durable(l->spool).records))
+				 l->next->begin.records >= spool_durable(l->spool).records))
 			break;
 		turn(l, flushing);
 		publish_pending(l);

@@ -4,6 +4,8 @@
  * has it to the batch's end, and the rows go in. So whatever happens to the answer of COMMIT, the position in the
  * database says which rows are there; it is read again with every connection. Moving it takes the row's lock, so a
  * transaction of ours that is still in doubt on the server is waited for.
+ *
+ * While the server works on one batch, the next one is made of what is durable by then: it begins where the other ends.
  */
 #ifndef TANDEM_CDRWRITER_LOADER_H
 #define TANDEM_CDRWRITER_LOADER_H
@@ -13,7 +15,6 @@
 #include <stdint.h>
 
 #include "common/counters.h"
-#include "common/pb_arena.h"
 #include "common/process.h"
 #include "batch.h"
 #include "database.h"
@@ -32,7 +33,9 @@ struct loader {
 	char node[40]; /* a copy: a reload replaces the configuration */
 	struct database db;
 	struct batch_reader reader;
-	struct batch batch;
+	struct batch batches[2];
+	struct batch *batch; /* being loaded, or loaded last */
+	struct batch *next;  /* begun; its place is where the reader's last one ended */
 
 	struct spool_place recovered;   /* the spool's end when this life began */
 	struct spool_place in_database; /* what the database says */
@@ -46,7 +49,7 @@ struct loader {
 
 	struct loader_settings settings; /* the thread's own */
 	pthread_mutex_t lock;            /* guards the next two */
-	struct loader_settings next;
+	struct loader_settings wanted;
 	bool changed;
 };
 

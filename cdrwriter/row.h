@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A call record as a row of tandem.cdr. The columns are declared once, as a table of name and value; from it come the
- * list for COPY, its binary rows, and the JSON of --dump-spool.
+ * A call record as a row of tandem.cdr. The columns are declared once, as a table of name, type and value; from it come
+ * the list for COPY, its binary rows, and the JSON of --dump-spool, which is such a row in words.
  */
 #ifndef TANDEM_CDRWRITER_ROW_H
 #define TANDEM_CDRWRITER_ROW_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "proto/messages.pb-c.h"
+#include "proto/cdr_record.h"
 
 /* Bytes that grow. Zero-initialised = empty; buffer_fini() frees them. */
 struct buffer {
@@ -30,14 +30,14 @@ const char *row_columns(void);
 int64_t row_day(int64_t wall_us);
 
 /* Why a record can't be a row at all ("call_id is 3 bytes, expected 16"), or NULL when it can be tried. */
-const char *row_fault(const Tandem__CdrRecord *record);
+const char *row_fault(const struct cdr_record *record);
 
 /* The 19 bytes a binary COPY begins with, one row, and the two bytes it ends with. 0 or -ENOMEM. */
 int row_begin_copy(struct buffer *buffer);
-int row_append(struct buffer *buffer, const Tandem__CdrRecord *record);
+int row_append(struct buffer *buffer, const struct cdr_record *record);
 int row_end_copy(struct buffer *buffer);
 
 /* An object, keys in the order of the columns. */
-void row_print_json(FILE *out, const Tandem__CdrRecord *record);
+void row_print_json(FILE *out, const struct cdr_record *record);
 
 #endif

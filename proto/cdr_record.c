@@ -81,9 +81,9 @@ uint32_t cdr_record_write(const struct cdr_record *r, uint8_t *to)
 	return (uint32_t)(media_statistics_put(at, MEDIA, r->has_figures, r->figures) - to);
 }
 
-static int read_bytes(struct cdr_record *r, const struct wire_field *f)
+static int read_bytes(struct cdr_record *r, struct wire_field f)
 {
-	switch (f->tag >> 3) {
+	switch (f.tag >> 3) {
 	case CALL_ID:
 		r->call_id = wire_text(f);
 		return 0;
@@ -118,56 +118,56 @@ static int read_bytes(struct cdr_record *r, const struct wire_field *f)
 		r->codec = wire_text(f);
 		return 0;
 	case CALLER_ADDRESS:
-		return wire_get_address(f, &r->caller_address);
+		return wire_get_address(wire_text(f), &r->caller_address);
 	case CALLEE_ADDRESS:
-		return wire_get_address(f, &r->callee_address);
+		return wire_get_address(wire_text(f), &r->callee_address);
 	case MEDIA:
-		return media_statistics_get(f, r->has_figures, r->figures);
+		return media_statistics_get(wire_text(f), r->has_figures, r->figures);
 	}
 	return wire_unknown(f, LAST);
 }
 
-static int read_number(struct cdr_record *r, const struct wire_field *f)
+static int read_number(struct cdr_record *r, struct wire_field f)
 {
-	switch (f->tag >> 3) {
+	switch (f.tag >> 3) {
 	case ATTEMPT:
-		r->attempt = (uint32_t)f->value;
+		r->attempt = (uint32_t)f.value;
 		return 0;
 	case FINAL:
-		r->final = f->value != 0;
+		r->final = f.value != 0;
 		return 0;
 	case SETUP_US:
-		r->setup_us = (int64_t)f->value;
+		r->setup_us = (int64_t)f.value;
 		return 0;
 	case PROGRESS_US:
-		r->progress_us = (int64_t)f->value;
+		r->progress_us = (int64_t)f.value;
 		return 0;
 	case ANSWER_US:
-		r->answer_us = (int64_t)f->value;
+		r->answer_us = (int64_t)f.value;
 		return 0;
 	case END_US:
-		r->end_us = (int64_t)f->value;
+		r->end_us = (int64_t)f.value;
 		return 0;
 	case PDD_MS:
-		r->pdd_ms = (uint32_t)f->value;
+		r->pdd_ms = (uint32_t)f.value;
 		return 0;
 	case DURATION_US:
-		r->duration_us = f->value;
+		r->duration_us = f.value;
 		return 0;
 	case SIP_CODE:
-		r->sip_code = (uint32_t)f->value;
+		r->sip_code = (uint32_t)f.value;
 		return 0;
 	case Q850_CAUSE:
-		r->q850_cause = (uint32_t)f->value;
+		r->q850_cause = (uint32_t)f.value;
 		return 0;
 	case END_DIRECTION:
-		r->end_direction = (uint32_t)f->value;
+		r->end_direction = (uint32_t)f.value;
 		return 0;
 	case END_REASON:
-		r->end_reason = (uint32_t)f->value;
+		r->end_reason = (uint32_t)f.value;
 		return 0;
 	case MEDIA_MODE:
-		r->media_mode = (uint32_t)f->value;
+		r->media_mode = (uint32_t)f.value;
 		return 0;
 	}
 	return wire_unknown(f, LAST);
@@ -175,15 +175,15 @@ static int read_number(struct cdr_record *r, const struct wire_field *f)
 
 int cdr_record_read(struct cdr_record *record, const uint8_t *bytes, uint32_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	int found, error = 0;
 
 	*record = (struct cdr_record){0};
 	while (error == 0 && (found = wire_next(&reader, &f)) != 0)
 		error = found < 0                    ? found
-			: (f.tag & 7) == WIRE_BYTES  ? read_bytes(record, &f)
-			: (f.tag & 7) == WIRE_VARINT ? read_number(record, &f)
-						     : wire_unknown(&f, LAST);
+			: (f.tag & 7) == WIRE_BYTES  ? read_bytes(record, f)
+			: (f.tag & 7) == WIRE_VARINT ? read_number(record, f)
+						     : wire_unknown(f, LAST);
 	return error;
 }

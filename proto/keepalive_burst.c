@@ -43,9 +43,9 @@ static int add_id(struct burst *burst, uint64_t id)
 	return 0;
 }
 
-static int read_endpoints(struct burst *burst, const struct wire_field *field)
+static int read_endpoints(struct burst *burst, struct wire_text message)
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	uint64_t endpoint;
 
 	while (reader.at < reader.end)
@@ -54,9 +54,9 @@ static int read_endpoints(struct burst *burst, const struct wire_field *field)
 	return 0;
 }
 
-static int read_ids(struct burst *burst, const struct wire_field *field)
+static int read_ids(struct burst *burst, struct wire_text message)
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	uint64_t id;
 
 	while (reader.at < reader.end)
@@ -66,17 +66,17 @@ static int read_ids(struct burst *burst, const struct wire_field *field)
 }
 
 /* Packed or one by one, in any number of pieces: a reader has to take them all. */
-static int read_field(struct burst *burst, const struct wire_field *f)
+static int read_field(struct burst *burst, struct wire_field f)
 {
-	switch (f->tag) {
+	switch (f.tag) {
 	case WIRE_TAG(ENDPOINT, WIRE_BYTES):
-		return read_endpoints(burst, f);
+		return read_endpoints(burst, wire_text(f));
 	case WIRE_TAG(ENDPOINT, WIRE_VARINT):
-		return add_endpoint(burst, f->value);
+		return add_endpoint(burst, f.value);
 	case WIRE_TAG(ID, WIRE_BYTES):
-		return read_ids(burst, f);
+		return read_ids(burst, wire_text(f));
 	case WIRE_TAG(ID, WIRE_FIXED64):
-		return add_id(burst, f->value);
+		return add_id(burst, f.value);
 	}
 	return wire_unknown(f, LAST);
 }
@@ -84,11 +84,11 @@ static int read_field(struct burst *burst, const struct wire_field *f)
 int keepalive_burst_read(uint32_t *endpoint, uint64_t *id, uint32_t most, const uint8_t *bytes, uint32_t len)
 {
 	struct burst burst = {.endpoint = endpoint, .id = id, .most = most};
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	int found, error = 0;
 
 	while (error == 0 && (found = wire_next(&reader, &f)) != 0)
-		error = found < 0 ? found : read_field(&burst, &f);
+		error = found < 0 ? found : read_field(&burst, f);
 	return error || burst.endpoints != burst.ids ? -EBADMSG : (int)burst.ids;
 }

@@ -43,9 +43,9 @@ uint8_t *media_statistics_put(uint8_t *to, uint32_t number, const bool has[CALL_
 	return wire_end(start, at);
 }
 
-static int get_direction(const struct wire_field *field, struct call_direction_figures *figures)
+static int get_direction(struct wire_text message, struct call_direction_figures *figures)
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	struct wire_field f;
 	int found;
 
@@ -76,17 +76,17 @@ static int get_direction(const struct wire_field *field, struct call_direction_f
 			figures->payload_type = (uint32_t)f.value;
 			break;
 		default:
-			if (wire_unknown(&f, DIRECTION_LAST) < 0)
+			if (wire_unknown(f, DIRECTION_LAST) < 0)
 				return -EBADMSG;
 		}
 	}
 	return found;
 }
 
-int media_statistics_get(const struct wire_field *field, bool has[CALL_SIDES],
+int media_statistics_get(struct wire_text message, bool has[CALL_SIDES],
 			 struct call_direction_figures figures[CALL_SIDES])
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	struct wire_field f;
 	int found;
 
@@ -97,10 +97,10 @@ int media_statistics_get(const struct wire_field *field, bool has[CALL_SIDES],
 		case WIRE_TAG(1, WIRE_BYTES):
 		case WIRE_TAG(2, WIRE_BYTES):
 			has[(f.tag >> 3) - 1] = true;
-			error = get_direction(&f, &figures[(f.tag >> 3) - 1]);
+			error = get_direction(wire_text(f), &figures[(f.tag >> 3) - 1]);
 			break;
 		default:
-			error = wire_unknown(&f, 2);
+			error = wire_unknown(f, 2);
 		}
 		if (error)
 			return error;
@@ -130,7 +130,7 @@ uint32_t media_closed_write(const struct media_closed *message, uint8_t *to)
 
 int media_started_read(struct media_started *message, const uint8_t *bytes, uint32_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	int found;
 
@@ -147,7 +147,7 @@ int media_started_read(struct media_started *message, const uint8_t *bytes, uint
 			message->from_callee = f.value != 0;
 			break;
 		default:
-			if (wire_unknown(&f, LAST) < 0)
+			if (wire_unknown(f, LAST) < 0)
 				return -EBADMSG;
 		}
 	}
@@ -156,7 +156,7 @@ int media_started_read(struct media_started *message, const uint8_t *bytes, uint
 
 int media_closed_read(struct media_closed *message, const uint8_t *bytes, uint32_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	int found;
 
@@ -172,10 +172,10 @@ int media_closed_read(struct media_closed *message, const uint8_t *bytes, uint32
 			message->id = f.value;
 			break;
 		case WIRE_TAG(STATISTICS, WIRE_BYTES):
-			error = media_statistics_get(&f, message->has_figures, message->figures);
+			error = media_statistics_get(wire_text(f), message->has_figures, message->figures);
 			break;
 		default:
-			error = wire_unknown(&f, LAST);
+			error = wire_unknown(f, LAST);
 		}
 		if (error)
 			return error;

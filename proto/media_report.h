@@ -36,8 +36,8 @@ int media_closed_read(struct media_closed *message, const uint8_t *bytes, uint32
 /* message MediaStatistics inside another; absent when it has neither side's figures. Returns where to go on. */
 uint8_t *media_statistics_put(uint8_t *to, uint32_t number, const bool has[CALL_SIDES],
 			      const struct call_direction_figures figures[CALL_SIDES]);
-/* What the field says, over what is there. 0 or -EBADMSG. */
-int media_statistics_get(const struct wire_field *field, bool has[CALL_SIDES],
+/* What the message says, over what is there. 0 or -EBADMSG. */
+int media_statistics_get(struct wire_text message, bool has[CALL_SIDES],
 			 struct call_direction_figures figures[CALL_SIDES]);
 
 #endif

@@ -40,50 +40,50 @@ static uint8_t *put_leg(uint8_t *to, uint32_t number, const struct media_leg_req
 }
 
 /* A number that is at most `most`. */
-static int get_small(const struct wire_field *f, uint32_t most, uint8_t *to)
+static int get_small(struct wire_field f, uint32_t most, uint8_t *to)
 {
-	uint32_t n = (uint32_t)f->value;
+	uint32_t n = (uint32_t)f.value;
 
 	*to = (uint8_t)n;
 	return n <= most ? 0 : -EBADMSG;
 }
 
-static int get_leg_field(const struct wire_field *f, struct media_leg_request *leg)
+static int get_leg_field(struct wire_field f, struct media_leg_request *leg)
 {
-	switch (f->tag) {
+	switch (f.tag) {
 	case WIRE_TAG(LOCAL, WIRE_BYTES):
-		return wire_get_address(f, &leg->local);
+		return wire_get_address(wire_text(f), &leg->local);
 	case WIRE_TAG(REMOTE, WIRE_BYTES):
-		return wire_get_address(f, &leg->remote);
+		return wire_get_address(wire_text(f), &leg->remote);
 	case WIRE_TAG(REMOTE_RTCP, WIRE_BYTES):
-		return wire_get_address(f, &leg->remote_rtcp);
+		return wire_get_address(wire_text(f), &leg->remote_rtcp);
 	case WIRE_TAG(BEHIND_NAT, WIRE_VARINT):
-		leg->behind_nat = f->value != 0;
+		leg->behind_nat = f.value != 0;
 		return 0;
 	case WIRE_TAG(DIRECTION, WIRE_VARINT):
 		return get_small(f, DIRECTION_MAX, &leg->direction);
 	case WIRE_TAG(PAYLOAD_TYPE, WIRE_VARINT):
 		return get_small(f, PAYLOAD_TYPE_MAX, &leg->payload_type);
 	case WIRE_TAG(CLOCK_RATE, WIRE_VARINT):
-		leg->clock_rate = (uint32_t)f->value;
+		leg->clock_rate = (uint32_t)f.value;
 		return 0;
 	case WIRE_TAG(DTMF_PAYLOAD_TYPE, WIRE_VARINT):
 		return get_small(f, PAYLOAD_TYPE_MAX, &leg->dtmf_payload_type);
 	case WIRE_TAG(GENERATION, WIRE_VARINT):
-		leg->generation = (uint32_t)f->value;
+		leg->generation = (uint32_t)f.value;
 		return 0;
 	}
 	return wire_unknown(f, LEG_LAST);
 }
 
-static int get_leg(const struct wire_field *field, struct media_leg_request *leg)
+static int get_leg(struct wire_text message, struct media_leg_request *leg)
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	struct wire_field f;
 	int found, error = 0;
 
 	while (error == 0 && (found = wire_next(&reader, &f)) != 0)
-		error = found < 0 ? found : get_leg_field(&f, leg);
+		error = found < 0 ? found : get_leg_field(f, leg);
 	return error;
 }
 
@@ -116,26 +116,26 @@ uint32_t media_update_write(const struct media_request *request, uint8_t *to)
 	return (uint32_t)(wire_end(start, put_open(start, request)) - to);
 }
 
-static int get_open_field(const struct wire_field *f, struct media_request *request, unsigned int *legs)
+static int get_open_field(struct wire_field f, struct media_request *request, unsigned int *legs)
 {
-	switch (f->tag) {
+	switch (f.tag) {
 	case WIRE_TAG(SESSION, WIRE_VARINT):
-		request->slot = (uint32_t)f->value;
+		request->slot = (uint32_t)f.value;
 		return 0;
 	case WIRE_TAG(ID, WIRE_VARINT):
-		request->id = f->value;
+		request->id = f.value;
 		return 0;
 	case WIRE_TAG(CALLER_LEG, WIRE_BYTES):
 	case WIRE_TAG(CALLEE_LEG, WIRE_BYTES):
-		*legs |= 1u << ((f->tag >> 3) - CALLER_LEG);
-		return get_leg(f, &request->leg[(f->tag >> 3) - CALLER_LEG]);
+		*legs |= 1u << ((f.tag >> 3) - CALLER_LEG);
+		return get_leg(wire_text(f), &request->leg[(f.tag >> 3) - CALLER_LEG]);
 	case WIRE_TAG(SILENCE_LIMIT_MS, WIRE_VARINT):
-		request->silence_limit_ms = (uint32_t)f->value;
+		request->silence_limit_ms = (uint32_t)f.value;
 		return 0;
 	case WIRE_TAG(SILENCE_WATCH, WIRE_VARINT):
 		return get_small(f, SILENCE_NONE, &request->silence_watch);
 	case WIRE_TAG(ANSWERED, WIRE_VARINT):
-		request->answered = f->value != 0;
+		request->answered = f.value != 0;
 		return 0;
 	case WIRE_TAG(TOS, WIRE_VARINT):
 		return get_small(f, UINT8_MAX, &request->tos);
@@ -160,7 +160,7 @@ static int get_open(struct wire_reader reader, struct media_request *request, un
 	int found, error = 0;
 
 	while (error == 0 && (found = wire_next(&reader, &f)) != 0)
-		error = found < 0 ? found : get_open_field(&f, request, legs);
+		error = found < 0 ? found : get_open_field(f, request, legs);
 	return error;
 }
 
@@ -178,14 +178,14 @@ int media_open_read(struct media_request *request, const uint8_t *bytes, uint32_
 	unsigned int legs = 0;
 
 	*request = (struct media_request){0};
-	int error = get_open(wire_reader(bytes, len), request, &legs);
+	int error = get_open(wire_reader((struct wire_text){(const char *)bytes, len}), request, &legs);
 
 	return error ? error : check_open(request, legs);
 }
 
 int media_update_read(struct media_request *request, const uint8_t *bytes, uint32_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	unsigned int legs = 0;
 	int found, error = 0;
@@ -193,8 +193,8 @@ int media_update_read(struct media_request *request, const uint8_t *bytes, uint3
 	*request = (struct media_request){0};
 	while (error == 0 && (found = wire_next(&reader, &f)) != 0)
 		error = found < 0                          ? found
-			: f.tag == WIRE_TAG(1, WIRE_BYTES) ? get_open(wire_reader(f.bytes, f.value), request, &legs)
-							   : wire_unknown(&f, 1);
+			: f.tag == WIRE_TAG(1, WIRE_BYTES) ? get_open(wire_reader(wire_text(f)), request, &legs)
+							   : wire_unknown(f, 1);
 	return error ? error : check_open(request, legs);
 }
 
@@ -209,7 +209,7 @@ uint32_t media_close_write(const struct media_close *message, uint8_t *to)
 
 int media_close_read(struct media_close *message, const uint8_t *bytes, uint32_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, len});
 	struct wire_field f;
 	int found;
 
@@ -219,7 +219,7 @@ int media_close_read(struct media_close *message, const uint8_t *bytes, uint32_t
 			message->session = (uint32_t)f.value;
 		else if (f.tag == WIRE_TAG(ID, WIRE_VARINT))
 			message->id = f.value;
-		else if (wire_unknown(&f, ID) < 0)
+		else if (wire_unknown(f, ID) < 0)
 			return -EBADMSG;
 	}
 	return found;

@@ -23,17 +23,18 @@ uint8_t *wire_put_long_varint(uint8_t *to, uint64_t n)
 	return to + more + 1;
 }
 
-uint8_t *wire_put_text(uint8_t *to, uint32_t number, struct wire_text text)
+uint8_t *wire_copy_printable(uint8_t *to, const char *text, uint32_t len)
 {
-	uint8_t *end = wire_put_bytes(to, number, text.at, text.len);
+	uint8_t *end = to + len;
 
-	for (uint8_t *at = end - text.len; at < end; at += sizeof(characters)) {
+	memcpy(to, text, len);
+	for (; to < end; to += sizeof(characters)) {
 		characters c, strange;
 
-		memcpy(&c, at, sizeof(c));
+		memcpy(&c, to, sizeof(c));
 		strange = (characters)((c < ' ') | (c > '~'));
 		c = (c & ~strange) | (strange & '?');
-		memcpy(at, &c, sizeof(c));
+		memcpy(to, &c, sizeof(c));
 	}
 	return end;
 }
@@ -50,47 +51,45 @@ uint8_t *wire_end_long(uint8_t *start, uint8_t *to)
 }
 
 /* Near the end of the message, or longer than eight bytes. */
-static int get_slowly(struct wire_reader *reader, uint64_t *n)
+static struct wire_number get_slowly(const uint8_t *at, const uint8_t *end)
 {
-	uint64_t value = 0;
+	uint64_t n = 0;
 
-	for (unsigned int shift = 0; shift < 64 && reader->at < reader->end; shift += 7) {
-		uint8_t byte = *reader->at++;
+	for (unsigned int shift = 0; shift < 64 && at < end; shift += 7) {
+		uint8_t byte = *at++;
 
 		if (shift == 63 && byte > 1)
 			break;
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			*n = value;
-			return 0;
-		}
+		n |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return (struct wire_number){n, at};
 	}
-	return -EBADMSG;
+	return (struct wire_number){0, NULL};
 }
 
-int wire_get_long_varint(struct wire_reader *reader, uint64_t *n)
+struct wire_number wire_get_long_varint(const uint8_t *at, const uint8_t *end)
 {
 	uint64_t word, last;
 
-	if (reader->end - reader->at < 8)
-		return get_slowly(reader, n);
-	memcpy(&word, reader->at, sizeof(word));
+	if (end - at < 8)
+		return get_slowly(at, end);
+	memcpy(&word, at, sizeof(word));
 	word = le64toh(word);
 	last = ~word & EACH_BYTE(0x80);
 	if (!last)
-		return get_slowly(reader, n);
+		return get_slowly(at, end);
+	at += (__builtin_ctzll(last) + 1) / 8;
 	word &= (last ^ (last - 1)) & EACH_BYTE(0x7f); /* up to the first byte without the upper bit */
-	reader->at += (__builtin_ctzll(last) + 1) / 8;
 	/* The reverse of the three steps. */
 	word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
 	word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-	*n = (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
-	return 0;
+	word = (word & 0x000000000fffffff) | (word & 0x0fffffff00000000) >> 4;
+	return (struct wire_number){word, at};
 }
 
-int wire_get_address(const struct wire_field *field, struct net_addr *addr)
+int wire_get_address(struct wire_text message, struct net_addr *addr)
 {
-	struct wire_reader reader = wire_reader(field->bytes, field->value);
+	struct wire_reader reader = wire_reader(message);
 	struct wire_field f;
 	int found;
 
@@ -109,7 +108,7 @@ int wire_get_address(const struct wire_field *field, struct net_addr *addr)
 			addr->port = (uint16_t)f.value;
 			break;
 		default:
-			if (wire_unknown(&f, 2) < 0)
+			if (wire_unknown(f, 2) < 0)
 				return -EBADMSG;
 		}
 	}

@@ -30,7 +30,7 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 #define WIRE_ADDRESS_MAX 24u
 #define WIRE_SLACK       32u /* bytes behind the end of a message that writing it may touch */
 
-/* Text or bytes, borrowed. */
+/* Text, bytes, or a message, borrowed. */
 struct wire_text {
 	const char *at;
 	uint32_t len;
@@ -42,10 +42,15 @@ uint8_t *wire_put_long_varint(uint8_t *to, uint64_t n);
 
 static inline uint8_t *wire_put_varint(uint8_t *to, uint64_t n)
 {
-	if (n >= 0x80)
+	if (n >= 0x4000)
 		return wire_put_long_varint(to, n);
-	*to = (uint8_t)n;
-	return to + 1;
+	if (n < 0x80) {
+		*to = (uint8_t)n;
+		return to + 1;
+	}
+	to[0] = (uint8_t)(n | 0x80);
+	to[1] = (uint8_t)(n >> 7);
+	return to + 2;
 }
 
 /* The number is below 2048, and a constant where this is used. */
@@ -80,7 +85,14 @@ static inline uint8_t *wire_put_bytes(uint8_t *to, uint32_t number, const void *
 }
 
 /* string: a byte that is not printable ASCII is written as '?', because a string has to be UTF-8. */
-uint8_t *wire_put_text(uint8_t *to, uint32_t number, struct wire_text text);
+uint8_t *wire_copy_printable(uint8_t *to, const char *text, uint32_t len);
+
+static inline uint8_t *wire_put_text(uint8_t *to, uint32_t number, struct wire_text text)
+{
+	if (text.len == 0)
+		return to;
+	return wire_copy_printable(wire_put_varint(wire_put_tag(to, number, WIRE_BYTES), text.len), text.at, text.len);
+}
 
 /* A message inside, or packed numbers: what is put between these two. wire_begin() says where it starts. */
 static inline uint8_t *wire_begin(uint8_t *to, uint32_t number)
@@ -124,19 +136,36 @@ struct wire_field {
 	const uint8_t *bytes; /* WIRE_BYTES: as long as the message is there */
 };
 
-static inline struct wire_reader wire_reader(const void *bytes, size_t len)
+static inline struct wire_reader wire_reader(struct wire_text bytes)
 {
-	return (struct wire_reader){bytes, (const uint8_t *)bytes + len};
+	return (struct wire_reader){(const uint8_t *)bytes.at, (const uint8_t *)bytes.at + bytes.len};
 }
 
-/* 0, or -EBADMSG: it does not end, or is no number of 64 bits. */
-int wire_get_long_varint(struct wire_reader *reader, uint64_t *n);
+struct wire_number {
+	uint64_t n;
+	const uint8_t *after; /* where to go on; NULL: it does not end, or is no number of 64 bits */
+};
+
+struct wire_number wire_get_long_varint(const uint8_t *at, const uint8_t *end);
 
 static inline int wire_get_varint(struct wire_reader *reader, uint64_t *n)
 {
-	if (reader->at == reader->end || *reader->at >= 0x80)
-		return wire_get_long_varint(reader, n);
-	*n = *reader->at++;
+	const uint8_t *at = reader->at;
+
+	if (reader->end - at < 2 || (at[0] & at[1]) >= 0x80) {
+		struct wire_number number = wire_get_long_varint(at, reader->end);
+
+		*n = number.n;
+		reader->at = number.after ? number.after : reader->end;
+		return number.after ? 0 : -EBADMSG;
+	}
+	if (at[0] < 0x80) {
+		*n = at[0];
+		reader->at = at + 1;
+		return 0;
+	}
+	*n = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+	reader->at = at + 2;
 	return 0;
 }
 
@@ -168,45 +197,42 @@ static inline int wire_get_bytes(struct wire_reader *reader, struct wire_field *
 	return 0;
 }
 
+static inline int wire_get_value(struct wire_reader *reader, struct wire_field *field)
+{
+	uint64_t type = field->tag & 7;
+
+	if (type == WIRE_VARINT)
+		return wire_get_varint(reader, &field->value);
+	if (type == WIRE_BYTES)
+		return wire_get_bytes(reader, field);
+	if (type == WIRE_FIXED64 || type == WIRE_FIXED32)
+		return wire_get_fixed(reader, type == WIRE_FIXED64 ? 8 : 4, &field->value);
+	return -EBADMSG;
+}
+
 /* The next field, whatever it is: 1; 0: there is none; -EBADMSG. Who does not know its tag asks wire_unknown(). */
 static inline int wire_next(struct wire_reader *reader, struct wire_field *field)
 {
-	int error = -EBADMSG;
-
 	if (reader->at == reader->end)
 		return 0;
 	if (wire_get_short_varint(reader, &field->tag) < 0)
 		return -EBADMSG;
-	switch (field->tag & 7) {
-	case WIRE_VARINT:
-		error = wire_get_varint(reader, &field->value);
-		break;
-	case WIRE_BYTES:
-		error = wire_get_bytes(reader, field);
-		break;
-	case WIRE_FIXED64:
-		error = wire_get_fixed(reader, 8, &field->value);
-		break;
-	case WIRE_FIXED32:
-		error = wire_get_fixed(reader, 4, &field->value);
-		break;
-	}
-	return error ? error : 1;
+	return wire_get_value(reader, field) < 0 ? -EBADMSG : 1;
 }
 
 /* A tag that a message with the fields 1 to `last` does not know: 0 when a newer sender may have written it, to be
  * passed over; -EBADMSG when it is a known number with a value of another kind, or none. */
-static inline int wire_unknown(const struct wire_field *field, uint32_t last)
+static inline int wire_unknown(struct wire_field field, uint32_t last)
 {
-	return field->tag >> 3 <= last ? -EBADMSG : 0;
+	return field.tag >> 3 <= last ? -EBADMSG : 0;
 }
 
-static inline struct wire_text wire_text(const struct wire_field *field)
+static inline struct wire_text wire_text(struct wire_field field)
 {
-	return (struct wire_text){(const char *)field->bytes, (uint32_t)field->value};
+	return (struct wire_text){(const char *)field.bytes, (uint32_t)field.value};
 }
 
 /* message Address: 0, or -EBADMSG unless it is of 4 or 16 bytes, or none, with a port that is one. */
-int wire_get_address(const struct wire_field *field, struct net_addr *addr);
+int wire_get_address(struct wire_text message, struct net_addr *addr);
 
 #endif

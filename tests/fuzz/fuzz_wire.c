@@ -20,7 +20,7 @@ static void must(bool ok)
  * the specification. */
 static bool has_twice(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t len)
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, (uint32_t)len});
 	struct wire_field f;
 	uint64_t seen = 0;
 

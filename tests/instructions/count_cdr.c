@@ -24,49 +24,49 @@ static void must(bool ok, const char *what)
 	exit(1);
 }
 
+static struct wire_text text(const char *text)
+{
+	return (struct wire_text){text, (uint32_t)strlen(text)};
+}
+
 /* An answered call through a gateway, with figures of both directions. */
 static uint32_t pack(uint32_t n, uint8_t *to)
 {
-	Tandem__CdrRecord record = TANDEM__CDR_RECORD__INIT;
-	Tandem__Address caller = TANDEM__ADDRESS__INIT, callee = TANDEM__ADDRESS__INIT;
-	Tandem__MediaStatistics media = TANDEM__MEDIA_STATISTICS__INIT;
-	Tandem__MediaDirection direction = TANDEM__MEDIA_DIRECTION__INIT;
-	uint8_t id[16] = {[12] = (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n};
-	uint8_t ip4[4] = {192, 0, 2, 1};
+	static const struct net_addr addr = {.ip = {192, 0, 2, 1}, .port = 5060, .family = NET_IP4};
+	const int64_t setup_us = 1767225600000000 + n;
+	char id[16] = {[12] = (char)(n >> 24), (char)(n >> 16), (char)(n >> 8), (char)n};
+	struct cdr_record record = {
+	    .call_id = {id, sizeof(id)},
+	    .attempt = 1,
+	    .final = true,
+	    .node = text("tandem-1"),
+	    .caller_sip_call_id = text("7f3a2b1c-4d5e-6f70@198.51.100.7"),
+	    .callee_sip_call_id = text("00a1b2c3d4e5f60718293a4b5c6d7e8f"),
+	    .caller_number_in = text("+4930123456"),
+	    .callee_number_in = text("+43199999123"),
+	    .mapping_gateway = text("customer-17"),
+	    .routing_gateway = text("vendor-123"),
+	    .caller_address = addr,
+	    .callee_address = addr,
+	    .setup_us = setup_us,
+	    .progress_us = setup_us + 120000,
+	    .answer_us = setup_us + 3000000,
+	    .end_us = setup_us + 63250000,
+	    .pdd_ms = 120,
+	    .duration_us = 60250000,
+	    .sip_code = 200,
+	    .q850_cause = 16,
+	    .end_direction = END_BY_CALLER,
+	    .end_reason = END_NORMAL,
+	    .codec = text("PCMA"),
+	    .has_figures = {true, true},
+	};
 
-	record.call_id = (ProtobufCBinaryData){.len = sizeof(id), .data = id};
-	record.attempt = record.final = 1;
-	record.node = (char *)(uintptr_t) "tandem-1";
-	record.caller_sip_call_id = (char *)(uintptr_t) "7f3a2b1c-4d5e-6f70@198.51.100.7";
-	record.callee_sip_call_id = (char *)(uintptr_t) "00a1b2c3d4e5f60718293a4b5c6d7e8f";
-	record.caller_number_in = (char *)(uintptr_t) "+4930123456";
-	record.callee_number_in = (char *)(uintptr_t) "+43199999123";
-	record.mapping_gateway = (char *)(uintptr_t) "customer-17";
-	record.routing_gateway = (char *)(uintptr_t) "vendor-123";
-	caller.ip = callee.ip = (ProtobufCBinaryData){.len = sizeof(ip4), .data = ip4};
-	caller.port = callee.port = 5060;
-	record.caller_address = &caller;
-	record.callee_address = &callee;
-	record.setup_us = 1767225600000000 + n;
-	record.progress_us = record.setup_us + 120000;
-	record.answer_us = record.setup_us + 3000000;
-	record.end_us = record.setup_us + 63250000;
-	record.pdd_ms = 120;
-	record.duration_us = 60250000;
-	record.sip_code = 200;
-	record.q850_cause = 16;
-	record.end_direction = END_BY_CALLER;
-	record.end_reason = END_NORMAL;
-	record.codec = (char *)(uintptr_t) "PCMA";
-	direction.packets = 3000;
-	direction.bytes = 516000;
-	direction.lost = 3;
-	direction.jitter_us = 1250;
-	direction.mos_x100 = 438;
-	media.caller_to_callee = media.callee_to_caller = &direction;
-	record.media = &media;
-	must(tandem__cdr_record__get_packed_size(&record) <= BODY, "a record is longer than expected");
-	return (uint32_t)tandem__cdr_record__pack(&record, to);
+	for (unsigned int side = 0; side < CALL_SIDES; side++)
+		record.figures[side] = (struct call_direction_figures){
+		    .packets = 3000, .bytes = 516000, .lost = 3, .jitter_us = 1250, .mos_x100 = 438};
+	must(cdr_record_room(&record) <= BODY, "a record is longer than expected");
+	return cdr_record_write(&record, to);
 }
 
 static void spool_all(void)
@@ -89,7 +89,9 @@ static void make_rows(void)
 		batch_reader_seek(&reader, &first);
 		if (i == 1) /* the first time the buffers grow */
 			count_begin();
-		must(batch_fill(&batch, &reader, RECORDS) == 0 && batch.count == RECORDS && !batch.fault, "batch");
+		must(batch_begin(&batch, &reader) == 0 && batch_add(&batch, &reader, RECORDS) == 0 &&
+			 batch_close(&batch) == 0 && batch.count == RECORDS && !batch.fault,
+		     "batch");
 	}
 	count_end("cdr: a row of a record in the spool", RECORDS);
 	batch_fini(&batch);

@@ -6,14 +6,12 @@
 #include "common/end_reason.h"
 #include "tests/unit/check.h"
 
-static Tandem__CdrRecord record;
-static uint8_t call_id[16] = {0xab, [15] = 0x01};
+static struct cdr_record record;
+static const char call_id[16] = {'\xab', [15] = 0x01};
 
 static void fresh(void)
 {
-	tandem__cdr_record__init(&record);
-	record.call_id = (ProtobufCBinaryData){.len = 16, .data = call_id};
-	record.end_reason = END_NORMAL;
+	record = (struct cdr_record){.call_id = {call_id, sizeof(call_id)}, .end_reason = END_NORMAL};
 }
 
 static const char *json(void)
@@ -76,6 +74,8 @@ static void text_is_always_utf8(void)
 	static const struct {
 		const char *in, *out;
 	} texts[] = {
+	    {"just eight bytes", "just eight bytes"},
+	    {"eight and \xc3\xa4 one", "eight and \xc3\xa4 one"},
 	    {"plain", "plain"},
 	    {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"},
 	    {"a\xff z", "a\\\\xFF z"},
@@ -93,10 +93,61 @@ static void text_is_always_utf8(void)
 		char expected[128];
 
 		fresh();
-		record.codec = (char *)texts[i].in;
+		record.codec = (struct wire_text){texts[i].in, (uint32_t)strlen(texts[i].in)};
 		snprintf(expected, sizeof(expected), "\"codec\":\"%s\"", texts[i].out);
 		CHECK(says(expected));
 	}
+}
+
+/* PostgreSQL can't store it. */
+static void a_zero_byte_in_text(void)
+{
+	fresh();
+	record.codec = (struct wire_text){"PC\0A", 4};
+	CHECK(says("\"codec\":\"PC\\\\x00A\""));
+	record.codec = (struct wire_text){"eight by\0es", 11};
+	CHECK(says("\"codec\":\"eight by\\\\x00es\""));
+}
+
+static void addresses_and_figures(void)
+{
+	fresh();
+	CHECK_INT(net_addr_parse(&record.caller_address, "192.0.2.1:5060", 14), 0);
+	CHECK_INT(net_addr_parse(&record.callee_address, "2001:db8::9", 11), 0);
+	record.has_figures[CALLEE] = true;
+	record.figures[CALLEE] = (struct call_direction_figures){.packets = UINT64_MAX,
+								 .bytes = 2,
+								 .lost = 3,
+								 .sent = 4,
+								 .jitter_us = 5,
+								 .max_jitter_us = 6,
+								 .mos_x100 = 438};
+	CHECK(says("\"caller_ip\":\"192.0.2.1\",\"caller_port\":5060"));
+	CHECK(says("\"callee_ip\":\"2001:db8::9\",\"callee_port\":null"));
+	CHECK(says("\"from_caller_packets\":null"));
+	CHECK(says("\"from_callee_packets\":9223372036854775807,\"from_callee_bytes\":2,\"from_callee_lost\":3,"
+		   "\"from_callee_relayed\":4,\"from_callee_jitter_us\":5,\"from_callee_max_jitter_us\":6,"
+		   "\"from_callee_mos\":4.38,\"from_callee_payload_type\":0"));
+	record.figures[CALLEE].mos_x100 = 0;
+	CHECK(says("\"from_callee_mos\":null"));
+}
+
+/* Every text as long as it gets, and nothing in it that stays as it is. */
+static void the_longest_row(void)
+{
+	static char text[60000];
+	struct buffer buffer = {0};
+	struct wire_text all = {text, sizeof(text)};
+
+	memset(text, 0xff, sizeof(text));
+	fresh();
+	record.caller_sip_call_id = record.callee_sip_call_id = record.caller_number_in = record.caller_number_out =
+	    all;
+	record.callee_number_in = record.callee_number_out = record.mapping_gateway = record.routing_gateway = all;
+	record.node = record.codec = all;
+	CHECK_INT(row_append(&buffer, &record), 0);
+	CHECK(buffer.len > 10 * 4 * sizeof(text) && buffer.len <= buffer.room);
+	buffer_fini(&buffer);
 }
 
 /* The layout of binary COPY: header, rows of a field count and (length, bytes), trailer. */
@@ -107,7 +158,7 @@ static void binary_copy(void)
 	size_t at = 19, fields = 0;
 
 	fresh();
-	record.node = (char *)"n1";
+	record.node = (struct wire_text){"n1", 2};
 	CHECK_INT(row_begin_copy(&buffer), 0);
 	CHECK_INT(buffer.len, 19);
 	CHECK(memcmp(buffer.bytes, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19) == 0);
@@ -147,6 +198,9 @@ static const struct check_case cases[] = {
     {"an empty record", an_empty_record},
     {"words and numbers", words_and_numbers},
     {"text is always UTF-8", text_is_always_utf8},
+    {"a zero byte in text", a_zero_byte_in_text},
+    {"addresses and figures", addresses_and_figures},
+    {"the longest row", the_longest_row},
     {"binary copy", binary_copy},
     {"days", days},
 };

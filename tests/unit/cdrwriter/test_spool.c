@@ -445,12 +445,19 @@ static void pending_is_counted(void)
 
 static void add_cdr(uint64_t position, int64_t setup_us, size_t id_len)
 {
-	Tandem__CdrRecord record = TANDEM__CDR_RECORD__INIT;
-	uint8_t id[16] = {1}, packed[256];
+	struct cdr_record record = {.call_id = {"\1              \2", (uint32_t)id_len}, .setup_us = setup_us};
+	uint8_t packed[1024];
 
-	record.call_id = (ProtobufCBinaryData){.len = id_len, .data = id};
-	record.setup_us = setup_us;
-	CHECK(spool_group_add(&spool, 0, 1, position, packed, (uint32_t)tandem__cdr_record__pack(&record, packed)));
+	CHECK(spool_group_add(&spool, 0, 1, position, packed, cdr_record_write(&record, packed)));
+}
+
+static int fill(struct batch *batch, struct batch_reader *reader, unsigned int limit)
+{
+	CHECK_INT(batch_begin(batch, reader), 0);
+	int error = batch_add(batch, reader, limit);
+
+	CHECK_INT(batch_close(batch), 0);
+	return error;
 }
 
 static void batches(void)
@@ -478,7 +485,7 @@ static void batches(void)
 	};
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		for (int again = 0; again < 2; again++) { /* a batch that failed is made anew, the same */
-			CHECK_INT(batch_fill(&batch, &reader, steps[i].limit), 0);
+			CHECK_INT(fill(&batch, &reader, steps[i].limit), 0);
 			CHECK_INT(batch.count, steps[i].count);
 			CHECK_INT(batch.fault != NULL, steps[i].fault);
 			CHECK_INT(batch.end.records, steps[i].records);
@@ -486,7 +493,7 @@ static void batches(void)
 				batch_reader_seek(&reader, &batch.begin);
 		}
 	}
-	CHECK_INT(batch_fill(&batch, &reader, 10), 0);
+	CHECK_INT(fill(&batch, &reader, 10), 0);
 	CHECK_INT(batch.count, 0);
 	batch_fini(&batch);
 	batch_reader_fini(&reader);
@@ -499,7 +506,7 @@ static unsigned int fill_all(struct batch_reader *reader, struct batch *batch, u
 	unsigned int count = 0;
 
 	for (;;) {
-		int error = batch_fill(batch, reader, 100000);
+		int error = fill(batch, reader, 100000);
 
 		CHECK(error == 0 || error == -EIO);
 		count += batch->count;

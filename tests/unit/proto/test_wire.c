@@ -166,7 +166,7 @@ static void both_ways(void)
 /* One field with its tag, as it lies in the message. */
 static uint32_t fields_of(const uint8_t *bytes, uint32_t len, uint32_t from[64])
 {
-	struct wire_reader reader = wire_reader(bytes, len);
+	struct wire_reader reader = wire_reader((struct wire_text){(const char *)bytes, (uint32_t)len});
 	struct wire_field f;
 	uint32_t count = 0;
 
@@ -254,7 +254,8 @@ static void numbers(void)
 		for (int more = 0; more < 2; more++, n++) {
 			uint8_t to[WIRE_SLACK];
 			uint32_t len = (uint32_t)(wire_put_varint(to, n) - to);
-			struct wire_reader reader = wire_reader(to, len), longer = wire_reader(to, sizeof(to));
+			struct wire_reader reader = wire_reader((struct wire_text){(char *)to, len}),
+					   longer = wire_reader((struct wire_text){(char *)to, sizeof(to)});
 
 			CHECK_INT(wire_get_varint(&reader, &got), 0);
 			CHECK(got == n && reader.at == to + len);
