@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sdp/lines.h"
-#include "signaling/sip/scan.h"
 
 static bool only_line_ends(const char *at, const char *end)
 {
@@ -11,7 +10,7 @@ static bool only_line_ends(const char *at, const char *end)
 	return at == end;
 }
 
-int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
+int sdp_odd_line(const char **at, const char *end, struct sdp_line *line)
 {
 	const char *start = *at, *stop;
 
@@ -32,34 +31,20 @@ int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
 	return 1;
 }
 
-struct sip_text sdp_word(struct sip_text *rest)
-{
-	const char *end = sip_text_end(*rest), *start = rest->at, *stop, *next;
-
-	while (start < end && *start == ' ')
-		start++;
-	for (stop = start; stop < end && *stop != ' ';)
-		stop++;
-	for (next = stop; next < end && *next == ' ';)
-		next++;
-	*rest = sip_text_span(next, end);
-	return sip_text_span(start, stop);
-}
-
-struct sip_text sdp_attribute_name(struct sip_text attribute, struct sip_text *value)
-{
-	const char *colon = attribute.len ? memchr(attribute.at, ':', attribute.len) : NULL;
-
-	if (!colon) {
-		*value = sip_text(sip_text_end(attribute), 0);
-		return attribute;
-	}
-	*value = sip_text_span(colon + 1, sip_text_end(attribute));
-	return sip_text_span(attribute.at, colon);
-}
-
 bool sdp_is_ice(struct sip_text name)
 {
-	return sip_text_is(name, "candidate") || sip_text_is(name, "end-of-candidates") ||
-	       sip_text_is(name, "remote-candidates") || sip_text_starts(name, "ice-");
+	if (name.len < 4)
+		return false;
+	switch (*name.at) {
+	case 'i':
+		return memcmp(name.at, "ice-", 4) == 0;
+	case 'c':
+		return sip_text_is(name, "candidate");
+	case 'e':
+		return sip_text_is(name, "end-of-candidates");
+	case 'r':
+		return sip_text_is(name, "remote-candidates");
+	default:
+		return false;
+	}
 }

@@ -36,8 +36,16 @@ static int parse_port(struct sip_text text, uint16_t *port)
 /* "IN IP4 192.0.2.1": what c=, o= and a=rtcp have in common. */
 static int parse_net_words(struct sip_text *rest, struct sip_text *host, bool *is_ip6)
 {
-	struct sip_text net_type = sdp_word(rest), addr_type = sdp_word(rest);
+	struct sip_text net_type, addr_type;
 
+	if (rest->len > 7 && memcmp(rest->at, "IN IP4 ", 7) == 0 && rest->at[7] != ' ') {
+		*rest = sip_text_span(rest->at + 7, sip_text_end(*rest));
+		*host = sdp_word(rest);
+		*is_ip6 = false;
+		return 0;
+	}
+	net_type = sdp_word(rest);
+	addr_type = sdp_word(rest);
 	*is_ip6 = sip_text_is_nocase(addr_type, "IP6");
 	*host = sdp_word(rest);
 	return sip_text_is_nocase(net_type, "IN") && (*is_ip6 || sip_text_is_nocase(addr_type, "IP4")) && host->len
@@ -48,14 +56,12 @@ static int parse_net_words(struct sip_text *rest, struct sip_text *host, bool *i
 static int parse_net(struct sip_text *rest, struct sip_text *host, struct net_addr *addr, bool *is_ip6)
 {
 	struct sip_text ip;
-	const char *slash;
 
 	memset(addr, 0, sizeof(*addr));
 	if (parse_net_words(rest, host, is_ip6) != 0)
 		return -EINVAL;
 	/* Multicast addresses carry "/ttl" and "/count"; the address is what stands before them. */
-	slash = memchr(host->at, '/', host->len);
-	ip = slash ? sip_text_span(host->at, slash) : *host;
+	ip = sip_text_span(host->at, sip_find(host->at, sip_text_end(*host), '/'));
 	if (net_addr_parse(addr, ip.at, ip.len) != 0 || addr->port != 0)
 		memset(addr, 0, sizeof(*addr)); /* a host name */
 	else if ((addr->family == NET_IP6) != *is_ip6)
@@ -131,13 +137,25 @@ static int parse_rtcp(struct sdp_media *media, struct sip_text value)
 	return value.len ? parse_net(&value, &host, &media->rtcp_addr, &is_ip6) : 0;
 }
 
-static int media_attribute(struct sdp_media *media, struct sip_text name, struct sip_text value)
+static void mark(struct sdp_session *sdp, enum sdp_mark_kind kind, const char *at, const char *end)
 {
+	sdp->marks[sdp->mark_count++] = (struct sdp_mark){
+	    .at = (uint16_t)(at - sdp->body.at),
+	    .len = (uint16_t)(end - at),
+	    .kind = (uint8_t)kind,
+	    .media = sdp->media_count ? (uint8_t)(sdp->media_count - 1) : SDP_MEDIAS,
+	};
+}
+
+static int media_attribute(struct sdp_session *sdp, struct sdp_media *media, const struct sdp_line *line)
+{
+	struct sip_text value, name = sdp_attribute_name(line->value, &value);
 	uint32_t number;
 
 	if (parse_direction(name, &media->direction)) {
 		media->has_direction = true;
 	} else if (sip_text_is(name, "rtcp")) {
+		mark(sdp, SDP_MARK_RTCP, line->start, line->next);
 		return parse_rtcp(media, value);
 	} else if (sip_text_is(name, "rtcp-mux")) {
 		media->rtcp_mux = true;
@@ -147,67 +165,100 @@ static int media_attribute(struct sdp_media *media, struct sip_text name, struct
 	} else if (sip_text_is(name, "crypto") || sip_text_is(name, "fingerprint")) {
 		media->encrypted = true;
 	} else if (sdp_is_ice(name)) {
+		mark(sdp, SDP_MARK_ICE, line->start, line->next);
 		media->has_ice = true;
 	}
 	return 0;
 }
 
-static void session_attribute(struct sdp_session *sdp, struct sip_text name)
+static void session_attribute(struct sdp_session *sdp, const struct sdp_line *line)
 {
-	if (parse_direction(name, &sdp->direction))
+	struct sip_text value, name = sdp_attribute_name(line->value, &value);
+
+	if (parse_direction(name, &sdp->direction)) {
 		sdp->has_direction = true;
-	else if (sip_text_is(name, "fingerprint"))
+	} else if (sip_text_is(name, "fingerprint")) {
 		sdp->has_fingerprint = true;
-	else if (sdp_is_ice(name))
+	} else if (sdp_is_ice(name)) {
+		mark(sdp, SDP_MARK_ICE, line->start, line->next);
 		sdp->has_ice = true;
+	}
 }
 
-static int parse_attribute(struct sdp_session *sdp, struct sdp_media *media, struct sip_text line)
+static struct sdp_media *current_media(struct sdp_session *sdp)
 {
-	struct sip_text value, name = sdp_attribute_name(line, &value);
-
-	if (media)
-		return media_attribute(media, name, value);
-	session_attribute(sdp, name);
-	return 0;
+	return sdp->media_count ? &sdp->media[sdp->media_count - 1] : NULL;
 }
 
-static int open_media(struct sdp_session *sdp, struct sip_text line, const char *start)
+/* Closes the media before this place, if there is one. */
+static void close_media(struct sdp_session *sdp, const char *end, const char *behind_lines)
 {
+	struct sdp_media *media = current_media(sdp);
+
+	if (!media)
+		return;
+	media->lines = sip_text_span(media->lines.at, end);
+	if (!media->has_place)
+		mark(sdp, SDP_MARK_PLACE, behind_lines, behind_lines);
+}
+
+static int open_media(struct sdp_session *sdp, const struct sdp_line *line)
+{
+	close_media(sdp, line->start, line->start);
 	if (sdp->media_count == SDP_MEDIAS)
 		return -E2BIG;
-	if (parse_media(&sdp->media[sdp->media_count], line) != 0)
+	if (parse_media(&sdp->media[sdp->media_count], line->value) != 0)
 		return -EINVAL;
-	sdp->media[sdp->media_count++].lines.at = start;
+	sdp->media[sdp->media_count++].lines.at = line->start;
+	mark(sdp, SDP_MARK_MEDIA, line->start, line->next);
 	return 0;
 }
 
-/* Closes the media before this one, or the last one at the end of the body. */
-static void close_media(struct sdp_session *sdp, const char *end)
+static int parse_session_line(struct sdp_session *sdp, const struct sdp_line *line)
 {
-	struct sdp_media *media;
+	switch (line->type) {
+	case 'o':
+		mark(sdp, SDP_MARK_ORIGIN, line->start, line->next);
+		return 0;
+	case 'c':
+		mark(sdp, SDP_MARK_CONNECTION, line->start, line->next);
+		return parse_connection(&sdp->connection, line->value);
+	case 'a':
+		session_attribute(sdp, line);
+		return 0;
+	default:
+		return 0;
+	}
+}
 
-	if (sdp->media_count == 0)
-		return;
-	media = &sdp->media[sdp->media_count - 1];
-	media->lines = sip_text_span(media->lines.at, end);
+/*
+ * c= comes after i= and before everything else of a media (RFC 8866 section 5), so one that is not there has its place
+ * right before the first line that may follow it.
+ */
+static int parse_media_line(struct sdp_session *sdp, struct sdp_media *media, const struct sdp_line *line)
+{
+	if (!media->has_place && line->type != 'i') {
+		mark(sdp, SDP_MARK_PLACE, line->start, line->start);
+		media->has_place = true;
+	}
+	switch (line->type) {
+	case 'c':
+		mark(sdp, SDP_MARK_CONNECTION, line->start, line->next);
+		return parse_connection(&media->connection, line->value);
+	case 'a':
+		return media_attribute(sdp, media, line);
+	default:
+		return 0;
+	}
 }
 
 static int parse_line(struct sdp_session *sdp, const struct sdp_line *line)
 {
-	struct sdp_media *media = sdp->media_count ? &sdp->media[sdp->media_count - 1] : NULL;
+	struct sdp_media *media = current_media(sdp);
 
-	switch (line->type) {
-	case 'c':
-		return parse_connection(media ? &media->connection : &sdp->connection, line->value);
-	case 'm':
-		close_media(sdp, line->start);
-		return open_media(sdp, line->value, line->start);
-	case 'a':
-		return parse_attribute(sdp, media, line->value);
-	default:
-		return 0;
-	}
+	if (line->type == 'm')
+		return open_media(sdp, line);
+	return media ? parse_media_line(sdp, media, line) : parse_session_line(sdp, line);
 }
 
 /* v=, o= and s= in this order (RFC 8866 section 5). */
@@ -217,6 +268,7 @@ static int parse_head(struct sdp_session *sdp, struct sdp_line *line, const char
 		return -EINVAL;
 	if (sdp_next_line(at, end, line) != 1 || line->type != 'o' || parse_origin(&sdp->origin, line->value) != 0)
 		return -EINVAL;
+	mark(sdp, SDP_MARK_ORIGIN, line->start, line->next);
 	return sdp_next_line(at, end, line) == 1 && line->type == 's' ? 0 : -EINVAL;
 }
 
@@ -260,6 +312,9 @@ int sdp_parse(struct sdp_session *sdp, struct sip_text body)
 	}
 	if (more < 0)
 		return more;
-	close_media(sdp, end);
+	sdp->text = sip_text_span(body.at, line.next);
+	if (line.next[-1] != '\n')
+		sdp->open_end = (uint8_t)(line.next - sip_text_end(line.value) + 1);
+	close_media(sdp, end, line.next);
 	return finish(sdp);
 }

@@ -1,27 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sdp/sdp.h"
 
-#include "signaling/sdp/lines.h"
+#include "signaling/sip/scan.h"
 
 struct writer {
 	char *at;
-	size_t left;
+	char *end;
 	bool overflow;
 };
 
-static void put(struct writer *w, struct sip_text text)
+/* Room for n bytes, or NULL: from then on nothing fits any more. */
+static inline char *take(struct writer *w, size_t n)
 {
-	if (w->overflow || text.len > w->left) {
+	char *at = w->at;
+
+	if ((size_t)(w->end - at) < n) {
 		w->overflow = true;
-		return;
+		w->end = at;
+		return NULL;
 	}
-	if (text.len)
-		memcpy(w->at, text.at, text.len);
-	w->at += text.len;
-	w->left -= text.len;
+	w->at = at + n;
+	return at;
+}
+
+static inline void put(struct writer *w, struct sip_text text)
+{
+	char *to = take(w, text.len);
+
+	if (to && text.len)
+		memcpy(to, text.at, text.len);
 }
 
 #define PUT(w, literal) put((w), SIP_TEXT(literal))
+
+/* Words, addresses: a whole block is stored where there is room for it, and overwritten by what follows. */
+static inline void put_short(struct writer *w, struct sip_text text)
+{
+	sip_block block;
+
+	if (text.len > SIP_BLOCK || w->end - w->at < SIP_BLOCK) {
+		put(w, text);
+		return;
+	}
+	block = sip_load_upto(text.at, sip_text_end(text));
+	memcpy(w->at, &block, sizeof(block));
+	w->at += text.len;
+}
 
 static void put_number(struct writer *w, uint64_t number)
 {
@@ -32,7 +56,7 @@ static void put_number(struct writer *w, uint64_t number)
 		digits[--at] = (char)('0' + number % 10);
 		number /= 10;
 	} while (number);
-	put(w, sip_text(digits + at, sizeof(digits) - at));
+	put_short(w, sip_text(digits + at, sizeof(digits) - at));
 }
 
 /* "IN IP4 192.0.2.1" */
@@ -40,46 +64,44 @@ static void put_net(struct writer *w, const struct net_addr *addr)
 {
 	char text[NET_ADDR_TEXT];
 
-	put(w, addr->family == NET_IP6 ? SIP_TEXT("IN IP6 ") : SIP_TEXT("IN IP4 "));
-	put(w, sip_text(text, net_addr_print_ip(addr, text)));
-}
-
-static void put_line_end(struct writer *w)
-{
-	PUT(w, "\r\n");
+	if (addr->family == NET_IP6)
+		PUT(w, "IN IP6 ");
+	else
+		PUT(w, "IN IP4 ");
+	put_short(w, sip_text(text, net_addr_print_ip(addr, text)));
 }
 
 static void put_origin(struct writer *w, const struct sdp_rewrite *rewrite)
 {
 	PUT(w, "o=");
-	put(w, rewrite->username.len ? rewrite->username : SIP_TEXT("-"));
+	put_short(w, rewrite->username.len ? rewrite->username : SIP_TEXT("-"));
 	PUT(w, " ");
 	put_number(w, rewrite->session_id);
 	PUT(w, " ");
 	put_number(w, rewrite->version);
 	PUT(w, " ");
 	put_net(w, &rewrite->addr);
-	put_line_end(w);
+	PUT(w, "\r\n");
 }
 
 static void put_connection(struct writer *w, const struct net_addr *addr)
 {
 	PUT(w, "c=");
 	put_net(w, addr);
-	put_line_end(w);
+	PUT(w, "\r\n");
 }
 
 static void put_media(struct writer *w, const struct sdp_media *media, uint16_t port)
 {
 	PUT(w, "m=");
-	put(w, media->media);
+	put_short(w, media->media);
 	PUT(w, " ");
 	put_number(w, port);
 	PUT(w, " ");
-	put(w, media->proto);
+	put_short(w, media->proto);
 	PUT(w, " ");
-	put(w, media->formats);
-	put_line_end(w);
+	put_short(w, media->formats);
+	PUT(w, "\r\n");
 }
 
 static void put_rtcp(struct writer *w, const struct sdp_put *what)
@@ -88,18 +110,7 @@ static void put_rtcp(struct writer *w, const struct sdp_put *what)
 	put_number(w, what->rtcp_port ? what->rtcp_port : what->rtp.port + 1u);
 	PUT(w, " ");
 	put_net(w, &what->rtp);
-	put_line_end(w);
-}
-
-/* The line as it came, its own line end included; the last line of a body may have none. */
-static void put_as_is(struct writer *w, const struct sdp_line *line)
-{
-	if (line->next[-1] == '\n') {
-		put(w, sip_text_span(line->start, line->next));
-	} else {
-		put(w, sip_text_span(line->start, sip_text_end(line->value)));
-		put_line_end(w);
-	}
+	PUT(w, "\r\n");
 }
 
 /* Every media that is kept says its own address: the session's line would no longer be true for it. */
@@ -118,95 +129,77 @@ static void put_kept_connection(struct writer *w, const struct sdp_session *sdp)
 	PUT(w, "c=");
 	put(w, sdp->connection.is_ip6 ? SIP_TEXT("IN IP6 ") : SIP_TEXT("IN IP4 "));
 	put(w, sdp->connection.host);
-	put_line_end(w);
+	PUT(w, "\r\n");
 }
 
-static void write_session_line(struct writer *w, const struct sdp_line *line, const struct sdp_rewrite *rewrite)
+/* Does the mark change anything? What does not is copied with the lines around it. */
+static bool changes(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, const struct sdp_mark *mark)
 {
-	struct sip_text value;
+	bool keep = mark->media < SDP_MEDIAS && rewrite->media[mark->media].keep;
 
-	if (line->type == 'o')
+	if (mark->kind == SDP_MARK_PLACE)
+		return needs_own_connection(sdp, rewrite, mark->media);
+	return !keep && !(mark->kind == SDP_MARK_ICE && rewrite->keep_ice);
+}
+
+static void write_mark(struct writer *w, const struct sdp_session *sdp, const struct sdp_rewrite *rewrite,
+		       const struct sdp_mark *mark)
+{
+	bool in_media = mark->media < SDP_MEDIAS;
+	const struct sdp_media *media = in_media ? &sdp->media[mark->media] : NULL;
+	const struct sdp_put *what = in_media ? &rewrite->media[mark->media] : NULL;
+	bool off = in_media && (what->reject || media->port == 0);
+
+	switch ((enum sdp_mark_kind)mark->kind) {
+	case SDP_MARK_ORIGIN:
 		put_origin(w, rewrite);
-	else if (line->type == 'c')
-		put_connection(w, &rewrite->addr);
-	else if (line->type != 'a' || rewrite->keep_ice || !sdp_is_ice(sdp_attribute_name(line->value, &value)))
-		put_as_is(w, line);
-}
-
-/*
- * c= comes after i= and before everything else of a media (RFC 8866 section 5), so a line that was not there is put
- * right before the first line that may follow it.
- */
-static void write_missing_connection(struct writer *w, const struct sdp_session *sdp, const struct sdp_rewrite *rewrite,
-				     int index)
-{
-	if (rewrite->media[index].keep)
-		put_kept_connection(w, sdp);
-	else
-		put_connection(w, &rewrite->media[index].rtp);
-}
-
-static void write_media_line(struct writer *w, const struct sdp_line *line, const struct sdp_media *media,
-			     const struct sdp_rewrite *rewrite, const struct sdp_put *what)
-{
-	bool off = what->reject || media->port == 0;
-	struct sip_text name, value;
-
-	if (what->keep) {
-		put_as_is(w, line);
-		return;
-	}
-	switch (line->type) {
-	case 'm':
+		break;
+	case SDP_MARK_CONNECTION:
+		put_connection(w, off || !in_media ? &rewrite->addr : &what->rtp);
+		break;
+	case SDP_MARK_MEDIA:
 		put_media(w, media, off ? 0 : what->rtp.port);
-		return;
-	case 'c':
-		put_connection(w, off ? &rewrite->addr : &what->rtp);
-		return;
-	case 'a':
-		name = sdp_attribute_name(line->value, &value);
-		if (sdp_is_ice(name) && !rewrite->keep_ice)
-			return;
-		if (sip_text_is(name, "rtcp")) {
-			if (!off)
-				put_rtcp(w, what);
-			return;
-		}
 		break;
-	default:
+	case SDP_MARK_PLACE:
+		if (what->keep)
+			put_kept_connection(w, sdp);
+		else
+			put_connection(w, &what->rtp);
+		break;
+	case SDP_MARK_RTCP:
+		if (!off)
+			put_rtcp(w, what);
+		break;
+	case SDP_MARK_ICE:
 		break;
 	}
-	put_as_is(w, line);
 }
 
-static void write_media(struct writer *w, const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, int index)
+/* Lines as they came; where the last one has no line end it gets one. */
+static void put_lines(struct writer *w, const struct sdp_session *sdp, const char *at, const char *end)
 {
-	const struct sdp_media *media = &sdp->media[index];
-	const char *at = media->lines.at, *end = sip_text_end(media->lines);
-	bool missing = needs_own_connection(sdp, rewrite, index);
-	struct sdp_line line;
+	bool open = sdp->open_end && end == sip_text_end(sdp->text) && at < end;
 
-	while (sdp_next_line(&at, end, &line) == 1) {
-		if (missing && line.type != 'm' && line.type != 'i') {
-			write_missing_connection(w, sdp, rewrite, index);
-			missing = false;
-		}
-		write_media_line(w, &line, media, rewrite, &rewrite->media[index]);
-	}
-	if (missing)
-		write_missing_connection(w, sdp, rewrite, index);
+	put(w, sip_text_span(at, open ? end - (sdp->open_end - 1) : end));
+	if (open)
+		PUT(w, "\r\n");
 }
 
 int sdp_rewrite(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, char *out, size_t size)
 {
-	const char *at = sdp->body.at;
-	const char *end = sdp->media_count ? sdp->media[0].lines.at : sip_text_end(sdp->body);
-	struct writer w = {.at = out, .left = size};
-	struct sdp_line line;
+	struct writer w = {.at = out, .end = out + size};
+	const char *at = sdp->text.at;
 
-	while (sdp_next_line(&at, end, &line) == 1)
-		write_session_line(&w, &line, rewrite);
-	for (int i = 0; i < sdp->media_count; i++)
-		write_media(&w, sdp, rewrite, i);
+	for (int i = 0; i < sdp->mark_count; i++) {
+		const struct sdp_mark *mark = &sdp->marks[i];
+		const char *start = sdp->body.at + mark->at;
+
+		if (!changes(sdp, rewrite, mark))
+			continue;
+		put_lines(&w, sdp, at, start);
+		write_mark(&w, sdp, rewrite, mark);
+		at = start + mark->len;
+	}
+	put_lines(&w, sdp, at, sip_text_end(sdp->text));
 	return w.overflow ? -EMSGSIZE : (int)(w.at - out);
 }

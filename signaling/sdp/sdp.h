@@ -52,9 +52,27 @@ struct sdp_media {               /* one m= line and what follows it */
 	bool rtcp_mux;
 	bool encrypted;                      /* SAVP in the proto, or crypto or fingerprint on it */
 	bool has_ice;                        /* candidates or ufrag */
+	bool has_place;                      /* private: where a c= line would stand is marked */
 	struct net_addr rtcp_addr;           /* address in a=rtcp; NET_NONE = same as the media */
 	struct sdp_connection connection;    /* its own c= line; host.at NULL = the session's applies */
 	struct sip_text format[SDP_FORMATS]; /* format_count of them; last, so that nobody clears it */
+};
+
+/* Private: a line that sdp_rewrite() may have to write anew, or the place of one. Everything between them stays. */
+enum sdp_mark_kind {
+	SDP_MARK_ORIGIN,
+	SDP_MARK_CONNECTION,
+	SDP_MARK_MEDIA,
+	SDP_MARK_PLACE,
+	SDP_MARK_RTCP,
+	SDP_MARK_ICE
+};
+
+struct sdp_mark {
+	uint16_t at;   /* offset into the body */
+	uint16_t len;  /* of the line and its end; 0 for a place */
+	uint8_t kind;  /* enum sdp_mark_kind */
+	uint8_t media; /* index, or SDP_MEDIAS at session level */
 };
 
 struct sdp_session {
@@ -66,7 +84,11 @@ struct sdp_session {
 	bool has_ice;
 	bool has_fingerprint;
 	uint8_t media_count;
+	uint16_t mark_count;  /* private, as the next three */
+	struct sip_text text; /* the lines, without empty ones behind them */
+	uint8_t open_end;     /* bytes of the text behind the last line that has no LF (a CR), and one more; else 0 */
 	struct sdp_media media[SDP_MEDIAS];
+	struct sdp_mark marks[SDP_LINES + SDP_MEDIAS];
 };
 
 /*

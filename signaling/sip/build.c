@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/build.h"
 #include "signaling/sip/chars.h"
+#include "signaling/sip/rows.h"
 
 /* Content-Length before a body that is not written yet: blanks may stand before the number. */
 #define LENGTH_WIDTH 5
@@ -39,54 +40,46 @@ static inline void put(struct sip_builder *b, const char *at, uint32_t len)
 
 #define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
 
-static inline char clean(char c)
+static inline void store_block(char *to, sip_block block)
 {
-	return c == '\r' || c == '\n' || c == '\0' ? ' ' : c;
+	memcpy(to, &block, sizeof(block));
 }
 
-#ifdef __SSE2__
-static inline __m128i clean16(__m128i block)
+static void clean(char *at, const char *end)
 {
-	__m128i bad = _mm_or_si128(
-	    _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('\r')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\n'))),
-	    _mm_cmpeq_epi8(block, _mm_setzero_si128()));
-
-	return _mm_or_si128(_mm_andnot_si128(bad, block), _mm_and_si128(bad, _mm_set1_epi8(' ')));
+	for (; at < end; at++)
+		if (*at == '\r' || *at == '\n' || *at == '\0')
+			*at = ' ';
 }
 
-static inline void copy_clean16(char *to, const char *from)
+/*
+ * Copy what came from outside: nothing in it may end the line. It fits; the last block is stored whole where there is
+ * room for it, and overwritten by what follows. Returns behind the copy.
+ */
+static inline char *copy_clean(const struct sip_builder *b, char *to, struct sip_text text)
 {
-	_mm_storeu_si128((__m128i *)(void *)to, clean16(sip_load16(from)));
-}
+	const char *from = text.at, *limit = b->data + b->size;
+	char *start = to, *end = to + text.len;
+	uint32_t suspects = 0, rest;
+	sip_block block, low = {0};
 
-static inline void copy_clean8(char *to, const char *from)
-{
-	_mm_storel_epi64((__m128i *)(void *)to, clean16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
-}
-#endif
-
-/* Copy what came from outside: nothing in it may end the line. Returns behind the copy. */
-static char *copy_clean(char *to, struct sip_text text)
-{
-	uint32_t i = 0;
-
-#ifdef __SSE2__
-	/* Whole blocks, and the last one once more from the end: the two may overlap. */
-	if (text.len >= 16) {
-		for (; text.len - i > 16; i += 16)
-			copy_clean16(to + i, text.at + i);
-		copy_clean16(to + text.len - 16, text.at + text.len - 16);
-		return to + text.len;
+	for (; end - to >= SIP_BLOCK; to += SIP_BLOCK, from += SIP_BLOCK) {
+		block = sip_load(from);
+		low |= sip_is_upto(block, '\r');
+		store_block(to, block);
 	}
-	if (text.len >= 8) {
-		copy_clean8(to, text.at);
-		copy_clean8(to + text.len - 8, text.at + text.len - 8);
-		return to + text.len;
+	rest = (uint32_t)(end - to);
+	if (rest) {
+		block = sip_load_part(from, rest);
+		suspects = sip_bits(sip_is_upto(block, '\r')) & ((1u << rest) - 1);
+		if (limit - to >= SIP_BLOCK)
+			store_block(to, block);
+		else
+			memcpy(to, from, rest);
 	}
-#endif
-	for (; i < text.len; i++)
-		to[i] = clean(text.at[i]);
-	return to + text.len;
+	if (suspects | sip_bits(low))
+		clean(start, end);
+	return end;
 }
 
 static void put_safe(struct sip_builder *b, struct sip_text text)
@@ -94,7 +87,7 @@ static void put_safe(struct sip_builder *b, struct sip_text text)
 	char *to = take(b, text.len);
 
 	if (to)
-		copy_clean(to, text);
+		copy_clean(b, to, text);
 }
 
 /* The digits of the number, at the end of a buffer: where they begin. */
@@ -128,7 +121,10 @@ void sip_build_addr(struct sip_builder *b, const struct net_addr *addr)
 {
 	char text[NET_ADDR_TEXT];
 
-	put(b, text, (uint32_t)net_addr_print(addr, text));
+	if (b->size - b->len >= NET_ADDR_TEXT)
+		b->len += (uint32_t)net_addr_print(addr, b->data + b->len);
+	else
+		put(b, text, (uint32_t)net_addr_print(addr, text));
 }
 
 void sip_build_quoted(struct sip_builder *b, struct sip_text text)
@@ -181,13 +177,17 @@ void sip_build_status(struct sip_builder *b, unsigned int code, const char *reas
 
 void sip_build_header(struct sip_builder *b, enum sip_header_id id, struct sip_text value)
 {
-	struct sip_text start = sip_header_start(id);
-	char *to = take(b, (size_t)start.len + value.len + 2);
+	const struct sip_header_start *start = &sip_header_starts[(unsigned int)id < SIP_H_COUNT ? id : SIP_H_OTHER];
+	char *to = take(b, (size_t)start->len + value.len + 2);
 
 	if (!to)
 		return;
-	memcpy(to, start.at, start.len);
-	to = copy_clean(to + start.len, value);
+	/* The text in the table is padded: all of it is copied where there is room, and overwritten by the value. */
+	if (b->data + b->size - to >= (ptrdiff_t)sizeof(start->text))
+		memcpy(to, start->text, sizeof(start->text));
+	else
+		memcpy(to, start->text, start->len);
+	to = copy_clean(b, to + start->len, value);
 	memcpy(to, "\r\n", 2);
 }
 

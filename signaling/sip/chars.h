@@ -31,55 +31,75 @@ static inline const char *sip_skip_class(const char *at, const char *end, unsign
 	return at;
 }
 
-#ifdef __SSE2__
-/* Bits of what is no SIP_C_URI: white space, controls, quotes, angle brackets. */
-static inline uint32_t sip_bits_no_uri(__m128i block)
+/* What is no SIP_C_URI: white space and controls, quotes, angle brackets. */
+static inline sip_block sip_is_no_uri(sip_block block)
 {
-	__m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(' ')), block);
-
-	return (uint32_t)_mm_movemask_epi8(low) | sip_bits_of(block, 0x7f) | sip_bits_of(block, '"') |
-	       sip_bits_of(block, '<') | sip_bits_of(block, '>');
+	/* '"' is ' ' and one more bit, '<' and '>' differ in one bit. */
+	return sip_is_upto(block & (uint8_t) ~('"' ^ ' '), ' ') | sip_is(block | (uint8_t)('<' ^ '>'), '>') |
+	       sip_is(block, 0x7f);
 }
-#endif
 
-/* sip_skip_class() of SIP_C_URI, by blocks: these run long. */
+/* And no SIP_C_VALUE: semicolon and comma too. */
+static inline sip_block sip_is_no_value(sip_block block)
+{
+	return sip_is_no_uri(block) | sip_is(block, ';') | sip_is(block, ',');
+}
+
+static inline sip_block sip_is_letter(sip_block block)
+{
+	return sip_is_within(block | 0x20, 'a', 'z');
+}
+
+static inline sip_block sip_is_no_host(sip_block block)
+{
+	sip_block digit_dot_hyphen = sip_is_within(block, '-', '9') & ~sip_is(block, '/');
+
+	return ~(digit_dot_hyphen | sip_is_letter(block) | sip_is(block, '_'));
+}
+
+/* sip_skip_class() of SIP_C_URI, by blocks: these run long. A block's padding ends every run. */
 static inline const char *sip_skip_uri(const char *at, const char *end)
 {
-#ifdef __SSE2__
-	for (; end - at >= 16; at += 16) {
-		uint32_t stops = sip_bits_no_uri(sip_load16(at));
+	uint32_t stops;
 
-		if (stops)
-			return at + __builtin_ctz(stops);
-	}
-#endif
-	return sip_skip_class(at, end, SIP_C_URI);
+	while ((stops = sip_bits(sip_is_no_uri(sip_load_upto(at, end)))) == 0)
+		at += SIP_BLOCK;
+	return at + __builtin_ctz(stops);
 }
 
 /* And of SIP_C_VALUE, which also ends at a semicolon and a comma. */
 static inline const char *sip_skip_value(const char *at, const char *end)
 {
-#ifdef __SSE2__
-	for (; end - at >= 16; at += 16) {
-		__m128i block = sip_load16(at);
-		uint32_t stops = sip_bits_no_uri(block) | sip_bits_of(block, ';') | sip_bits_of(block, ',');
+	uint32_t stops;
 
-		if (stops)
-			return at + __builtin_ctz(stops);
-	}
-#endif
-	return sip_skip_class(at, end, SIP_C_VALUE);
+	while ((stops = sip_bits(sip_is_no_value(sip_load_upto(at, end)))) == 0)
+		at += SIP_BLOCK;
+	return at + __builtin_ctz(stops);
+}
+
+static inline const char *sip_skip_host(const char *at, const char *end)
+{
+	uint32_t stops;
+
+	while ((stops = sip_bits(sip_is_no_host(sip_load_upto(at, end)))) == 0)
+		at += SIP_BLOCK;
+	return at + __builtin_ctz(stops);
+}
+
+/* sip_skip_class() for a name, which begins with letters and nearly always has nothing else. */
+static inline const char *sip_skip_name(const char *at, const char *end, unsigned int classes)
+{
+	uint32_t stops = sip_bits(~sip_is_letter(sip_load_upto(at, end)));
+
+	return sip_skip_class(stops ? at + __builtin_ctz(stops) : at + SIP_BLOCK, end, classes);
 }
 
 /* at stands on an opening quote: the place behind the closing one, or NULL. Backslash pairs are skipped. */
 static inline const char *sip_skip_quoted(const char *at, const char *end)
 {
-	for (at++; at < end; at++) {
+	for (at++; (at = sip_find_any(at, end, '"', '\\', '\\')) < end; at += 2)
 		if (*at == '"')
 			return at + 1;
-		if (*at == '\\' && ++at == end)
-			break;
-	}
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/fields.h"
-#include "signaling/sip/chars.h"
+#include "signaling/sip/param.h"
 
 /* A token and the white space behind it; empty when there is none. */
 static struct sip_text take_token(const char **at, const char *end)
@@ -34,10 +34,10 @@ static int via_params(struct sip_via *via)
 	struct sip_text rest = via->params, name, value;
 	const char *start = rest.at;
 	uint32_t number;
-	int more;
+	int more = 0;
 
 	/* What is there twice is malformed: one reader may take the first, another the second. */
-	for (; (more = sip_param_next(&rest, &name, &value)) == 1; start = rest.at) {
+	for (; rest.len && (more = sip_take_param(&rest, &name, &value)) == 1; start = rest.at) {
 		if (sip_text_is_nocase(name, "branch")) {
 			if (via->branch.at)
 				return -EINVAL;
@@ -60,7 +60,7 @@ static int via_params(struct sip_via *via)
 			via->ttl = (uint8_t)number;
 		}
 	}
-	return more;
+	return more < 0 ? more : 0;
 }
 
 /* "SIP/2.0/UDP" and what follows up to the host; white space may stand around the slashes. */
@@ -133,6 +133,10 @@ static int take_display(struct sip_name_addr *out, const char **at, const char *
 		*at = sip_skip_lws(behind, end);
 		return *at < end && **at == '<' ? 0 : -EINVAL;
 	}
+	if (*open == '<') {
+		out->display = sip_text(open, 0);
+		return 0;
+	}
 	/* Tokens by the grammar; commas, dots and bytes of other alphabets in practice. There is a bracket. */
 	for (; *open != '<'; open++)
 		if (*open == '"' || *open == '>')
@@ -145,9 +149,10 @@ static int take_display(struct sip_name_addr *out, const char **at, const char *
 /* <uri>, blanks allowed around it: *at stands on the first bracket and ends up behind the second. */
 static int take_bracketed(struct sip_name_addr *out, const char **at, const char *end)
 {
-	const char *start = sip_skip_lws(*at + 1, end), *stop = sip_skip_uri(start, end);
-	const char *close = sip_skip_lws(stop, end);
+	const char *start = sip_skip_lws(*at + 1, end), *stop = sip_skip_uri(start, end), *close = stop;
 
+	if (close < end && *close != '>')
+		close = sip_skip_lws(stop, end);
 	if (close == end || *close != '>')
 		return -EINVAL;
 	out->brackets = true;
@@ -163,24 +168,24 @@ static int take_bare(struct sip_name_addr *out, const char **at, const char *end
 
 	out->uri = sip_text_span(*at, stop);
 	*at = stop;
-	return memchr(out->uri.at, '?', out->uri.len) ? -EINVAL : 0;
+	return sip_find(out->uri.at, stop, '?') < stop ? -EINVAL : 0;
 }
 
 /* Parameters of a name-addr: those of the header, not of the URI. */
 static int take_params(struct sip_name_addr *out, const char *at, const char *end)
 {
 	struct sip_text rest, name, value;
-	int more;
+	int more = 0;
 
 	rest = out->params = sip_text_span(at, end);
-	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
+	while (rest.len && (more = sip_take_param(&rest, &name, &value)) == 1) {
 		if (!sip_text_is_nocase(name, "tag"))
 			continue;
 		if (out->tag.at || value.len == 0)
 			return -EINVAL; /* two tags are two dialogs, an empty one is none */
 		out->tag = value;
 	}
-	return more;
+	return more < 0 ? more : 0;
 }
 
 int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
@@ -198,14 +203,14 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 	}
 	at = value.at;
 	end = sip_text_end(value);
-	if (*at == '"' || memchr(at, '<', value.len)) {
+	if (*at == '<' || *at == '"' || sip_find(at, end, '<') < end) {
 		error = take_display(out, &at, end);
 		if (!error)
 			error = take_bracketed(out, &at, end);
 	} else {
 		error = take_bare(out, &at, end);
 	}
-	if (!error && !(out->uri.len && memchr(out->uri.at, ':', out->uri.len)))
+	if (!error && sip_find(out->uri.at, sip_text_end(out->uri), ':') == sip_text_end(out->uri))
 		error = -EINVAL; /* not even a scheme */
 	return error ? error : take_params(out, sip_skip_lws(at, end), end);
 }
@@ -217,22 +222,21 @@ int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)
 	int error;
 
 	value = sip_text_trim(value);
-	at = value.at;
 	end = sip_text_end(value);
 	*out = (struct sip_cseq){.number = 0};
-	stop = sip_skip_class(at, end, SIP_C_DIGIT);
-	error = sip_text_to_u32(sip_text_span(at, stop), &number);
+	stop = sip_skip_class(value.at, end, SIP_C_DIGIT);
+	error = sip_text_to_u32(sip_text_span(value.at, stop), &number);
 	if (error)
 		return error;
 	if (number > INT32_MAX)
 		return -ERANGE;
 	at = sip_skip_lws(stop, end);
-	if (at == stop || at == end || sip_skip_class(at, end, SIP_C_TOKEN) != end)
+	if (at == stop || at == end)
 		return -EINVAL;
 	out->number = number;
 	out->method_text = sip_text_span(at, end);
 	out->method = (uint8_t)sip_method_find(out->method_text);
-	return 0;
+	return out->method == SIP_METHOD_OTHER && sip_skip_class(at, end, SIP_C_TOKEN) != end ? -EINVAL : 0;
 }
 
 int sip_rack_parse(struct sip_rack *out, struct sip_text value)
@@ -394,7 +398,7 @@ int sip_list_next(struct sip_text *list, struct sip_text *value)
 {
 	const char *at = list->at, *end = sip_text_end(*list), *start;
 
-	while (at < end && (sip_is_lws(*at) || *at == ','))
+	while (at < end && (*at == ',' || sip_is_lws(*at)))
 		at++;
 	if (at == end) {
 		*list = sip_text(end, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/message.h"
 #include "signaling/sip/chars.h"
+#include "signaling/sip/rows.h"
 
 static const struct {
 	uint16_t code;
@@ -51,6 +52,10 @@ static uint32_t version_at(const char *at, const char *end, bool *ours)
 {
 	const char *dot, *stop;
 
+	if (end - at >= 8 && memcmp(at, "SIP/2.0 ", 8) == 0) {
+		*ours = true;
+		return 7;
+	}
 	if (end - at < 7 || sip_lower(at[0]) != 's' || sip_lower(at[1]) != 'i' || sip_lower(at[2]) != 'p' ||
 	    at[3] != '/')
 		return 0;
@@ -89,6 +94,25 @@ static void parse_status_line(struct sip_message *msg, const char *at, const cha
 	msg->reason = stop < end ? sip_text_span(stop + 1, end) : sip_text(stop, 0);
 }
 
+/* METHOD SP URI SP SIP/2.0, as nearly all come: true when it is. */
+static bool parse_usual_request_line(struct sip_message *msg, const char *at, const char *end)
+{
+	const char *space = sip_find(at, end, ' '), *last = end - 8;
+	enum sip_method method;
+
+	if (end - space <= 9 || memcmp(last, " SIP/2.0", 8) != 0 || sip_skip_uri(space + 1, last) != last)
+		return false;
+	method = sip_method_find(sip_text_span(at, space));
+	if (method == SIP_METHOD_OTHER)
+		return false;
+	msg->is_request = 1;
+	msg->method = (uint8_t)method;
+	msg->method_text = sip_text_span(at, space);
+	msg->uri_text = sip_text_span(space + 1, last);
+	msg->version = sip_text(last + 1, 7);
+	return true;
+}
+
 /* METHOD SP URI SP SIP/2.0, where the version may be any and spaces may be too many: those are answered. */
 static enum sip_parse_error parse_request_line(struct sip_message *msg, const char *at, const char *end)
 {
@@ -117,91 +141,64 @@ static enum sip_parse_error parse_request_line(struct sip_message *msg, const ch
 	return SIP_PARSE_OK;
 }
 
-static void add_header(struct sip_message *msg, enum sip_header_id id, struct sip_text name, struct sip_text value,
-		       bool folded)
+/* The next header line. Of those with one id the last is noted once there are two. */
+static inline void add_header(struct sip_message *msg, enum sip_header_id id, const char *name, size_t name_len,
+			      struct sip_text value)
 {
-	uint8_t index = msg->header_count++;
+	const char *data = msg->data;
+	unsigned int index = msg->header_count++, first = msg->first[id];
 	struct sip_header *header = &msg->headers[index];
 
-	header->name_at = (uint16_t)(name.at - msg->data);
-	header->name_len = (uint16_t)name.len;
-	header->at = (uint16_t)(value.at - msg->data);
+	header->name_at = (uint16_t)(name - data);
+	header->name_len = (uint16_t)name_len;
+	header->at = (uint16_t)(value.at - data);
 	header->len = (uint16_t)value.len;
 	header->id = (uint8_t)id;
 	header->next = SIP_HEADER_NONE;
-	header->folded = folded;
-	header->pad = 0;
-	if (msg->first[id] == SIP_HEADER_NONE)
-		msg->first[id] = index;
-	else
-		msg->headers[msg->last[id]].next = index;
-	msg->last[id] = index;
-}
-
-/* The first colon of a line that ends at eol, or NULL. */
-static inline const char *find_colon(const char *at, const char *eol, const char *end)
-{
-#ifdef __SSE2__
-	if (end - at >= 16) {
-		uint32_t colons = sip_bits_of(sip_load16(at), ':');
-
-		if (colons) {
-			const char *colon = at + __builtin_ctz(colons);
-
-			return colon < eol ? colon : NULL;
-		}
+	header->folded = header->pad = 0;
+	if (first == SIP_HEADER_NONE) {
+		msg->first[id] = (uint8_t)index;
+		return;
 	}
-#endif
-	return memchr(at, ':', (size_t)(eol - at));
+	msg->headers[msg->headers[first].next == SIP_HEADER_NONE ? first : msg->last[id]].next = (uint8_t)index;
+	msg->last[id] = (uint8_t)index;
 }
 
 /*
- * The name of the header line from `at` to eol: returns its colon, or NULL where there is no name and colon. A name
- * that is known needs no look at its characters.
+ * The name of the header line from `at` to eol: returns its colon, or NULL where there is no name and colon. White
+ * space before the colon is legal.
  */
-static const char *parse_name(const char *at, const char *eol, const char *end, enum sip_header_id *id,
-			      struct sip_text *name)
+static const char *parse_name(const char *at, const char *eol, enum sip_header_id *id, struct sip_text *name)
 {
-	const char *colon = find_colon(at, eol, end), *name_end;
+	const char *colon = sip_find(at, eol, ':'), *name_end;
 
-	if (!colon)
+	if (colon == eol)
 		return NULL;
-	*name = sip_text_span(at, colon);
-	*id = sip_header_find_in(at, name->len, end);
-	if (*id != SIP_H_OTHER)
-		return colon;
-	/* Unknown, or white space before the colon, which is legal. */
-	name_end = sip_skip_class(at, colon, SIP_C_TOKEN);
+	name_end = sip_skip_name(at, colon, SIP_C_TOKEN);
 	*name = sip_text_span(at, name_end);
 	while (*name_end == ' ' || *name_end == '\t')
 		name_end++;
 	if (name_end != colon || name->len == 0)
 		return NULL;
-	*id = sip_header_find_in(at, name->len, end);
+	*id = sip_header_find(*name);
 	return colon;
-}
-
-/* CR LF, and the next line is no continuation of this one. */
-static inline bool is_plain_end(const char *eol, const char *end)
-{
-	return end - eol > 2 && memcmp(eol, "\r\n", 2) == 0 && eol[2] != ' ' && eol[2] != '\t';
 }
 
 /*
  * The value goes on behind its first line end, perhaps: moves *eol to its last. Returns behind that; NULL: the datagram
  * ends in it.
  */
-static const char *unfold(struct sip_message *msg, struct sip_eols *eols, const char **eol, bool *folded)
+static const char *unfold(struct sip_message *msg, const char *end, const char **eol, bool *folded)
 {
 	for (;;) {
-		const char *next = after_eol(*eol, eols->end);
+		const char *next = after_eol(*eol, end);
 
-		if (!next && *eol < eols->end) {
+		if (!next && *eol < end) {
 			note(msg, SIP_PARSE_HEADER_LINE); /* a bare CR: somebody smuggles */
-			*eol = sip_eols_next(eols, *eol + 1);
-		} else if (next && next < eols->end && (*next == ' ' || *next == '\t')) {
+			*eol = sip_find_eol(*eol + 1, end);
+		} else if (next && next < end && (*next == ' ' || *next == '\t')) {
 			*folded = true;
-			*eol = sip_eols_next(eols, next);
+			*eol = sip_find_eol(next, end);
 		} else {
 			return next;
 		}
@@ -209,43 +206,90 @@ static const char *unfold(struct sip_message *msg, struct sip_eols *eols, const 
 }
 
 /*
- * One header line, whose first line end is eol, with its continuations. Returns behind it; NULL: no line may follow,
- * for the datagram ends in it, or it is one too many.
+ * One header line of any form, with its continuations. Returns behind it; NULL: no line may follow, for the datagram
+ * ends in it, or it is one too many.
  */
-static const char *parse_header(struct sip_message *msg, const char *at, const char *eol, struct sip_eols *eols)
+__attribute__((noinline)) static const char *parse_header(struct sip_message *msg, const char *at, const char *end)
 {
-	const char *colon, *next, *end = eols->end;
+	const char *colon, *next, *eol = sip_find_eol(at, end);
 	enum sip_header_id id = SIP_H_OTHER;
-	struct sip_text name;
+	struct sip_text name, value;
 	bool folded = false;
 
-	colon = parse_name(at, eol, end, &id, &name);
+	colon = parse_name(at, eol, &id, &name);
 	if (!colon) {
 		note(msg, SIP_PARSE_HEADER_LINE);
 		next = after_eol(eol, end);
 		return next ? next : eol < end ? eol + 1 : NULL;
 	}
-	next = is_plain_end(eol, end) ? eol + 2 : unfold(msg, eols, &eol, &folded);
+	next = unfold(msg, end, &eol, &folded);
 	if (msg->header_count == SIP_MESSAGE_HEADERS) {
 		note(msg, SIP_PARSE_TOO_MANY);
 		return NULL;
 	}
-	add_header(msg, id, name, sip_trim(colon + 1, eol), folded);
+	value = sip_trim(colon + 1, eol);
+	add_header(msg, id, name.at, name.len, value);
+	msg->headers[msg->header_count - 1].folded = folded;
 	return next;
+}
+
+/*
+ * A header line as nearly all are: a short name that we know, its colon, at most one blank, the value, CR LF, and no
+ * continuation. False where it is otherwise, or may be.
+ */
+static inline bool parse_usual_header(struct sip_message *msg, const char *at, const char *eol)
+{
+	uint32_t colons = sip_bits_of(sip_load(at), ':');
+	size_t name_len = (size_t)__builtin_ctz(colons);
+	const char *value = at + name_len + 1;
+	enum sip_header_id id;
+
+	if (!colons || memcmp(eol, "\r\n", 2) != 0 || eol[2] == ' ' || eol[2] == '\t')
+		return false;
+	value += *value == ' ';
+	if (value >= eol || (unsigned char)*value <= ' ' || (unsigned char)eol[-1] <= ' ')
+		return false;
+	id = sip_header_find_block(at, name_len);
+	if (id == SIP_H_OTHER)
+		return false;
+	add_header(msg, id, at, name_len, sip_text_span(value, eol));
+	return true;
+}
+
+/*
+ * Usual lines from `at` on; returns the first one that is not. Line ends are found for 64 bytes at a time. Not inlined:
+ * the loop needs all registers for itself.
+ */
+__attribute__((noinline)) static const char *parse_usual_headers(struct sip_message *msg, const char *at,
+								 const char *end)
+{
+	const char *block, *eol;
+
+	for (block = at; block < end; block += 64) {
+		uint64_t eols = sip_eol_mask(block, end);
+
+		if (at > block)
+			eols &= ~(uint64_t)1; /* the LF of a CR before this block */
+		for (; eols; at = eol + 2) {
+			eol = block + (size_t)__builtin_ctzll(eols);
+			if (at > end - SIP_BLOCK || eol > end - 3 || msg->header_count == SIP_MESSAGE_HEADERS ||
+			    !parse_usual_header(msg, at, eol))
+				return at;
+			eols &= eols - 1;
+			eols &= eols - 1;
+		}
+	}
+	return at;
 }
 
 /* All lines up to the empty one; returns where the body begins, NULL when there is no empty line. */
 static const char *parse_headers(struct sip_message *msg, const char *at, const char *end)
 {
-	struct sip_eols eols;
-
-	sip_eols_init(&eols, at, end);
 	while (at && at < end) {
-		const char *eol = sip_eols_next(&eols, at);
-
-		if (eol == at && after_eol(eol, end))
-			return after_eol(eol, end);
-		at = parse_header(msg, at, eol, &eols);
+		at = parse_usual_headers(msg, at, end);
+		if (at < end && (*at == '\r' || *at == '\n') && after_eol(at, end))
+			return after_eol(at, end);
+		at = parse_header(msg, at, end);
 	}
 	return NULL;
 }
@@ -301,7 +345,7 @@ enum sip_parse_error sip_message_parse(struct sip_message *msg, const void *data
 	version_len = version_at(at, eol, &ours);
 	if (version_len)
 		parse_status_line(msg, at, eol, version_len, ours);
-	else if (parse_request_line(msg, at, eol) != SIP_PARSE_OK)
+	else if (!parse_usual_request_line(msg, at, eol) && parse_request_line(msg, at, eol) != SIP_PARSE_OK)
 		return (enum sip_parse_error)(msg->error = SIP_PARSE_NOT_SIP);
 	next = parse_headers(msg, next, end);
 	if (next)
@@ -324,63 +368,59 @@ struct sip_text sip_message_find(const struct sip_message *msg, const char *name
 	return (struct sip_text){NULL, 0};
 }
 
-enum { CACHE_VIA = 1, CACHE_FROM = 2, CACHE_TO = 4, CACHE_CSEQ = 8, CACHE_URI = 16 };
-
-/* True when the value must still be parsed; with a header to parse it from in *value. */
-static bool first_look(struct sip_message *msg, uint8_t bit, enum sip_header_id id, struct sip_text *value)
+const struct sip_via *sip_message_read_via(struct sip_message *msg)
 {
-	if (msg->parsed & bit)
-		return false;
-	msg->parsed |= bit;
-	*value = sip_message_value(msg, id);
-	return value->at != NULL;
+	struct sip_text list = sip_message_value(msg, SIP_H_VIA), value;
+
+	msg->parsed |= SIP_CACHE_VIA;
+	/* Nearly always the line is one Via. No comma that ends a value passes for a part of it. */
+	if (!list.at || (sip_via_parse(&msg->via, list) != 0 &&
+			 (sip_list_next(&list, &value) != 1 || sip_via_parse(&msg->via, value) != 0)))
+		return NULL;
+	msg->valid |= SIP_CACHE_VIA;
+	return &msg->via;
 }
 
-const struct sip_via *sip_message_via(struct sip_message *msg)
+static const struct sip_name_addr *read_name_addr(struct sip_message *msg, uint8_t cache, enum sip_header_id id,
+						  struct sip_name_addr *out)
 {
-	struct sip_text list, value;
+	struct sip_text value = sip_message_value(msg, id);
 
-	if (first_look(msg, CACHE_VIA, SIP_H_VIA, &list) && sip_list_next(&list, &value) == 1 &&
-	    sip_via_parse(&msg->via, value) == 0)
-		msg->valid |= CACHE_VIA;
-	return msg->valid & CACHE_VIA ? &msg->via : NULL;
+	msg->parsed |= cache;
+	if (!value.at || sip_name_addr_parse(out, value) != 0)
+		return NULL;
+	msg->valid |= cache;
+	return out;
 }
 
-const struct sip_name_addr *sip_message_from(struct sip_message *msg)
+const struct sip_name_addr *sip_message_read_from(struct sip_message *msg)
 {
-	struct sip_text value;
-
-	if (first_look(msg, CACHE_FROM, SIP_H_FROM, &value) && sip_name_addr_parse(&msg->from, value) == 0)
-		msg->valid |= CACHE_FROM;
-	return msg->valid & CACHE_FROM ? &msg->from : NULL;
+	return read_name_addr(msg, SIP_CACHE_FROM, SIP_H_FROM, &msg->from);
 }
 
-const struct sip_name_addr *sip_message_to(struct sip_message *msg)
+const struct sip_name_addr *sip_message_read_to(struct sip_message *msg)
 {
-	struct sip_text value;
-
-	if (first_look(msg, CACHE_TO, SIP_H_TO, &value) && sip_name_addr_parse(&msg->to, value) == 0)
-		msg->valid |= CACHE_TO;
-	return msg->valid & CACHE_TO ? &msg->to : NULL;
+	return read_name_addr(msg, SIP_CACHE_TO, SIP_H_TO, &msg->to);
 }
 
-const struct sip_cseq *sip_message_cseq(struct sip_message *msg)
+const struct sip_cseq *sip_message_read_cseq(struct sip_message *msg)
 {
-	struct sip_text value;
+	struct sip_text value = sip_message_value(msg, SIP_H_CSEQ);
 
-	if (first_look(msg, CACHE_CSEQ, SIP_H_CSEQ, &value) && sip_cseq_parse(&msg->cseq, value) == 0)
-		msg->valid |= CACHE_CSEQ;
-	return msg->valid & CACHE_CSEQ ? &msg->cseq : NULL;
+	msg->parsed |= SIP_CACHE_CSEQ;
+	if (!value.at || sip_cseq_parse(&msg->cseq, value) != 0)
+		return NULL;
+	msg->valid |= SIP_CACHE_CSEQ;
+	return &msg->cseq;
 }
 
-const struct sip_uri *sip_message_uri(struct sip_message *msg)
+const struct sip_uri *sip_message_read_uri(struct sip_message *msg)
 {
-	if (!(msg->parsed & CACHE_URI)) {
-		msg->parsed |= CACHE_URI;
-		if (msg->uri_text.at && sip_uri_parse(&msg->uri, msg->uri_text) == 0)
-			msg->valid |= CACHE_URI;
-	}
-	return msg->valid & CACHE_URI ? &msg->uri : NULL;
+	msg->parsed |= SIP_CACHE_URI;
+	if (!msg->uri_text.at || sip_uri_parse(&msg->uri, msg->uri_text) != 0)
+		return NULL;
+	msg->valid |= SIP_CACHE_URI;
+	return &msg->uri;
 }
 
 int sip_message_number(const struct sip_message *msg, enum sip_header_id id, uint32_t *number)

@@ -118,14 +118,52 @@ static inline struct sip_text sip_message_value(const struct sip_message *msg, e
 /* A header this codec has no number for, by name (letters of any case): its first value; at NULL when absent. */
 struct sip_text sip_message_find(const struct sip_message *msg, const char *name);
 
+/* Private: the values below, when they are asked for the first time. */
+enum { SIP_CACHE_VIA = 1, SIP_CACHE_FROM = 2, SIP_CACHE_TO = 4, SIP_CACHE_CSEQ = 8, SIP_CACHE_URI = 16 };
+const struct sip_via *sip_message_read_via(struct sip_message *msg);
+const struct sip_name_addr *sip_message_read_from(struct sip_message *msg);
+const struct sip_name_addr *sip_message_read_to(struct sip_message *msg);
+const struct sip_cseq *sip_message_read_cseq(struct sip_message *msg);
+const struct sip_uri *sip_message_read_uri(struct sip_message *msg);
+
 /*
  * Parsed at most once for each message; NULL when the header is missing or malformed. The Via is the topmost one.
  */
-const struct sip_via *sip_message_via(struct sip_message *msg);
-const struct sip_name_addr *sip_message_from(struct sip_message *msg);
-const struct sip_name_addr *sip_message_to(struct sip_message *msg);
-const struct sip_cseq *sip_message_cseq(struct sip_message *msg);
-const struct sip_uri *sip_message_uri(struct sip_message *msg); /* the Request-URI */
+static inline const struct sip_via *sip_message_via(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_VIA))
+		return sip_message_read_via(msg);
+	return msg->valid & SIP_CACHE_VIA ? &msg->via : NULL;
+}
+
+static inline const struct sip_name_addr *sip_message_from(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_FROM))
+		return sip_message_read_from(msg);
+	return msg->valid & SIP_CACHE_FROM ? &msg->from : NULL;
+}
+
+static inline const struct sip_name_addr *sip_message_to(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_TO))
+		return sip_message_read_to(msg);
+	return msg->valid & SIP_CACHE_TO ? &msg->to : NULL;
+}
+
+static inline const struct sip_cseq *sip_message_cseq(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_CSEQ))
+		return sip_message_read_cseq(msg);
+	return msg->valid & SIP_CACHE_CSEQ ? &msg->cseq : NULL;
+}
+
+/* The Request-URI. */
+static inline const struct sip_uri *sip_message_uri(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_URI))
+		return sip_message_read_uri(msg);
+	return msg->valid & SIP_CACHE_URI ? &msg->uri : NULL;
+}
 
 static inline struct sip_text sip_message_call_id(const struct sip_message *msg)
 {

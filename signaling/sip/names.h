@@ -29,8 +29,6 @@ const char *sip_method_text(enum sip_method method); /* "INVITE"; "" for SIP_MET
 
 /* By full name or compact form, whatever the case of its letters. */
 enum sip_header_id sip_header_find(struct sip_text name);
-/* The same for a name of len bytes at `at` in a text that goes on up to `end`, which makes it faster. */
-enum sip_header_id sip_header_find_in(const char *at, uint32_t len, const char *end);
 struct sip_text sip_header_name(enum sip_header_id id);  /* "Call-ID"; empty for SIP_H_OTHER */
 struct sip_text sip_header_start(enum sip_header_id id); /* "Call-ID: ", the same up to the value */
 

@@ -61,20 +61,29 @@ static inline bool sip_text_equal_nocase(struct sip_text a, struct sip_text b)
 {
 	if (a.len != b.len)
 		return false;
+	if (a.len == 0 || memcmp(a.at, b.at, a.len) == 0) /* the spelling of the RFCs, nearly always */
+		return true;
 	for (uint32_t i = 0; i < a.len; i++)
 		if (a.at[i] != b.at[i] && sip_lower(a.at[i]) != sip_lower(b.at[i]))
 			return false;
 	return true;
 }
 
+/* With a literal these are a comparison of its length and of one or two words. */
 static inline bool sip_text_is(struct sip_text text, const char *string)
 {
-	return sip_text_equal(text, sip_text_of(string));
+	size_t len = strlen(string);
+
+	return text.len == len && (len == 0 || memcmp(text.at, string, len) == 0);
 }
 
 static inline bool sip_text_is_nocase(struct sip_text text, const char *string)
 {
-	return sip_text_equal_nocase(text, sip_text_of(string));
+	size_t len = strlen(string);
+
+	if (text.len != len)
+		return false;
+	return len == 0 || memcmp(text.at, string, len) == 0 || sip_text_equal_nocase(text, sip_text(string, len));
 }
 
 static inline bool sip_text_starts(struct sip_text text, const char *prefix)
@@ -100,6 +109,10 @@ static inline const char *sip_skip_lws(const char *at, const char *end)
 /* What stands between `at` and end without the white space around it. */
 static inline struct sip_text sip_trim(const char *at, const char *end)
 {
+	if (at < end && *at == ' ')
+		at++;
+	if (at < end && (unsigned char)*at > ' ' && (unsigned char)end[-1] > ' ')
+		return sip_text_span(at, end); /* as most are */
 	at = sip_skip_lws(at, end);
 	while (at < end && sip_is_lws(end[-1]))
 		end--;
@@ -114,21 +127,21 @@ static inline struct sip_text sip_text_trim(struct sip_text text)
 /* The whole slice as a decimal number. Returns 0, -EINVAL (empty or not only digits) or -ERANGE (over 2^32-1). */
 static inline int sip_text_to_u32(struct sip_text text, uint32_t *number)
 {
+	const char *at = text.at, *end = sip_text_end(text);
 	uint64_t sum = 0;
-	bool over = false;
 
-	if (text.len == 0)
+	if (at == end)
 		return -EINVAL;
-	for (uint32_t i = 0; i < text.len; i++) {
-		unsigned int digit = (unsigned char)text.at[i] - (unsigned int)'0';
+	for (; at < end; at++) {
+		unsigned int digit = (unsigned char)*at - (unsigned int)'0';
 
 		if (digit > 9)
 			return -EINVAL;
-		if (!over)
-			sum = sum * 10 + digit;
-		over |= sum > UINT32_MAX;
+		sum = sum * 10 + digit;
+		if (sum > UINT32_MAX)
+			sum = 1ull << 32; /* stays over, and does not wrap */
 	}
-	if (over)
+	if (sum > UINT32_MAX)
 		return -ERANGE;
 	*number = (uint32_t)sum;
 	return 0;

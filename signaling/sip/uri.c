@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/uri.h"
-#include "signaling/sip/chars.h"
+#include "signaling/sip/param.h"
 
-int sip_param_next(struct sip_text *params, struct sip_text *name, struct sip_text *value)
+/* "= value" at the place, white space allowed everywhere: behind it and what follows it, or NULL. */
+const char *sip_take_value(const char *at, const char *end, struct sip_text *value)
 {
-	const char *end = sip_text_end(*params);
-	const char *at = sip_skip_lws(params->at, end);
 	const char *start;
 
-	if (at == end)
-		return 0;
-	if (*at != ';')
-		return -EINVAL;
-	start = sip_skip_lws(at + 1, end);
-	at = sip_skip_class(start, end, SIP_C_PARAM | SIP_C_TOKEN);
-	if (at == start)
-		return -EINVAL;
-	*name = sip_text_span(start, at);
-	*value = (struct sip_text){NULL, 0};
-	if (at < end && *at != '=' && *at != ';')
-		at = sip_skip_lws(at, end);
+	at = sip_skip_lws(at, end);
 	if (at < end && *at == '=') {
 		start = sip_skip_lws(at + 1, end);
 		if (start < end && *start == '"') {
 			at = sip_skip_quoted(start, end);
 			if (!at)
-				return -EINVAL;
+				return NULL;
 			*value = sip_text_span(start + 1, at - 1);
 		} else {
 			at = sip_skip_value(start, end);
@@ -33,10 +21,12 @@ int sip_param_next(struct sip_text *params, struct sip_text *name, struct sip_te
 		}
 		at = sip_skip_lws(at, end);
 	}
-	if (at < end && *at != ';')
-		return -EINVAL;
-	*params = sip_text_span(at, end);
-	return 1;
+	return at < end && *at != ';' ? NULL : at;
+}
+
+int sip_param_next(struct sip_text *params, struct sip_text *name, struct sip_text *value)
+{
+	return sip_take_param(params, name, value);
 }
 
 bool sip_param_find(struct sip_text params, const char *name, struct sip_text *value)
@@ -67,37 +57,53 @@ enum sip_transport sip_transport_find(struct sip_text text)
 	return SIP_TRANSPORT_OTHER;
 }
 
+/* An IPv6 reference: behind its bracket, or NULL. */
+static const char *take_reference(const char *at, const char *end, struct sip_text *host)
+{
+	const char *stop = memchr(at, ']', (size_t)(end - at));
+
+	if (!stop || stop - at < 3)
+		return NULL;
+	*host = sip_text_span(at + 1, stop);
+	for (const char *c = at + 1; c < stop; c++)
+		if (!sip_char_is(*c, SIP_C_HEX) && *c != ':' && *c != '.')
+			return NULL;
+	return stop + 1;
+}
+
+/* Behind the digits of a port, or NULL where it is none. */
+static const char *take_port(const char *at, const char *end, uint16_t *port)
+{
+	uint32_t number = 0, digit;
+
+	for (; at < end && (digit = (unsigned char)*at - (uint32_t)'0') <= 9 && number <= UINT16_MAX; at++)
+		number = number * 10 + digit;
+	*port = (uint16_t)number;
+	return number && number <= UINT16_MAX ? at : NULL;
+}
+
 int sip_hostport_parse(const char **at, const char *end, struct sip_text *host, uint16_t *port, bool *is_ip6)
 {
 	const char *start = *at, *stop;
-	uint32_t number = 0;
 
 	*port = 0;
 	*is_ip6 = start < end && *start == '[';
 	if (*is_ip6) {
-		stop = memchr(start, ']', (size_t)(end - start));
-		if (!stop || stop - start < 3)
-			return -EINVAL;
-		*host = sip_text_span(start + 1, stop);
-		for (const char *c = start + 1; c < stop; c++)
-			if (!sip_char_is(*c, SIP_C_HEX) && *c != ':' && *c != '.')
-				return -EINVAL;
-		stop++;
+		stop = take_reference(start, end, host);
 	} else {
-		stop = sip_skip_class(start, end, SIP_C_HOST);
-		if (stop == start)
-			return -EINVAL;
+		stop = sip_skip_host(start, end);
 		*host = sip_text_span(start, stop);
 	}
+	if (!stop || stop == start)
+		return -EINVAL;
 	*at = stop;
-	stop = sip_skip_lws(stop, end);
+	if (stop < end && *stop != ':')
+		stop = sip_skip_lws(stop, end);
 	if (stop == end || *stop != ':')
 		return 0;
-	start = sip_skip_lws(stop + 1, end);
-	stop = sip_skip_class(start, end, SIP_C_DIGIT);
-	if (sip_text_to_u32(sip_text_span(start, stop), &number) != 0 || number == 0 || number > UINT16_MAX)
+	stop = take_port(sip_skip_lws(stop + 1, end), end, port);
+	if (!stop)
 		return -EINVAL;
-	*port = (uint16_t)number;
 	*at = stop;
 	return 0;
 }
@@ -106,9 +112,9 @@ static int parse_params(struct sip_uri *uri)
 {
 	struct sip_text rest = uri->params, name, value;
 	uint32_t number;
-	int more;
+	int more = 0;
 
-	while ((more = sip_param_next(&rest, &name, &value)) == 1) {
+	while (rest.len && (more = sip_take_param(&rest, &name, &value)) == 1) {
 		if (sip_text_is_nocase(name, "transport") && value.at) {
 			uri->transport = sip_transport_find(value);
 		} else if (sip_text_is_nocase(name, "user") && value.at) {
@@ -124,7 +130,7 @@ static int parse_params(struct sip_uri *uri)
 			uri->ttl = (uint8_t)number;
 		}
 	}
-	return more;
+	return more < 0 ? more : 0;
 }
 
 /* Every '%' has two hex digits behind it. */
@@ -150,29 +156,41 @@ static int parse_userinfo(struct sip_uri *uri, const char *at, const char *end)
 	return uri->user.len && escapes_ok(sip_text_span(at, end)) ? 0 : -EINVAL;
 }
 
+/* "user@" when there is one; moves *at behind it. */
+static int take_userinfo(struct sip_uri *uri, const char **at, const char *end)
+{
+	sip_block block = sip_load_upto(*at, end);
+	uint32_t signs = sip_bits_of(block, '@'), before = (signs & -signs) - 1;
+	const char *sign;
+
+	/* Nearly all users are short, without a password, and nothing in them is escaped. */
+	if (signs && before && (sip_bits(sip_is(block, ':') | sip_is(block, '%')) & before) == 0) {
+		uri->user = sip_text(*at, (size_t)__builtin_ctz(signs));
+		*at = sip_text_end(uri->user) + 1;
+		return 0;
+	}
+	sign = sip_find(*at, end, '@');
+	if (sign == end)
+		return 0;
+	if (parse_userinfo(uri, *at, sign) != 0)
+		return -EINVAL;
+	*at = sign + 1;
+	return 0;
+}
+
 static int parse_sip(struct sip_uri *uri, const char *at, const char *end)
 {
-	const char *sign = memchr(at, '@', (size_t)(end - at));
 	const char *question;
-	int error;
+	int error = take_userinfo(uri, &at, end);
 
-	if (sign) {
-		error = parse_userinfo(uri, at, sign);
-		if (error)
-			return error;
-		at = sign + 1;
-	}
-	error = sip_hostport_parse(&at, end, &uri->host, &uri->port, &uri->host_is_ip6);
-	if (error)
+	if (!error)
+		error = sip_hostport_parse(&at, end, &uri->host, &uri->port, &uri->host_is_ip6);
+	if (error || at == end)
 		return error;
-	if (at == end)
-		return 0;
-	question = memchr(at, '?', (size_t)(end - at));
-	if (question) {
+	question = sip_find(at, end, '?');
+	if (question < end)
 		uri->headers = sip_text_span(question + 1, end);
-		end = question;
-	}
-	uri->params = sip_text_span(at, end);
+	uri->params = sip_text_span(at, question);
 	return parse_params(uri);
 }
 
@@ -201,19 +219,26 @@ static enum sip_scheme find_scheme(struct sip_text text)
 	return sip_text_is_nocase(text, "sips") ? SIP_SCHEME_SIPS : SIP_SCHEME_OTHER;
 }
 
+/* The colon behind the scheme, or NULL. */
+static const char *skip_scheme(const char *at, const char *end)
+{
+	const char *colon = at;
+
+	if (end - at > 4 && memcmp(at, "sip:", 4) == 0)
+		return at + 3;
+	for (; colon < end && *colon != ':'; colon++)
+		if (!sip_char_is(*colon, SIP_C_ALPHA | SIP_C_DIGIT) && *colon != '+' && *colon != '-' && *colon != '.')
+			return NULL;
+	return colon < end && colon > at && sip_char_is(*at, SIP_C_ALPHA) ? colon : NULL;
+}
+
 int sip_uri_parse(struct sip_uri *uri, struct sip_text text)
 {
-	const char *at = text.at, *end = sip_text_end(text);
-	const char *colon;
+	const char *at = text.at, *end = sip_text_end(text), *colon = skip_scheme(at, end);
 
 	memset(uri, 0, sizeof(*uri));
 	uri->text = text;
-	for (colon = at; colon < end && *colon != ':'; colon++)
-		if (!sip_char_is(*colon, SIP_C_ALPHA | SIP_C_DIGIT) && *colon != '+' && *colon != '-' && *colon != '.')
-			return -EINVAL;
-	if (colon == end || colon == at || !sip_char_is(*at, SIP_C_ALPHA))
-		return -EINVAL;
-	if (sip_skip_uri(colon, end) != end)
+	if (!colon || sip_skip_uri(colon, end) != end)
 		return -EINVAL;
 	uri->scheme_text = sip_text_span(at, colon);
 	uri->scheme = find_scheme(uri->scheme_text);

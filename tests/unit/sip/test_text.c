@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/chars.h"
 #include "signaling/sip/fields.h"
+#include "signaling/sip/rows.h"
 #include "tests/unit/check.h"
 
 static void to_u32(void)
@@ -57,25 +58,37 @@ static void eol_scan(void)
 	}
 }
 
-/* Every line end of a text, whatever the distance between them; nothing behind the end of the text counts. */
-static void eol_walk(void)
+/* Every line end of 64 bytes has its bit; nothing behind the end of the text counts. */
+static void eol_mask(void)
 {
-	char text[400];
-	struct sip_eols eols;
+	char text[64];
 
-	for (int gap = 1; gap < 200; gap++) {
-		for (int len = 0; len < 320; len += 7) {
-			const char *at = text;
+	for (int gap = 1; gap < 64; gap++) {
+		for (int len = 0; len <= 64; len++) {
+			uint64_t expected = 0;
 
-			for (int i = 0; i < (int)sizeof(text); i++)
+			for (int i = 0; i < 64; i++) {
 				text[i] = i % gap ? 'x' : i / gap & 1 ? '\r' : '\n';
-			sip_eols_init(&eols, text, text + len);
-			for (int i = 0; i < len; i += gap, at++) {
-				at = sip_eols_next(&eols, at);
-				CHECK(at == text + i);
+				if (i % gap == 0 && i < len)
+					expected |= (uint64_t)1 << i;
 			}
-			CHECK(sip_eols_next(&eols, at < text + len ? at : text + len) == text + len);
+			CHECK(sip_eol_mask(text, text + len) == expected);
 		}
+	}
+}
+
+/* What is shorter than a block: its own bytes, then zeros. */
+static void short_blocks(void)
+{
+	const char *text = "abcdefghijklmnopq";
+
+	for (int len = 0; len <= 17; len++) {
+		char expected[SIP_BLOCK] = "", block[SIP_BLOCK];
+		sip_block loaded = sip_load_upto(text, text + len);
+
+		memcpy(expected, text, (size_t)(len < SIP_BLOCK ? len : SIP_BLOCK));
+		memcpy(block, &loaded, sizeof(block));
+		CHECK(memcmp(block, expected, sizeof(block)) == 0);
 	}
 }
 
@@ -92,6 +105,10 @@ static void class_scans(void)
 			      (sip_char_is((char)c, SIP_C_URI) ? text + sizeof(text) : text + at));
 			CHECK(sip_skip_value(text, text + sizeof(text)) ==
 			      (sip_char_is((char)c, SIP_C_VALUE) ? text + sizeof(text) : text + at));
+			CHECK(sip_skip_host(text, text + sizeof(text)) ==
+			      (sip_char_is((char)c, SIP_C_HOST) ? text + sizeof(text) : text + at));
+			CHECK(sip_skip_name(text, text + sizeof(text), SIP_C_TOKEN) ==
+			      (sip_char_is((char)c, SIP_C_TOKEN) ? text + sizeof(text) : text + at));
 		}
 	}
 }
@@ -106,13 +123,19 @@ static void header_names(void)
 		for (uint32_t i = 0; i < name.len; i++)
 			other[i] = (char)(i & 1 ? name.at[i] | 0x20 : name.at[i] & ~(name.at[i] >= 'a' ? 0x20 : 0));
 		CHECK_INT(sip_header_find(sip_text(other, name.len)), id);
-		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), id);
+		if (name.len < SIP_BLOCK)
+			CHECK_INT(sip_header_find_block(other, name.len), id);
 		memcpy(other, name.at, name.len);
-		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), id);
+		CHECK_INT(sip_header_find(sip_text(other, name.len)), id);
+		if (name.len < SIP_BLOCK)
+			CHECK_INT(sip_header_find_block(other, name.len), id);
 		other[name.len - 1] = '!';
 		CHECK_INT(sip_header_find(sip_text(other, name.len)), SIP_H_OTHER);
-		CHECK_INT(sip_header_find_in(other, name.len, other + sizeof(other)), SIP_H_OTHER);
+		if (name.len < SIP_BLOCK)
+			CHECK_INT(sip_header_find_block(other, name.len), SIP_H_OTHER);
 	}
+	CHECK_INT(sip_header_find_block(":                ", 0), SIP_H_OTHER);
+	CHECK_INT(sip_header_find_block("V:               ", 1), SIP_H_VIA);
 	CHECK_INT(sip_header_find(SIP_TEXT("v")), SIP_H_VIA);
 	CHECK_INT(sip_header_find(SIP_TEXT("I")), SIP_H_CALL_ID);
 	CHECK_INT(sip_header_find(SIP_TEXT("l")), SIP_H_CONTENT_LENGTH);
@@ -165,7 +188,8 @@ static const struct check_case cases[] = {
     {"numbers", to_u32},
     {"character classes", classes},
     {"line end scan", eol_scan},
-    {"line end walk", eol_walk},
+    {"line end mask", eol_mask},
+    {"short blocks", short_blocks},
     {"scans for classes", class_scans},
     {"header names", header_names},
     {"methods and codes", methods_and_codes},
