@@ -30,6 +30,12 @@ struct datagram {
 	uint8_t *data;          /* UDP payload, contiguous */
 	uint32_t len;
 	uint8_t tos;            /* IPv4 TOS / IPv6 traffic class */
+	/*
+	 * Received on a port of media, whose payloads nobody here lives on: the UDP checksum has not been verified. Sent on
+	 * with the same data and len, the datagram keeps its sender's, adjusted to the new addresses (RFC 1624): what arrived
+	 * damaged stays so, for the receiver to find.
+	 */
+	uint8_t carried; /* the family it came with, or NET_NONE: verified, or made here */
 	struct rte_mbuf *mbuf;  /* owned by whoever holds the datagram */
 };
 
@@ -80,6 +86,9 @@ int port_send_copy(struct port_queue *q, const struct net_addr *local, const str
  * so that they need not wait. Best effort; the question goes out with the next port_flush().
  */
 void port_resolve(struct port_queue *q, const struct net_addr *remote, uint64_t now_us);
+
+/* Readable when the queue may have received something, to sleep on; -1 when its driver has no such descriptor. */
+int port_queue_fd(const struct port_queue *q);
 
 /* Hand what was queued to the driver; once per poll. */
 void port_flush(struct port_queue *q, uint64_t now_us);

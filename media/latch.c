@@ -6,11 +6,6 @@
 #include "record.h"
 #include "session.h"
 
-static bool same(const struct net_addr *a, const struct net_addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 static bool same_ip(const struct net_addr *a, const struct net_addr *b)
 {
 	return a->family == b->family && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
@@ -46,7 +41,7 @@ static bool probation(struct media_leg_cold *cold, const struct rtp_header *head
 	uint16_t step = (uint16_t)(header->seq - cold->candidate_seq);
 
 	if (cold->candidate_packets && cold->candidate_ssrc == header->ssrc && step >= 1 && step <= LATCH_MAX_STEP &&
-	    same(&cold->candidate, source)) {
+	    latch_same(&cold->candidate, source)) {
 		cold->candidate_packets++;
 	} else {
 		cold->candidate = *source;
@@ -57,14 +52,12 @@ static bool probation(struct media_leg_cold *cold, const struct rtp_header *head
 	return cold->candidate_packets >= LATCH_PACKETS;
 }
 
-enum latch_verdict latch_rtp(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
-			     const struct net_addr *source)
+enum latch_verdict latch_learn(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
+			       const struct net_addr *source)
 {
-	struct media_leg_hot *hot = &session->hot[leg];
+	const struct media_leg_hot *hot = &session->hot[leg];
 
-	if (hot->latch == LATCH_LOCKED)
-		return same(&hot->remote, source) ? LATCH_ACCEPT : LATCH_STRANGER;
-	if (hot->latch == LATCH_SIGNALLED && same(&hot->remote, source)) {
+	if (hot->latch == LATCH_SIGNALLED && latch_same(&hot->remote, source)) {
 		lock(session, leg, source);
 		return LATCH_ACCEPT_SIGNALLED;
 	}
@@ -80,7 +73,7 @@ enum latch_verdict latch_rtcp(struct media_session *session, enum media_leg_inde
 {
 	const struct media_leg_hot *hot = &session->hot[leg];
 	struct media_leg_cold *cold = &session->cold[leg];
-	bool exact = cold->rtcp_latch != LATCH_NONE && same(&cold->rtcp_remote, source);
+	bool exact = cold->rtcp_latch != LATCH_NONE && latch_same(&cold->rtcp_remote, source);
 
 	if (cold->rtcp_latch == LATCH_LOCKED)
 		return exact ? LATCH_ACCEPT : LATCH_STRANGER;
@@ -98,7 +91,7 @@ enum latch_verdict latch_rtcp_mux(struct media_session *session, enum media_leg_
 {
 	struct media_leg_hot *hot = &session->hot[leg];
 
-	if (hot->latch == LATCH_NONE || !same(&hot->remote, source))
+	if (hot->latch == LATCH_NONE || !latch_same(&hot->remote, source))
 		return LATCH_STRANGER;
 	hot->flags |= MEDIA_RTCP_MUX;
 	return LATCH_ACCEPT;

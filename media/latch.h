@@ -16,6 +16,8 @@
 #ifndef TANDEM_MEDIA_LATCH_H
 #define TANDEM_MEDIA_LATCH_H
 
+#include <string.h>
+
 #include "common/layout/media_session.h"
 #include "rtp/rtp.h"
 
@@ -30,9 +32,32 @@ enum latch_verdict {
 	LATCH_STRANGER,         /* drop it */
 };
 
+static inline bool latch_same(const struct net_addr *a, const struct net_addr *b)
+{
+	struct {
+		uint64_t ip[2];
+		uint32_t rest; /* port, family and padding */
+	} x, y;
+
+	memcpy(&x, a, sizeof(*a));
+	memcpy(&y, b, sizeof(*b));
+	return ((x.ip[0] ^ y.ip[0]) | (x.ip[1] ^ y.ip[1]) | (x.rest ^ y.rest)) == 0;
+}
+
+/* Nobody is locked in yet. */
+enum latch_verdict latch_learn(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
+			       const struct net_addr *source);
+
 /* A valid RTP packet came to this leg's RTP port. The worker that owns the session only. */
-enum latch_verdict latch_rtp(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
-			     const struct net_addr *source);
+static inline enum latch_verdict latch_rtp(struct media_session *session, enum media_leg_index leg,
+					   const struct rtp_header *header, const struct net_addr *source)
+{
+	const struct media_leg_hot *hot = &session->hot[leg];
+
+	if (hot->latch == LATCH_LOCKED)
+		return latch_same(&hot->remote, source) ? LATCH_ACCEPT : LATCH_STRANGER;
+	return latch_learn(session, leg, header, source);
+}
 
 /* A valid RTCP packet came to this leg's RTCP port. */
 enum latch_verdict latch_rtcp(struct media_session *session, enum media_leg_index leg, const struct net_addr *source);

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/addr.h"
 #include "common/config.h"
@@ -40,10 +41,14 @@ void port_map_fini(struct port_map *map);
 /* Which of our addresses this is (port number ignored), or -1. */
 static inline int port_map_address(const struct port_map *map, const struct net_addr *local)
 {
-	for (unsigned int i = 0; i < map->addresses; i++)
-		if (__builtin_memcmp(map->address[i].addr.ip, local->ip, sizeof(local->ip)) == 0 &&
-		    map->address[i].addr.family == local->family)
+	uint64_t ours[2], theirs[2];
+
+	memcpy(theirs, local->ip, sizeof(theirs));
+	for (unsigned int i = 0; i < map->addresses; i++) {
+		memcpy(ours, map->address[i].addr.ip, sizeof(ours));
+		if (((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1])) == 0 && map->address[i].addr.family == local->family)
 			return (int)i;
+	}
 	return -1;
 }
 

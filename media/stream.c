@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "stream.h"
 
-#include "record.h"
-
-#define WINDOW 64
-
 /*
  * `seq` is the first of a new stream, of which `already` packets (0 or 1) have been counted. What the stream before
  * it lost is booked.
@@ -30,29 +26,10 @@ static void stream_begin(struct media_leg_hot *hot, struct media_leg_cold *cold,
 	RECORD_ADD(hot->streams, 1);
 }
 
-/* RFC 3550 A.8. A time stamp that leaps by more than a second is a new start of the sender's clock, not jitter. */
-static void jitter_update(struct media_leg_hot *hot, uint32_t timestamp, uint64_t now_us, bool first)
-{
-	uint32_t arrival = (uint32_t)(now_us * hot->clock_rate / US_PER_S);
-	uint32_t transit = arrival - timestamp;
-	uint32_t d = transit - hot->transit;
-	uint32_t jitter = RECORD_GET(hot->jitter);
-
-	if ((int32_t)d < 0)
-		d = 0u - d;
-	hot->transit = transit;
-	if (first || d > hot->clock_rate)
-		return;
-	jitter += d - ((jitter + 8) >> 4);
-	RECORD_SET(hot->jitter, jitter);
-	if (jitter > RECORD_GET(hot->max_jitter))
-		RECORD_SET(hot->max_jitter, jitter);
-}
-
 /* A packet from behind the highest: true when we have it already, as far as the window reaches. */
 static bool is_duplicate(struct media_leg_hot *hot, unsigned int behind)
 {
-	if (behind >= WINDOW)
+	if (behind >= STREAM_WINDOW)
 		return false;
 
 	uint64_t bit = 1ull << behind;
@@ -62,12 +39,6 @@ static bool is_duplicate(struct media_leg_hot *hot, unsigned int behind)
 	return seen;
 }
 
-static void step_ahead(struct media_leg_hot *hot, unsigned int step)
-{
-	RECORD_SET(hot->max_seq, RECORD_GET(hot->max_seq) + step);
-	hot->window = step < WINDOW ? hot->window << step | 1 : 1;
-}
-
 /* The jump before was a stray packet: it belongs to no stream, so it must not make up for one that was lost. */
 static void jump_forget(struct media_leg_hot *hot, struct media_leg_cold *cold)
 {
@@ -75,8 +46,8 @@ static void jump_forget(struct media_leg_hot *hot, struct media_leg_cold *cold)
 	cold->packets_before++;
 }
 
-bool stream_packet(struct media_leg_hot *hot, struct media_leg_cold *cold, const struct rtp_header *header,
-		   uint32_t bytes, uint64_t now_us)
+bool stream_irregular(struct media_leg_hot *hot, struct media_leg_cold *cold, const struct rtp_header *header,
+		      uint32_t bytes, uint64_t now_us)
 {
 	uint16_t step = (uint16_t)(header->seq - (uint16_t)RECORD_GET(hot->max_seq));
 	bool begins = true, duplicate = false;
@@ -105,15 +76,12 @@ bool stream_packet(struct media_leg_hot *hot, struct media_leg_cold *cold, const
 			duplicate = is_duplicate(hot, (uint16_t)(0u - step));
 			RECORD_ADD(*(duplicate ? &cold->duplicates : &cold->reordered), 1);
 		} else {
-			step_ahead(hot, step);
+			stream_step(hot, step);
 		}
 	}
-	RECORD_ADD(hot->packets, 1);
-	RECORD_ADD(hot->bytes, bytes);
-	RECORD_SET(hot->last_us, now_us);
-	hot->payload_type = header->payload_type;
+	stream_count(hot, header, bytes, now_us);
 	if (!duplicate && hot->clock_rate && (header->payload_type != hot->dtmf_payload_type || begins))
-		jitter_update(hot, header->timestamp, now_us, begins);
+		stream_jitter(hot, header->timestamp, now_us, begins);
 	return begins;
 }
 

@@ -50,7 +50,9 @@ int fragment_send(struct port_queue *q, struct neighbor *n, struct outgoing *o)
 	uint32_t ip_len = o->family == NET_IP4 ? IP4_LEN : IP6_LEN, id = port_random(q), most;
 	int rc = 0;
 
-	if (o->protocol == PROTO_UDP)
+	if (o->sum != 0)
+		((struct rte_udp_hdr *)o->l4)->dgram_cksum = o->sum;
+	else if (o->protocol == PROTO_UDP)
 		udp_checksum_fill(o);
 	most = q->port->mtu - ip_len;
 	if (o->len > most) {

@@ -153,6 +153,7 @@ struct packet {
 	uint8_t *payload;
 	uint32_t len;
 	uint8_t family, protocol, tos, hop_limit;
+	bool plain;   /* its IP header is as short as can be and lies before the payload */
 	bool checked; /* the device has verified the UDP checksum */
 	bool whole;   /* never was in fragments: a partial checksum is possible */
 };
@@ -194,6 +195,7 @@ struct port {
 	uint16_t queues_count;
 	bool is_virtual; /* peers may share the host, so checksums may be partial */
 	bool rx_checksum, tx_checksum;
+	bool carries; /* media's: checksums of the payload are its receiver's business (struct datagram) */
 	uint32_t mtu;
 	struct rte_ether_addr mac;
 	unsigned int ip4_count, ip6_count;
@@ -213,10 +215,27 @@ struct port {
 /* Add the 16-bit words of data to a running sum; all pieces but the last must be of even length. */
 uint64_t checksum_add(uint64_t sum, const void *data, size_t len);
 /* The one's complement sum, not inverted, as it lies in memory. */
-uint16_t checksum_fold(uint64_t sum);
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	uint32_t half;
+
+	/* A number and itself with its halves exchanged: the upper half of that has both, and the carry of the lower. */
+	sum += sum >> 32 | sum << 32;
+	half = (uint32_t)(sum >> 32);
+	half += half >> 16 | half << 16;
+	return (uint16_t)(half >> 16);
+}
 /* The sum over the pseudo-header; addresses as in struct net_addr. */
 uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint8_t family, uint8_t protocol,
 			 uint32_t len);
+
+/* The headers of a UDP datagram in IPv4 without options: what nearly every frame of media has. */
+struct quick_frame {
+	struct rte_ether_hdr ether;
+	struct rte_ipv4_hdr ip;
+	struct rte_udp_hdr udp;
+} __rte_packed __rte_aligned(2);
+static_assert(sizeof(struct quick_frame) == 14 + 20 + 8, "as they lie in a frame");
 
 /* ---- sending (port_tx.c, fragment.c) ----------------------------------------------------------------------------- */
 
@@ -227,6 +246,7 @@ struct outgoing {
 	uint8_t *l4;
 	uint32_t len;
 	uint8_t family, protocol, tos, hop_limit;
+	uint16_t sum; /* the UDP checksum, if it is known; else 0 */
 };
 
 /* Takes the mbuf. A UDP checksum is filled in here, any other by the caller. 0 or a negative errno, counted. */
@@ -283,6 +303,12 @@ const char *port_vdev_name(enum port_driver driver);
 int port_set_addresses(struct port *port);
 int port_queues_init(struct port *port);
 
+/* af_packet.c */
+/* How many queues each interface will have; before they are opened. */
+void af_packet_queues(unsigned int queues);
+/* The socket of that queue of an interface that this process has open with the driver, or -1 */
+int af_packet_fd(unsigned int interface, unsigned int queue);
+
 /* eal.c */
 void port_pool_sizes(const struct config *config, enum process_role role, unsigned int *small_count,
 		     uint32_t *small_bytes, unsigned int *large_count);
@@ -294,6 +320,29 @@ static inline bool ip_equal(const uint8_t *a, const uint8_t *b)
 	memcpy(x, a, 16);
 	memcpy(y, b, 16);
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+}
+
+static inline uint32_t neighbor_hash(const struct neighbor_table *t, const uint8_t *ip)
+{
+	uint64_t half[2], h;
+
+	memcpy(half, ip, sizeof(half));
+	h = (half[0] ^ (half[1] * 0x9e3779b97f4a7c15ull) ^ t->hash_key) * 0xff51afd7ed558ccdull;
+	return (uint32_t)(h >> 32);
+}
+
+/* Do we have its MAC? */
+static inline bool neighbor_is_usable(const struct neighbor *n)
+{
+	return n->state == NEIGHBOR_REACHABLE || n->state == NEIGHBOR_PROBE;
+}
+
+/* neighbor_route() to where something was sent before; NULL: ask that. */
+static inline struct neighbor *neighbor_known(struct neighbor_table *t, const uint8_t *ip, uint8_t family)
+{
+	const struct destination *d = &t->destination[neighbor_hash(t, ip) % DESTINATIONS];
+
+	return d->family == family && ip_equal(d->ip, ip) ? &t->entry[d->neighbor] : NULL;
 }
 
 static inline bool port_owns(const struct port *port, const uint8_t *ip, uint8_t family)

@@ -81,18 +81,9 @@ void neighbor_fini(struct neighbor_table *t)
 		waiting_free(t, &t->entry[i]);
 }
 
-static uint32_t hash(const struct neighbor_table *t, const uint8_t *ip)
-{
-	uint64_t half[2], h;
-
-	memcpy(half, ip, sizeof(half));
-	h = (half[0] ^ (half[1] * 0x9e3779b97f4a7c15ull) ^ t->hash_key) * 0xff51afd7ed558ccdull;
-	return (uint32_t)(h >> 32);
-}
-
 static struct neighbor *find(struct neighbor_table *t, const uint8_t *ip, uint8_t family)
 {
-	for (uint16_t i = t->bucket[hash(t, ip) % NEIGHBOR_BUCKETS]; i != NEIGHBOR_NONE; i = t->entry[i].next)
+	for (uint16_t i = t->bucket[neighbor_hash(t, ip) % NEIGHBOR_BUCKETS]; i != NEIGHBOR_NONE; i = t->entry[i].next)
 		if (ip_equal(t->entry[i].ip, ip) && t->entry[i].family == family)
 			return &t->entry[i];
 	return NULL;
@@ -109,7 +100,7 @@ static void set_state(struct neighbor_table *t, struct neighbor *n, enum neighbo
 
 static void forget(struct neighbor_table *t, struct neighbor *n)
 {
-	uint16_t index = (uint16_t)(n - t->entry), *link = &t->bucket[hash(t, n->ip) % NEIGHBOR_BUCKETS];
+	uint16_t index = (uint16_t)(n - t->entry), *link = &t->bucket[neighbor_hash(t, n->ip) % NEIGHBOR_BUCKETS];
 
 	while (*link != index)
 		link = &t->entry[*link].next;
@@ -147,7 +138,7 @@ static struct neighbor *add(struct port_queue *q, const uint8_t *ip, uint8_t fam
 {
 	struct neighbor_table *t = &q->neighbors;
 	struct neighbor *n;
-	uint16_t index, *bucket = &t->bucket[hash(t, ip) % NEIGHBOR_BUCKETS];
+	uint16_t index, *bucket = &t->bucket[neighbor_hash(t, ip) % NEIGHBOR_BUCKETS];
 
 	if (t->free_first == NEIGHBOR_NONE && t->high == NEIGHBORS)
 		evict(q);
@@ -236,12 +227,12 @@ static const uint8_t *next_hop(const struct port *port, const uint8_t *ip, uint8
 struct neighbor *neighbor_route(struct port_queue *q, const uint8_t *ip, uint8_t family)
 {
 	struct neighbor_table *t = &q->neighbors;
-	struct destination *d = &t->destination[hash(t, ip) % DESTINATIONS];
-	struct neighbor *n;
+	struct neighbor *n = neighbor_known(t, ip, family);
+	struct destination *d;
 	const uint8_t *hop;
 
-	if (likely(d->family == family && ip_equal(d->ip, ip)))
-		return &t->entry[d->neighbor];
+	if (likely(n))
+		return n;
 	hop = next_hop(q->port, ip, family);
 	if (!hop) {
 		counter_inc(q->row, COUNTER_port_tx_no_route);
@@ -252,6 +243,7 @@ struct neighbor *neighbor_route(struct port_queue *q, const uint8_t *ip, uint8_t
 		n = ask(q, hop, family);
 	if (!n)
 		return NULL;
+	d = &t->destination[neighbor_hash(t, ip) % DESTINATIONS];
 	memcpy(d->ip, ip, sizeof(d->ip));
 	d->neighbor = (uint16_t)(n - t->entry);
 	d->family = family;
@@ -275,7 +267,7 @@ static void transmit_to(struct port_queue *q, const struct neighbor *n, struct r
 int neighbor_output(struct port_queue *q, struct neighbor *n, struct rte_mbuf *m)
 {
 	n->used_us = q->now_us;
-	if (likely(n->state == NEIGHBOR_REACHABLE || n->state == NEIGHBOR_PROBE)) {
+	if (likely(neighbor_is_usable(n))) {
 		transmit_to(q, n, m);
 		return 0;
 	}

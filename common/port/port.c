@@ -161,6 +161,7 @@ static void choose_offloads(struct port *port, const struct rte_eth_dev_info *in
 	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 
 	port->is_virtual = port->config.driver != DRIVER_PCI;
+	port->carries = port->config.process == ROLE_MEDIA;
 	/* A virtual device's "offload" is software of the driver; ours runs while the headers are in the cache. */
 	port->rx_checksum = !port->is_virtual && (info->rx_offload_capa & rx) == rx;
 	port->tx_checksum = !port->is_virtual && (info->tx_offload_capa & tx) == tx;
@@ -438,6 +439,13 @@ const struct net_addr *port_address(const struct port *port, enum net_family fam
 		if (port->config.addresses[i].addr.family == family)
 			return &port->config.addresses[i].addr;
 	return NULL;
+}
+
+int port_queue_fd(const struct port_queue *q)
+{
+	if (q->port->config.driver != DRIVER_AF_PACKET)
+		return -1;
+	return af_packet_fd(if_nametoindex(q->port->config.device), q->id);
 }
 
 bool port_link_up(const struct port *port)

@@ -7,8 +7,10 @@
 #ifndef TANDEM_MEDIA_RTP_RTP_H
 #define TANDEM_MEDIA_RTP_RTP_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define RTP_HEADER      12
 #define RTP_EVENT_BYTES 4
@@ -35,6 +37,30 @@ struct rtp_header {
 
 /* RFC 3550 section 5.1 with the checks of appendix A.1. Returns 0, or -EBADMSG when a part does not fit. */
 int rtp_parse(struct rtp_header *header, const uint8_t *data, uint32_t len);
+
+/*
+ * The same for what nearly all RTP is: no CSRCs, no header extension, no padding, and by its second octet no RTCP.
+ * False: it may be anything.
+ */
+static inline bool rtp_parse_plain(struct rtp_header *header, const uint8_t *data, uint32_t len)
+{
+	uint32_t timestamp, ssrc;
+	uint16_t seq;
+
+	if (len < RTP_HEADER || data[0] != 0x80 || (data[1] & 0xe0) == 192)
+		return false;
+	memcpy(&seq, data + 2, sizeof(seq));
+	memcpy(&timestamp, data + 4, sizeof(timestamp));
+	memcpy(&ssrc, data + 8, sizeof(ssrc));
+	header->timestamp = be32toh(timestamp);
+	header->ssrc = be32toh(ssrc);
+	header->payload = RTP_HEADER;
+	header->payload_len = len - RTP_HEADER;
+	header->seq = be16toh(seq);
+	header->payload_type = data[1] & 0x7f;
+	header->marker = data[1] >> 7;
+	return true;
+}
 
 /*
  * A compound packet, RFC 3550 section 6.1 and appendix A.2: every part version 2, lengths adding up exactly, padding
