@@ -11,10 +11,10 @@
 #include "proto/messages.h"
 
 /* A group waits this long for company: it bounds the number of fdatasyncs, and nobody waits for a record. */
-#define GROUP_WAIT_US (3 * US_PER_MS)
+#define GROUP_WAIT_US (20 * US_PER_MS)
 #define ROOM_CHECK_US (200 * US_PER_MS)
-#define NAP_US        (1 * US_PER_MS)
-#define IDLE_NAP_US   (2 * US_PER_MS)
+#define NAP_MIN_US    (1 * US_PER_MS)
+#define RING_FILLS    64 /* bytes that a ring may be given in a microsecond without being full after a nap */
 #define FAILED_NAP_US (200 * US_PER_MS)
 #define FLUSH_MOST_US (2 * US_PER_S) /* at the end; what still comes waits in its ring for the next life */
 
@@ -22,7 +22,7 @@ int spooler_init(struct spooler *spooler, struct spool *spool, struct process *p
 {
 	const struct config *config = process->config;
 
-	*spooler = (struct spooler){.spool = spool, .process = process, .counters = counters};
+	*spooler = (struct spooler){.spool = spool, .process = process, .counters = counters, .nap_us = GROUP_WAIT_US};
 	spooler->rings_count = rings_threads(config, ROLE_SIGNALING);
 	for (unsigned int worker = 0; worker < spooler->rings_count; worker++) {
 		struct spooler_ring *ring = &spooler->rings[worker];
@@ -31,7 +31,11 @@ int spooler_init(struct spooler *spooler, struct spool *spool, struct process *p
 		if (error)
 			return error;
 		ring->seen = ring->consumer.position;
+		if (spooler->nap_us > ring->consumer.capacity / RING_FILLS)
+			spooler->nap_us = ring->consumer.capacity / RING_FILLS;
 	}
+	if (spooler->nap_us < NAP_MIN_US)
+		spooler->nap_us = NAP_MIN_US;
 	return 0;
 }
 
@@ -169,7 +173,7 @@ static bool turn(struct spooler *s, bool stopping)
 	if (s->group_since_us == 0)
 		s->group_since_us = now_us;
 	if (!group_full && !stopping && now_us - s->group_since_us < GROUP_WAIT_US) {
-		nap(NAP_US);
+		nap(s->nap_us);
 		return true;
 	}
 	if (commit(s) < 0) {
@@ -193,7 +197,7 @@ void spooler_run(struct spooler *s)
 		if (stopping && (!busy || clock_now_us() >= stop_us))
 			break;
 		if (!busy)
-			nap(IDLE_NAP_US);
+			nap(s->nap_us);
 	}
 	spool_finish(s->spool);
 }

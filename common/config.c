@@ -232,7 +232,7 @@ static bool same_text(const char *a, const char *b)
 static bool same_process(const struct config_process *a, const struct config_process *b)
 {
 	if (a->workers_count != b->workers_count || a->core != b->core || a->idle != b->idle ||
-	    a->hugepages != b->hugepages || a->memory_mb != b->memory_mb)
+	    a->nap_us != b->nap_us || a->hugepages != b->hugepages || a->memory_mb != b->memory_mb)
 		return false;
 	for (unsigned int i = 0; i < a->workers_count; i++) {
 		if (a->workers[i] != b->workers[i])

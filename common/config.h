@@ -39,6 +39,7 @@ struct config_process {
 	unsigned int workers_count;
 	int core; /* housekeeping thread's core; -1 = anywhere */
 	enum idle_policy idle;
+	unsigned int nap_us; /* of IDLE_NAP: a worker under load looks this often; default 1000 */
 	enum hugepages hugepages;
 	unsigned int memory_mb; /* DPDK memory; 0 = a fitting default */
 };

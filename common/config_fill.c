@@ -451,6 +451,7 @@ static void fill_process(struct report *report, const struct place *place, struc
 			process->core = (int)core;
 	}
 	FILL_WORD(report, PLACE(place, "idle"), raw->idle, process->idle, IDLE_NAP, idles);
+	fill_uint(report, PLACE(place, "nap_us"), raw->nap_us, &process->nap_us, 1000, 50, 10000);
 	FILL_WORD(report, PLACE(place, "hugepages"), raw->hugepages, process->hugepages, HUGEPAGES_AUTO, hugepages);
 	fill_uint(report, PLACE(place, "memory_mb"), raw->memory_mb, &process->memory_mb, 0, 0, 1048576);
 }

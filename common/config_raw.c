@@ -78,6 +78,7 @@ static const cyaml_schema_field_t worker_process_fields[] = {
     LIST(raw_process, workers, text_value),
     KEY(raw_process, core),
     KEY(raw_process, idle),
+    KEY(raw_process, nap_us),
     KEY(raw_process, hugepages),
     KEY(raw_process, memory_mb),
     CYAML_FIELD_END,

@@ -59,7 +59,7 @@ struct raw_parameters {
 struct raw_process {
 	char **workers;
 	unsigned int workers_count;
-	char *core, *idle, *hugepages, *memory_mb;
+	char *core, *idle, *nap_us, *hugepages, *memory_mb;
 };
 
 struct raw_processes {

@@ -19,7 +19,7 @@
 #include "log.h"
 #include "rings.h"
 
-#define HOUSEKEEPING_US (20 * US_PER_MS)
+#define HOUSEKEEPING_US (100 * US_PER_MS)
 #define HEARTBEAT_US    (100 * US_PER_MS)
 #define STUCK_US        (5 * US_PER_S) /* workers beat at least once a second */
 

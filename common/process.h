@@ -56,7 +56,7 @@ struct process_hooks {
 	 * new one is freed by the caller.
 	 */
 	int (*reload)(struct process *process, const struct config *next);
-	/* About every 20 ms. */
+	/* About every 100 ms. */
 	void (*housekeeping)(struct process *process, uint64_t now_us);
 	const struct control_command *commands; /* ends with a NULL name; may be NULL */
 };

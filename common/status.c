@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "status.h"
 
-#define STATUS_VERSION 2
+#define STATUS_VERSION 3
 
 void status_spec(struct segment_spec *spec)
 {

@@ -20,6 +20,8 @@ struct worker_status {
 	_Atomic uint64_t polls;
 	_Atomic uint64_t beat_us;           /* monotonic, at least once a second: a stuck worker shows */
 	_Atomic uint64_t cycles_per_second; /* how long those are; 0 = it has never run */
+	/* It sleeps, or is about to: ring its bell (bell.h). Others look at it after every poll, so a line of its own. */
+	_Alignas(64) _Atomic uint32_t asleep;
 };
 
 struct process_status {

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "common/bell.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/pb_arena.h"
@@ -26,7 +27,7 @@
 #include "proto/messages.pb-c.h"
 
 #define MESSAGES_PER_POLL 1024u
-#define NAP_MAX_US        (5 * US_PER_MS)
+#define NAP_MAX_US        (50 * US_PER_MS)
 #define NAP_BUSY_US       (1 * US_PER_MS)
 
 /* How long a new life waits to hear again what its predecessor knew, before the round goes on. */
@@ -37,6 +38,7 @@
 struct peer {
 	struct ring_consumer from;
 	struct ring_producer to;
+	struct bell bell; /* wakes the worker that sends */
 	struct outbox outbox;
 	bool resync_sent;
 	uint32_t faults; /* of both rings, as far as they are counted */
@@ -215,6 +217,7 @@ static void flush(struct keepalive *k, uint64_t now_us)
 		counter_add(k->counters, COUNTER_keepalive_messages, result.messages);
 		counter_add(k->counters, COUNTER_keepalive_missed, result.stale);
 		counter_add(k->counters, COUNTER_keepalive_ring_full, result.full);
+		bell_ring(&peer->bell, peer->to.head);
 	}
 	if (k->outbox_missed > 0) {
 		counter_add(k->counters, COUNTER_keepalive_missed, k->outbox_missed);
@@ -344,6 +347,7 @@ static int open_peers(struct keepalive *k, const struct config *config)
 			error = outbox_init(&peer->outbox);
 		if (error)
 			return error;
+		bell_open(&peer->bell, &k->process, ROLE_SIGNALING, worker);
 	}
 	return 0;
 }
@@ -403,8 +407,10 @@ static void stop(struct keepalive *k)
 	k->process.stopping = true;
 	if (k->thread_runs)
 		pthread_join(k->thread, NULL);
-	for (unsigned int worker = 0; worker < k->peers_count; worker++)
+	for (unsigned int worker = 0; worker < k->peers_count; worker++) {
+		bell_close(&k->peers[worker].bell);
 		outbox_fini(&k->peers[worker].outbox);
+	}
 	pb_arena_fini(&k->arena);
 	endpoints_fini(&k->endpoints);
 }

@@ -7,7 +7,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pulse.h"
 #include "kept.h"
 #include "relay.h"
 #include "watch.h"
@@ -31,14 +30,16 @@ static void let_go(struct media_core *core, unsigned int media_worker, uint32_t 
 	struct media_worker *w = worker_of(core);
 	struct datagram ask = {.len = slot};
 
-	if (media_worker < w->workers_count && media_worker != core->worker)
-		rte_ring_sp_enqueue_elem(w->workers[media_worker].inbox[core->worker], &ask, sizeof(ask));
+	if (media_worker < w->workers_count && media_worker != core->worker &&
+	    rte_ring_sp_enqueue_elem(w->workers[media_worker].inbox[core->worker], &ask, sizeof(ask)) == 0)
+		w->handed[media_worker]++;
 }
 
 static void hand_over(struct media_worker *w, struct datagram *d, unsigned int to)
 {
 	if (rte_ring_sp_enqueue_elem(w->workers[to].inbox[w->core.worker], d, sizeof(*d)) == 0) {
 		counter_inc(w->core.row, COUNTER_media_handed_over);
+		w->handed[to]++;
 		return;
 	}
 	counter_inc(w->core.row, COUNTER_media_drop_hand_over);
@@ -131,6 +132,15 @@ static unsigned int take_over(struct media_worker *w, uint64_t now_us)
 	return all;
 }
 
+/* Wake who sleeps and has been told something in this poll. */
+static void ring_bells(struct media_worker *w)
+{
+	for (unsigned int peer = 0; peer < w->links.count; peer++)
+		bell_ring(&w->signaling_bell[peer], w->links.link[peer].to.head);
+	for (unsigned int to = 0; to < w->workers_count; to++)
+		bell_ring(&w->colleague[to], w->handed[to]);
+}
+
 static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
 {
 	unsigned int work;
@@ -145,21 +155,28 @@ static unsigned int poll_once(struct media_worker *w, uint64_t now_us)
 		port_tick(w->queue[i], now_us);
 		port_flush(w->queue[i], now_us);
 	}
+	ring_bells(w);
 	return work;
+}
+
+/* Until when it may rest. */
+static uint64_t next_us(const struct media_worker *w)
+{
+	return w->pulse.idle == IDLE_SPIN ? UINT64_MAX : timer_wheel_next_us(&w->core.wheel);
 }
 
 int media_worker_run(void *context)
 {
 	struct media_worker *w = context;
-	struct pulse pulse;
 
 	process_pin_thread(-1, w->name);
 	log_worker_init(w->name);
-	pulse_start(&pulse, &w->process->status->worker[w->core.worker], w->idle);
+	pulse_start(&w->pulse);
 	while (!atomic_load_explicit(&w->process->stopping, memory_order_relaxed)) {
 		uint64_t now_us = clock_now_us();
+		unsigned int work = poll_once(w, now_us);
 
-		pulse_beat(&pulse, poll_once(w, now_us), now_us);
+		pulse_beat(&w->pulse, work, now_us, next_us(w));
 	}
 	return 0;
 }
@@ -191,6 +208,7 @@ static int inboxes_open(struct media_worker *w)
 			log_error("media", "no memory for the ring between workers %u and %u", from, w->core.worker);
 			return -ENOMEM;
 		}
+		bell_open(&w->colleague[from], w->process, ROLE_MEDIA, from);
 	}
 	return 0;
 }
@@ -203,7 +221,6 @@ int media_worker_init(struct media_worker *w, struct process *process, struct po
 	w->process = process;
 	w->workers = workers;
 	w->workers_count = workers_count;
-	w->idle = process->config->process[ROLE_MEDIA].idle;
 	snprintf(w->name, sizeof(w->name), "media-%u", w->core.worker);
 	w->core.row = counters_row(&process->counters_segment, w->name);
 	if (!w->core.row) {
@@ -217,12 +234,15 @@ int media_worker_init(struct media_worker *w, struct process *process, struct po
 		error = inboxes_open(w);
 	if (error)
 		return error;
+	for (unsigned int peer = 0; peer < w->links.count; peer++)
+		bell_open(&w->signaling_bell[peer], process, ROLE_SIGNALING, peer);
 	for (unsigned int i = 0; i < ports_count; i++) {
 		w->queue[i] = port_queue_open(ports[i], w->core.worker, w->core.row);
 		if (!w->queue[i])
 			return -EINVAL;
 	}
 	w->queues = ports_count;
+	pulse_init(&w->pulse, process, w->core.worker, w->queue, w->queues);
 	sessions_init(&w->core, clock_now_us());
 	return 0;
 }
@@ -238,6 +258,10 @@ void media_worker_fini(struct media_worker *w)
 			if (d.mbuf)
 				datagram_free(&d);
 		rte_ring_free(w->inbox[from]);
+		bell_close(&w->colleague[from]);
 	}
+	for (unsigned int peer = 0; peer < w->links.count; peer++)
+		bell_close(&w->signaling_bell[peer]);
+	pulse_fini(&w->pulse);
 	links_close(&w->links);
 }

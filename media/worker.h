@@ -6,8 +6,10 @@
 #ifndef TANDEM_MEDIA_WORKER_H
 #define TANDEM_MEDIA_WORKER_H
 
+#include "common/bell.h"
 #include "common/port.h"
 #include "common/process.h"
+#include "common/pulse.h"
 #include "links.h"
 #include "session.h"
 
@@ -23,7 +25,10 @@ struct media_worker {
 	unsigned int workers_count;
 	struct rte_ring
 	    *inbox[CONFIG_MAX_WORKERS]; /* from each of the others: datagrams on our ports, slots to let go of */
-	enum idle_policy idle;
+	struct bell colleague[CONFIG_MAX_WORKERS]; /* to wake the others: what they were handed is in their inboxes */
+	uint64_t handed[CONFIG_MAX_WORKERS];       /* to each of the others, ever */
+	struct bell signaling_bell[CONFIG_MAX_WORKERS];
+	struct pulse pulse;
 	uint64_t now_us; /* of the poll in progress */
 	char name[32];
 };

@@ -114,9 +114,10 @@ static bool sweep_slot(struct keepalive_link *link, uint32_t slot, unsigned int 
 	return true;
 }
 
+/* Returns how many slots it has looked at. */
 static unsigned int sweep(struct keepalive_link *link, uint64_t now_us)
 {
-	unsigned int told = 0;
+	unsigned int told = 0, looks = 0;
 
 	if (link->cursor == link->slots) {
 		if (!link->due || now_us < link->sweep_after_us)
@@ -124,7 +125,7 @@ static unsigned int sweep(struct keepalive_link *link, uint64_t now_us)
 		link->due = false;
 		link->cursor = 0;
 	}
-	for (unsigned int looks = 0; looks < SWEEP_LOOKS && told < KEEPALIVE_TELLS_PER_POLL; looks++) {
+	for (; looks < SWEEP_LOOKS && told < KEEPALIVE_TELLS_PER_POLL; looks++) {
 		if (link->cursor == link->slots || !sweep_slot(link, link->cursor, &told))
 			break;
 		link->cursor++;
@@ -133,7 +134,7 @@ static unsigned int sweep(struct keepalive_link *link, uint64_t now_us)
 		link->all = false;
 		link->sweep_after_us = now_us + SWEEP_PAUSE_US;
 	}
-	return told;
+	return looks;
 }
 
 /* ---- from keepalive ---- */

@@ -10,7 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/pulse.h"
+#include "signaling/call.h"
 #include "signaling/sip/message.h"
 #include "signaling/worker.h"
 
@@ -52,6 +52,7 @@ static void hand_over(struct worker *w, struct datagram *d, uint32_t port, unsig
 
 	if (rte_ring_sp_enqueue_elem(w->signaling->worker[to]->inbox[w->index], &handed, sizeof(handed)) == 0) {
 		counter_inc(w->counters, COUNTER_worker_handed_over);
+		w->handed[to]++;
 		return;
 	}
 	counter_inc(w->counters, COUNTER_worker_drop_hand_over);
@@ -110,10 +111,14 @@ static unsigned int take_over(struct worker *w)
 	return all;
 }
 
+/* Out with it, and whoever sleeps and has to do with it is woken. */
 static void flush(struct worker *w)
 {
 	for (uint32_t port = 0; port < w->signaling->ports; port++)
 		port_flush(w->queue[port], w->now_us);
+	worker_rings_ring(w);
+	for (unsigned int to = 0; to < w->signaling->workers; to++)
+		bell_ring(&w->colleague[to], w->handed[to]);
 }
 
 /* ---- the main thread's wishes ------------------------------------------------------------------------------------ */
@@ -178,13 +183,27 @@ static unsigned int poll_once(struct worker *w)
 	return work;
 }
 
+/* Until when it may rest: the calls' next timer, or the end of the drain; not while media is told everything again. */
+static uint64_t next_us(const struct worker *w, uint64_t end_us)
+{
+	const struct calls *calls = w->engine->calls;
+	uint64_t due_us;
+
+	if (w->pulse.idle == IDLE_SPIN)
+		return UINT64_MAX;
+	for (unsigned int m = 0; m < w->media_workers; m++)
+		if (calls->resync_next[m] < calls->count)
+			return w->now_us;
+	due_us = engine_next_us(w->engine);
+	return due_us < end_us ? due_us : end_us;
+}
+
 static void loop(struct worker *w)
 {
 	struct process *process = &w->signaling->process;
 	uint64_t end_us = UINT64_MAX;
-	struct pulse pulse;
 
-	pulse_start(&pulse, &process->status->worker[w->index], w->idle);
+	pulse_start(&w->pulse);
 	do {
 		unsigned int work;
 
@@ -195,7 +214,7 @@ static void loop(struct worker *w)
 		}
 		work = poll_once(w);
 		snapshot_quiescent();
-		pulse_beat(&pulse, work, w->now_us);
+		pulse_beat(&w->pulse, work, w->now_us, next_us(w, end_us));
 	} while (w->now_us < end_us);
 }
 
@@ -229,6 +248,7 @@ static int inboxes_open(struct worker *w)
 			log_error("worker", "no memory for the ring between workers %u and %u", from, w->index);
 			return -ENOMEM;
 		}
+		bell_open(&w->colleague[from], &w->signaling->process, ROLE_SIGNALING, from);
 	}
 	return 0;
 }
@@ -284,7 +304,6 @@ static int worker_init(struct worker *w)
 	int error;
 
 	snprintf(w->name, sizeof(w->name), "signaling-%u", w->index);
-	w->idle = w->signaling->process.config->process[ROLE_SIGNALING].idle;
 	w->scratch = malloc(sizeof(*w->scratch));
 	w->counters = counters_row(&w->signaling->process.counters_segment, w->name);
 	if (w->scratch == NULL || w->counters == NULL)
@@ -294,7 +313,11 @@ static int worker_init(struct worker *w)
 		error = inboxes_open(w);
 	if (error == 0)
 		error = queues_open(w);
-	return error == 0 ? engine_make(w) : error;
+	if (error == 0) {
+		pulse_init(&w->pulse, &w->signaling->process, w->index, w->queue, w->signaling->ports);
+		error = engine_make(w);
+	}
+	return error;
 }
 
 struct worker *worker_new(struct signaling *signaling, unsigned int index)
@@ -324,7 +347,10 @@ void worker_free(struct worker *w)
 		while (w->inbox[from] != NULL && rte_ring_sc_dequeue_elem(w->inbox[from], &handed, sizeof(handed)) == 0)
 			datagram_free(&handed.datagram);
 		rte_ring_free(w->inbox[from]);
+		bell_close(&w->colleague[from]);
 	}
+	worker_rings_close(w);
+	pulse_fini(&w->pulse);
 	if (w->engine != NULL)
 		engine_free(w->engine);
 	registrar_free(w->registrar);

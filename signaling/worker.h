@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/bell.h"
 #include "common/port.h"
 #include "common/process.h"
+#include "common/pulse.h"
 #include "common/ring.h"
 #include "common/snapshot.h"
 #include "signaling/engine.h"
@@ -48,7 +50,6 @@ struct hangup_box {
 struct worker {
 	struct signaling *signaling;
 	unsigned int index;
-	enum idle_policy idle;
 	struct engine *engine;
 	struct registrar *registrar;
 	struct counter_row *counters;
@@ -58,13 +59,17 @@ struct worker {
 	struct port_queue *queue[CONFIG_MAX_PORTS]; /* by sip_flow.port */
 	uint16_t sip_port[CONFIG_MAX_PORTS];
 	struct rte_ring *inbox[CONFIG_MAX_WORKERS]; /* from each of the others: struct handed */
+	struct bell colleague[CONFIG_MAX_WORKERS];  /* to wake the others: what they were handed is in their inboxes */
+	uint64_t handed[CONFIG_MAX_WORKERS];        /* to each of the others, ever */
 	struct sip_message *scratch;                /* to find out whose a REGISTER is */
 	struct ring_producer to_media[CONFIG_MAX_WORKERS], to_keepalive, to_cdrwriter;
 	struct ring_consumer from_media[CONFIG_MAX_WORKERS], from_keepalive;
+	struct bell media_bell[CONFIG_MAX_WORKERS];
 	unsigned int media_workers;
 	uint32_t ring_faults;   /* of all of them, as far as they are counted */
 	uint64_t keepalive_end; /* where the message being worked off ends; 0 = none is */
 	struct hangup_box hangup;
+	struct pulse pulse;
 	char name[32];
 };
 
@@ -88,7 +93,10 @@ int worker_flow_to(void *context, const char *network, const struct net_addr *re
 
 /* worker_rings.c: the rings to and from the other processes. Returns 0 or a negative errno (logged). */
 int worker_rings_open(struct worker *worker);
+void worker_rings_close(struct worker *worker);
 /* Take in what media and keepalive say, a bounded number of messages; returns how many. */
 unsigned int worker_rings_poll(struct worker *worker);
+/* Wake who sleeps and has been told something in this poll. */
+void worker_rings_ring(struct worker *worker);
 
 #endif

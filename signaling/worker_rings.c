@@ -21,6 +21,7 @@ int worker_rings_open(struct worker *w)
 			    rings_consumer(&w->from_media[m], NULL, config, ROLE_MEDIA, m, ROLE_SIGNALING, w->index);
 		if (error < 0)
 			return error;
+		bell_open(&w->media_bell[m], &w->signaling->process, ROLE_MEDIA, m);
 	}
 	error = rings_producer(&w->to_keepalive, config, ROLE_SIGNALING, w->index, ROLE_KEEPALIVE, 0);
 	if (error == 0)
@@ -28,6 +29,12 @@ int worker_rings_open(struct worker *w)
 	if (error == 0)
 		error = rings_producer(&w->to_cdrwriter, config, ROLE_SIGNALING, w->index, ROLE_CDRWRITER, 0);
 	return error;
+}
+
+void worker_rings_close(struct worker *w)
+{
+	for (unsigned int m = 0; m < w->media_workers; m++)
+		bell_close(&w->media_bell[m]);
 }
 
 static unsigned int media_poll(struct worker *w, unsigned int media_worker)
@@ -92,4 +99,10 @@ unsigned int worker_rings_poll(struct worker *w)
 		work += media_poll(w, m);
 	count_faults(w);
 	return work;
+}
+
+void worker_rings_ring(struct worker *w)
+{
+	for (unsigned int m = 0; m < w->media_workers; m++)
+		bell_ring(&w->media_bell[m], w->to_media[m].head);
 }

@@ -10,13 +10,50 @@
  * It makes up the group's number from the process's and the interface's, so that two processes started one after the
  * other on neighbouring interfaces pick the same, and the second can't open its port. The interface's alone is unique:
  * an interface belongs to one process.
+ *
+ * A queue that is the only one needs no group: it would cost the hash of every frame.
+ *
+ * It also keeps its sockets to itself, though a worker that rests needs to sleep on them. They are noted as they pass:
+ * the driver opens an interface's queues in their order, from one thread.
  */
 #include <linux/if_packet.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "internal.h"
+
+#define SOCKETS (CONFIG_MAX_PORTS * CONFIG_MAX_WORKERS)
+
+static struct {
+	unsigned int interface;
+	int fd;
+} noted[SOCKETS];
+static unsigned int noted_count;
+static bool groups; /* there are several queues */
+
+void af_packet_queues(unsigned int queues)
+{
+	groups = queues > 1;
+}
+
 int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+static void note(unsigned int interface, int fd)
+{
+	if (noted_count == SOCKETS)
+		return;
+	noted[noted_count].interface = interface;
+	noted[noted_count++].fd = fd;
+}
+
+int af_packet_fd(unsigned int interface, unsigned int queue)
+{
+	for (unsigned int i = 0; i < noted_count; i++)
+		if (noted[i].interface == interface && queue-- == 0)
+			return noted[i].fd;
+	return -1;
+}
 
 int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
@@ -28,7 +65,9 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 		return __real_setsockopt(fd, level, name, value, len);
 	memcpy(&fanout, value, sizeof(fanout));
 	fanout &= ~((unsigned int)PACKET_FANOUT_FLAG_DEFRAG << 16);
-	if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0)
+	if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) == 0) {
 		fanout = (fanout & 0xffff0000) | ((unsigned int)bound.sll_ifindex & 0xffff);
-	return __real_setsockopt(fd, level, name, &fanout, sizeof(fanout));
+		note((unsigned int)bound.sll_ifindex, fd);
+	}
+	return groups ? __real_setsockopt(fd, level, name, &fanout, sizeof(fanout)) : 0;
 }

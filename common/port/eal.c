@@ -380,6 +380,7 @@ static void devices_args(struct eal_args *args, const struct config *config, enu
 {
 	bool pci = false;
 
+	af_packet_queues(config->process[role].workers_count);
 	for (unsigned int i = 0; i < config->ports_count; i++) {
 		if (config->ports[i].process != role)
 			continue;

@@ -2,46 +2,146 @@
 #include "common/pulse.h"
 
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 
-#define IDLE_POLLS 32 /* before the first nap */
+#include "common/bell.h"
+#include "common/clock.h"
+#include "internal.h"
+
+#define FULL_POLL  PORT_BURST /* so much work, and there is probably more: no rest */
+#define IDLE_POLLS 32         /* in a row, with something due all the time, before a nap */
 #define NAP_MIN_US 50
-#define NAP_MAX_US 200
 
-void pulse_start(struct pulse *pulse, struct worker_status *status, enum idle_policy idle)
+/* A port whose driver has no descriptor can't wake anybody: then the worker looks every nap_us. */
+static void listen_to(struct pulse *pulse, int fd)
 {
-	uint64_t now = rte_rdtsc();
+	if (fd < 0)
+		pulse->listening = false;
+	else
+		pulse->source[pulse->sources++] = (struct pollfd){.fd = fd, .events = POLLIN};
+}
 
+void pulse_init(struct pulse *pulse, struct process *process, unsigned int worker, struct port_queue *const *queues,
+		unsigned int count)
+{
+	const struct config_process *config = &process->config->process[process->hooks->role];
+
+	*pulse = (struct pulse){.status = &process->status->worker[worker],
+				.idle = config->idle,
+				.nap_us = config->nap_us,
+				.listening = config->idle == IDLE_NAP};
+	atomic_store_explicit(&pulse->status->asleep, 0, memory_order_relaxed);
+	if (config->idle == IDLE_NAP)
+		listen_to(pulse, bell_listen(process, worker));
+	for (unsigned int i = 0; pulse->listening && i < count; i++)
+		listen_to(pulse, port_queue_fd(queues[i]));
+}
+
+void pulse_fini(struct pulse *pulse)
+{
+	if (pulse->sources > 0)
+		close(pulse->source[0].fd);
+	pulse->sources = 0;
+}
+
+void pulse_start(struct pulse *pulse)
+{
 	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
-	atomic_store_explicit(&status->cycles_per_second, rte_get_tsc_hz(), memory_order_relaxed);
-	*pulse = (struct pulse){.status = status, .idle = idle, .started = now, .before = now};
+	atomic_store_explicit(&pulse->status->cycles_per_second, rte_get_tsc_hz(), memory_order_relaxed);
+	pulse->started = pulse->before = rte_rdtsc();
 }
 
-/* On a shared core: sleep when there was nothing to do for some polls, longer the longer it lasts. */
-static void nap(struct pulse *pulse)
+/* ---- rest -------------------------------------------------------------------------------------------------------- */
+
+static struct timespec timespec_of(uint64_t us)
 {
-	unsigned int us = NAP_MIN_US;
-
-	if (++pulse->idle_polls < IDLE_POLLS)
-		return;
-	us += pulse->idle_polls - IDLE_POLLS;
-	if (us > NAP_MAX_US)
-		us = NAP_MAX_US;
-	nanosleep(&(struct timespec){.tv_nsec = us * 1000l}, NULL);
+	return (struct timespec){.tv_sec = (time_t)(us / US_PER_S), .tv_nsec = (long)(us % US_PER_S * 1000)};
 }
 
-void pulse_beat(struct pulse *pulse, unsigned int work, uint64_t now_us)
+static void nap(struct pulse *pulse, uint64_t us)
+{
+	struct timespec time = timespec_of(us);
+
+	nanosleep(&time, NULL);
+	pulse->woken = true;
+}
+
+/* What was said before a sleep, or taken back after it: see bell.h. */
+static void say_asleep(struct pulse *pulse, bool asleep)
+{
+	if (asleep == pulse->asleep)
+		return;
+	pulse->asleep = asleep;
+	atomic_store_explicit(&pulse->status->asleep, asleep, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void sleep_until_called(struct pulse *pulse, uint64_t us)
+{
+	struct timespec time = timespec_of(us);
+
+	if (ppoll(pulse->source, pulse->sources, &time, NULL) <= 0)
+		return;
+	pulse->woken = pulse->rung = true;
+	if (pulse->source[0].revents)
+		bell_hush(pulse->source[0].fd);
+	for (unsigned int i = 1; i < pulse->sources; i++) {
+		int error;
+		socklen_t len = sizeof(error);
+
+		/* Its interface went down: asking takes the condition away, and it says so once. */
+		if (pulse->source[i].revents & POLLERR)
+			getsockopt(pulse->source[i].fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	}
+}
+
+/* Something is due now, and it does not get done: it waits for somebody else, who may want this core. */
+static void linger(struct pulse *pulse)
+{
+	if (++pulse->idle_polls > IDLE_POLLS)
+		nap(pulse, NAP_MIN_US);
+}
+
+static void rest(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64_t next_us)
+{
+	uint64_t most_us = next_us > now_us ? RTE_MIN(next_us - now_us, (uint64_t)PULSE_SLEEP_MOST_US) : 0;
+	uint64_t credit_us = (uint64_t)PULSE_CREDIT * pulse->nap_us;
+
+	/* A wake-up that found something, or that somebody asked for, is paid for. */
+	if (pulse->woken && (work > 0 || pulse->rung))
+		pulse->paid_us = RTE_MAX(pulse->paid_us, now_us - credit_us) + pulse->nap_us;
+	pulse->woken = pulse->rung = false;
+	if (work > 0)
+		say_asleep(pulse, false);
+	if (work > 0 || most_us > 0)
+		pulse->idle_polls = 0;
+	if (work >= FULL_POLL)
+		return;
+	if (most_us == 0)
+		linger(pulse);
+	else if (pulse->paid_us > now_us)
+		nap(pulse, RTE_MIN(most_us, pulse->paid_us - now_us));
+	else if (work > 0)
+		return; /* awake anyway: look again at once */
+	else if (!pulse->listening)
+		nap(pulse, RTE_MIN(most_us, (uint64_t)pulse->nap_us));
+	else if (!pulse->asleep)
+		say_asleep(pulse, true); /* one more look, then */
+	else
+		sleep_until_called(pulse, most_us);
+}
+
+/* ---- the poll ---------------------------------------------------------------------------------------------------- */
+
+static void account(struct pulse *pulse, unsigned int work, uint64_t now_us)
 {
 	struct worker_status *status = pulse->status;
-	uint64_t after;
+	uint64_t after = rte_rdtsc();
 
-	if (work > 0)
-		pulse->idle_polls = 0;
-	else if (pulse->idle == IDLE_NAP)
-		nap(pulse);
-	after = rte_rdtsc();
 	pulse->busy += work > 0 ? after - pulse->before : 0;
 	pulse->before = after;
 	pulse->polls++;
@@ -49,4 +149,13 @@ void pulse_beat(struct pulse *pulse, unsigned int work, uint64_t now_us)
 	atomic_store_explicit(&status->total_cycles, after - pulse->started, memory_order_relaxed);
 	atomic_store_explicit(&status->polls, pulse->polls, memory_order_relaxed);
 	atomic_store_explicit(&status->beat_us, now_us, memory_order_relaxed);
+}
+
+void pulse_beat(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64_t next_us)
+{
+	account(pulse, work, now_us);
+	if (pulse->idle == IDLE_SPIN)
+		return;
+	rest(pulse, work, now_us, next_us);
+	pulse->before = rte_rdtsc();
 }
