@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "proto/keepalive_burst.h"
 #include "proto/messages.h"
-#include "proto/messages.pb-c.h"
 
 static_assert((OUTBOX_SIZE & (OUTBOX_SIZE - 1)) == 0, "positions are masked");
 static_assert(OUTBOX_SIZE % OUTBOX_MESSAGE_ENDPOINTS == 0, "a message is cut at the end of the arrays");
@@ -70,20 +70,14 @@ struct outbox_result outbox_flush(struct outbox *outbox, struct ring_producer *r
 	while (outbox->tail != outbox->head) {
 		uint32_t at = outbox->tail & (OUTBOX_SIZE - 1);
 		uint32_t n = next_message(outbox, at);
-		Tandem__KeepaliveBurst burst = TANDEM__KEEPALIVE_BURST__INIT;
-
-		burst.n_endpoint = burst.n_id = n;
-		burst.endpoint = &outbox->endpoint[at];
-		burst.id = &outbox->id[at];
-		uint32_t len = (uint32_t)tandem__keepalive_burst__get_packed_size(&burst);
-		uint8_t *body = ring_reserve(ring, len);
+		uint8_t *body = ring_reserve(ring, KEEPALIVE_BURST_ROOM(n));
 
 		if (!body) {
 			result.full = true;
 			break;
 		}
-		tandem__keepalive_burst__pack(&burst, body);
-		ring_publish(ring, MESSAGE_KEEPALIVE_BURST, len);
+		ring_publish(ring, MESSAGE_KEEPALIVE_BURST,
+			     keepalive_burst_write(&outbox->endpoint[at], &outbox->id[at], n, body));
 		outbox->tail += n;
 		result.sent += n;
 		result.messages++;

@@ -146,7 +146,7 @@ static void index_remove(struct binding_store *store, struct binding_index *inde
 
 /* ---- records ---- */
 
-/* The first word holds sequence, state, flags and q: written by themselves, the sequence last. */
+/* The first word holds sequence, state, flags and port: written by themselves, the sequence last. */
 static void record_write(struct binding_record *shared, const struct binding_record *from)
 {
 	uint32_t sequence = atomic_load_explicit(&shared->sequence, memory_order_relaxed);
@@ -155,7 +155,7 @@ static void record_write(struct binding_record *shared, const struct binding_rec
 	atomic_thread_fence(memory_order_release);
 	binding_record_copy_words((uint64_t *)shared, (const uint64_t *)from, 1, sizeof(*shared) / 8);
 	__atomic_store_n(&shared->flags, from->flags, __ATOMIC_RELAXED);
-	__atomic_store_n(&shared->q_x1000, from->q_x1000, __ATOMIC_RELAXED);
+	__atomic_store_n(&shared->port_index, from->port_index, __ATOMIC_RELAXED);
 	__atomic_store_n(&shared->state, from->state, __ATOMIC_RELAXED);
 	atomic_store_explicit(&shared->sequence, (sequence | 1) + 1, memory_order_release);
 }
@@ -250,6 +250,17 @@ uint32_t binding_store_torn(const struct binding_store *store)
 bool binding_store_read(const struct binding_store *store, uint32_t slot, struct binding_record *out)
 {
 	return slot < store->slots && binding_record_read(&store->record[slot], out);
+}
+
+bool binding_store_reach(const struct binding_store *store, uint32_t slot, struct binding_reach *out)
+{
+	return slot < store->slots && binding_record_reach(&store->record[slot], out);
+}
+
+void binding_store_prefetch(const struct binding_store *store, uint32_t slot)
+{
+	if (slot < store->slots)
+		__builtin_prefetch(&store->record[slot]);
 }
 
 uint8_t binding_store_flags(const struct binding_store *store, uint32_t slot)

@@ -62,6 +62,10 @@ void binding_store_update(struct binding_store *store, uint32_t slot, const stru
 void binding_store_remove(struct binding_store *store, uint32_t slot);
 /* The record in a slot. Any thread; false as binding_record_read(). */
 bool binding_store_read(const struct binding_store *store, uint32_t slot, struct binding_record *out);
+/* How the phone in a slot is reached, of which no more than a cache line is read. Any thread; false as above. */
+bool binding_store_reach(const struct binding_store *store, uint32_t slot, struct binding_reach *out);
+/* That line is about to be asked for. */
+void binding_store_prefetch(const struct binding_store *store, uint32_t slot);
 /* A standing record's flags without reading it all; 0 when the slot (< slots) is free. Any thread. */
 uint8_t binding_store_flags(const struct binding_store *store, uint32_t slot);
 /* KEEPALIVE_DUE on or off, nothing else. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "proto/keepalive_burst.h"
 #include "proto/messages.h"
 #include "proto/messages.pb-c.h"
 #include "signaling/keepalive_link.h"
@@ -11,7 +13,8 @@
 #define SWEEP_LOOKS    512u /* slots looked at in one poll */
 #define SWEEP_PAUSE_US (100 * US_PER_MS)
 #define RING_HEADROOM  4096u /* a sweep leaves so much for what happens meanwhile */
-#define BURST_ARENA    (KEEPALIVE_BURST_MAX * 12 + 4096)
+#define ARENA_BYTES    4096u
+#define AHEAD          12u /* records on their way into the cache while one is sent */
 
 int keepalive_link_init(struct keepalive_link *link, struct ring_producer *ring, struct binding_store *store,
 			struct counter_row *counters, unsigned int worker)
@@ -24,12 +27,21 @@ int keepalive_link_init(struct keepalive_link *link, struct ring_producer *ring,
 	link->slots = binding_store_slots(store);
 	link->cursor = link->slots;
 	link->due = true; /* what an earlier life could not tell any more */
-	return pb_arena_init(&link->arena, BURST_ARENA);
+	link->endpoint = calloc(KEEPALIVE_BURST_MAX, sizeof(*link->endpoint));
+	link->id = calloc(KEEPALIVE_BURST_MAX, sizeof(*link->id));
+	if (link->endpoint && link->id && pb_arena_init(&link->arena, ARENA_BYTES) == 0)
+		return 0;
+	keepalive_link_fini(link);
+	return -ENOMEM;
 }
 
 void keepalive_link_fini(struct keepalive_link *link)
 {
 	pb_arena_fini(&link->arena);
+	free(link->endpoint);
+	free(link->id);
+	link->endpoint = NULL;
+	link->id = NULL;
 }
 
 /* ---- to keepalive ---- */
@@ -159,18 +171,16 @@ static void resync(struct keepalive_link *link, const struct ring_message *messa
 
 static void burst(struct keepalive_link *link, const struct ring_message *message)
 {
-	Tandem__KeepaliveBurst *burst;
+	int count = keepalive_burst_read(link->endpoint, link->id, KEEPALIVE_BURST_MAX, message->body, message->len);
 
-	pb_arena_reset(&link->arena);
-	burst = tandem__keepalive_burst__unpack(&link->arena.allocator, message->len, message->body);
-	if (burst == NULL || burst->n_endpoint != burst->n_id || burst->n_endpoint > KEEPALIVE_BURST_MAX) {
+	if (count < 0) {
 		counter_inc(link->counters, COUNTER_registrar_keepalive_bad_message);
 		return;
 	}
-	link->endpoint = burst->endpoint;
-	link->id = burst->id;
-	link->burst_count = (uint32_t)burst->n_endpoint;
+	link->burst_count = (uint32_t)count;
 	link->burst_sent = 0;
+	for (uint32_t i = 0; i < link->burst_count && i < AHEAD; i++)
+		binding_store_prefetch(link->store, link->endpoint[i]);
 }
 
 void keepalive_link_message(struct keepalive_link *link, const struct ring_message *message)
@@ -192,10 +202,10 @@ bool keepalive_link_busy(const struct keepalive_link *link)
 static void send_one(struct keepalive_link *link, struct engine *engine, uint32_t slot, uint64_t id)
 {
 	const struct signaling_snapshot *snapshot = engine->snapshot;
-	struct binding_record record;
+	struct binding_reach reach;
 	struct sip_flow flow;
 
-	if (!binding_store_read(link->store, slot, &record) || record.id != id || record.expires_us <= engine->now_us) {
+	if (!binding_store_reach(link->store, slot, &reach) || reach.id != id || reach.expires_us <= engine->now_us) {
 		counter_inc(link->counters, COUNTER_registrar_keepalive_stale);
 		keepalive_link_removed(link, slot, id);
 		return;
@@ -204,7 +214,7 @@ static void send_one(struct keepalive_link *link, struct engine *engine, uint32_
 		counter_inc(link->counters, COUNTER_registrar_keepalive_off);
 		return;
 	}
-	flow = (struct sip_flow){.port = record.port_index, .local = record.local, .remote = record.remote};
+	flow = (struct sip_flow){.port = reach.port_index, .local = reach.local, .remote = reach.remote};
 	engine->io.send(engine->io.context, &flow, (const uint8_t *)snapshot->parameters->nat_keep_alive_message,
 			snapshot->keep_alive_len);
 	counter_inc(link->counters, COUNTER_registrar_keepalive_sent);
@@ -214,7 +224,10 @@ unsigned int keepalive_link_poll(struct keepalive_link *link, struct engine *eng
 {
 	unsigned int done = 0;
 
-	for (; keepalive_link_busy(link) && done < KEEPALIVE_SENDS_PER_POLL; done++, link->burst_sent++)
+	for (; keepalive_link_busy(link) && done < KEEPALIVE_SENDS_PER_POLL; done++, link->burst_sent++) {
+		if (link->burst_count - link->burst_sent > AHEAD)
+			binding_store_prefetch(link->store, link->endpoint[link->burst_sent + AHEAD]);
 		send_one(link, engine, link->endpoint[link->burst_sent], link->id[link->burst_sent]);
+	}
 	return done + (link->ring != NULL ? sweep(link, engine->now_us) : 0);
 }

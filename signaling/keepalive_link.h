@@ -25,10 +25,10 @@ struct keepalive_link {
 	struct binding_store *store;
 	struct counter_row *counters;
 	unsigned int worker;
-	/* the burst being sent: unpacked, in the arena */
 	struct pb_arena arena;
-	const uint32_t *endpoint;
-	const uint64_t *id;
+	/* the burst being sent: KEEPALIVE_BURST_MAX of each */
+	uint32_t *endpoint;
+	uint64_t *id;
 	uint32_t burst_count, burst_sent;
 	/* telling again: slots [cursor, slots) are still to be looked at; `all` = whatever their mark says */
 	uint32_t cursor, slots;
