@@ -166,7 +166,8 @@ struct call *call_find(struct engine *engine, struct sip_message *message, bool 
 	const struct sip_name_addr *theirs = is_response ? NULL : sip_message_from(message);
 	struct identifier_tag id;
 
-	if (!ours || !ours->tag.at || identifier_tag_parse(&id, engine->hash_key, ours->tag) < 0 ||
+	/* Its check value is compared with the rest of it. */
+	if (!ours || !ours->tag.at || identifier_tag_parse(&id, NULL, ours->tag) < 0 ||
 	    id.slot >= engine->calls->count)
 		return NULL;
 	struct call *call = &engine->calls->call[id.slot];

@@ -131,6 +131,7 @@ struct calls {
 	const struct sip_message *sdp_of; /* whose it is, between call_media_prepare() and the INVITE that follows it */
 	struct sdp_rewrite put;
 	char body[ENGINE_MESSAGE_MAX];
+	char head[ENGINE_MESSAGE_MAX]; /* header lines that are put together */
 	char route[DIALOG_ROUTE_MAX];
 };
 
@@ -209,8 +210,19 @@ void call_forget_attempt(struct call *call);
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog);
 /* Take the peer's Contact for target, unless there is no room. */
 void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message);
-/* A tag of our own for one side, stored in its dialog. */
-bool call_make_tag(struct call *call, enum call_side side);
+/* Where the dialog's requests go now. */
+void call_next_hop(struct call *call, enum call_side side, const struct dialog *dialog, struct sip_flow *flow);
+/* A tag of our own for one side. */
+void call_make_tag(struct call *call, enum call_side side, char out[static IDENTIFIER_TAG]);
+/* From, Call-ID and To of what we send in a dialog, as it is stored, and where in it the pieces lie. */
+struct call_head {
+	struct sip_text text;
+	uint32_t call_id_at, call_id_len, local_tag_at, remote_tag_at, remote_tag_len;
+	uint32_t uri_at, uri_len; /* the target, if it is that of To; else 0 */
+};
+bool call_put_head(struct call *call, enum call_side side, const struct call_head *head);
+/* The tag that the peer has given itself in its answer. */
+bool call_put_remote_tag(struct call *call, enum call_side side, struct sip_text tag);
 
 /* ---- call_caller.c ---- */
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite);
@@ -287,6 +299,7 @@ void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t
 void call_copy_request_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
 void call_copy_response_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
 void call_build_allow(struct sip_builder *b);
+void call_build_user(struct sip_builder *b, struct sip_text user); /* sip:user@ */
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);
 
 /* ---- call_media.c ---- */

@@ -67,7 +67,7 @@ static int send_bye(struct call *call, enum call_side side)
 	char branch[IDENTIFIER_BRANCH], reason[64];
 
 	call_dialog(call, side, &dialog);
-	dialog_next_hop(engine, &dialog, &flow);
+	call_next_hop(call, side, &dialog, &flow);
 	struct transaction *t = transaction_client_new(engine, SIP_BYE, &flow, &bye_user, call);
 
 	if (!t)
@@ -76,7 +76,7 @@ static int send_bye(struct call *call, enum call_side side)
 	transaction_branch(engine, t, branch);
 	d->local_cseq++;
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, &dialog, SIP_TEXT("BYE"), d->local_cseq, &flow.local,
+	dialog_build_request(call->engine, &b, &dialog, SIP_TEXT("BYE"), d->local_cseq, &flow.local,
 			     sip_text(branch, sizeof(branch)));
 	call_reason_header(record->q850_cause, record->answer_us ? 0 : record->sip_code, reason, sizeof(reason));
 	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));

@@ -4,68 +4,69 @@
 #include <string.h>
 
 #include "signaling/call.h"
-
-static struct sip_text built(const struct sip_builder *b)
-{
-	return sip_text(b->data, b->overflow ? 0 : b->len);
-}
+#include "signaling/local_headers.h"
 
 /* From: the caller's display name and number at our address (RFC 3323 section 4.1.1.3 for who wants no name). */
-static bool put_from(struct call *call, struct sip_text display, struct sip_text number, const struct net_addr *ours)
+static void build_from(struct call *call, struct sip_builder *b, struct sip_text display, struct sip_text number,
+		       const struct net_addr *ours)
 {
-	struct calls *calls = call->engine->calls;
-	struct sip_builder b;
-
-	sip_build_init(&b, calls->route, sizeof(calls->route));
+	sip_build_string(b, "From: ");
 	if (display.len) {
-		sip_build_string(&b, "\"");
-		sip_build_text(&b, display);
-		sip_build_string(&b, "\" ");
+		sip_build_string(b, "\"");
+		sip_build_text(b, display);
+		sip_build_string(b, "\" ");
 	}
-	sip_build_string(&b, "<");
-	if (sip_text_is_nocase(number, "anonymous"))
-		sip_build_string(&b, "sip:anonymous@anonymous.invalid");
-	else
-		call_build_user_uri(&b, number, ours);
-	sip_build_string(&b, ">");
-	return built(&b).len && call_put(call, &call->record->dialog[CALLEE].local, built(&b));
-}
-
-static bool put_to(struct call *call, const struct attempt_target *target, struct sip_text number)
-{
-	struct calls *calls = call->engine->calls;
-	struct call_dialog *dialog = &call->record->dialog[CALLEE];
-	struct sip_builder b;
-
-	sip_build_init(&b, calls->route, sizeof(calls->route));
-	sip_build_string(&b, "<");
-	call_build_user_uri(&b, number, &target->flow.remote);
-	sip_build_string(&b, ">");
-	if (!built(&b).len || !call_put(call, &dialog->remote, built(&b)))
-		return false;
-	if (target->uri.len)
-		return call_put(call, &dialog->target, target->uri);
-	/* The same without its brackets. */
-	dialog->target = (struct call_text){(uint16_t)(dialog->remote.offset + 1), (uint16_t)(dialog->remote.len - 2)};
-	return true;
+	sip_build_string(b, "<");
+	if (sip_text_is_nocase(number, "anonymous")) {
+		sip_build_string(b, "sip:anonymous@anonymous.invalid");
+	} else {
+		call_build_user(b, number);
+		local_headers_put(b, local_headers_host(call->engine, ours));
+	}
+	sip_build_string(b, ">;tag=");
 }
 
 /* Our own: the call's id and the attempt. */
-static bool put_call_id(struct call *call)
+static void build_call_id(struct sip_builder *b, const struct call_record *record)
 {
-	const struct call_record *record = call->record;
-	struct sip_builder b;
-	char text[48], hex[2 * sizeof(record->id) + 1];
+	char hex[2 * sizeof(record->id) + 1];
 
 	for (unsigned int i = 0; i < sizeof(record->id); i++) {
 		hex[2 * i] = "0123456789abcdef"[record->id[i] >> 4];
 		hex[2 * i + 1] = "0123456789abcdef"[record->id[i] & 15];
 	}
 	hex[sizeof(hex) - 1] = '-';
-	sip_build_init(&b, text, sizeof(text));
-	sip_build_text(&b, sip_text(hex, sizeof(hex)));
-	sip_build_u32(&b, record->attempt);
-	return call_put(call, &call->record->dialog[CALLEE].call_id, built(&b));
+	local_headers_put(b, sip_text(hex, sizeof(hex)));
+	sip_build_u32(b, record->attempt);
+}
+
+/* To stands last: the callee's answer adds a tag. */
+static bool put_callee_head(struct call *call, struct sip_text display, struct sip_text caller, struct sip_text callee,
+			    const struct attempt_target *target)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_head head = {0};
+	char tag[IDENTIFIER_TAG];
+	struct sip_builder b;
+
+	call_make_tag(call, CALLEE, tag);
+	sip_build_init(&b, calls->head, sizeof(calls->head));
+	build_from(call, &b, display, caller, &target->flow.local);
+	head.local_tag_at = b.len;
+	local_headers_put(&b, sip_text(tag, sizeof(tag)));
+	sip_build_string(&b, "\r\nCall-ID: ");
+	head.call_id_at = b.len;
+	build_call_id(&b, call->record);
+	head.call_id_len = b.len - head.call_id_at;
+	sip_build_string(&b, "\r\nTo: <");
+	head.uri_at = b.len;
+	call_build_user_uri(&b, callee, &target->flow.remote);
+	head.uri_len = target->uri.len ? 0 : b.len - head.uri_at;
+	sip_build_string(&b, ">");
+	head.text = sip_text(b.data, b.len);
+	if (target->uri.len && !call_put(call, &call->record->dialog[CALLEE].target, target->uri))
+		return false;
+	return !b.overflow && call_put_head(call, CALLEE, &head);
 }
 
 bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target)
@@ -85,9 +86,7 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	dialog->sdp_id = engine_random(call->engine) >> 2;
 	return call_put(call, &record->routing_gateway, target->name) &&
 	       call_put(call, &record->caller_out, caller_out) && call_put(call, &record->callee_out, callee_out) &&
-	       put_call_id(call) && call_make_tag(call, CALLEE) &&
-	       put_from(call, from ? from->display : SIP_TEXT(""), caller_out, &target->flow.local) &&
-	       put_to(call, target, callee_out);
+	       put_callee_head(call, from ? from->display : SIP_TEXT(""), caller_out, callee_out, target);
 }
 
 static void build_forwards(struct sip_builder *b, const struct sip_message *invite)
@@ -120,17 +119,12 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 	transaction_branch(call->engine, t, branch);
 	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
 	sip_build_request(&b, SIP_TEXT("INVITE"), call_text(call, d->target));
-	sip_build_via(&b, ours, sip_text(branch, sizeof(branch)));
+	local_headers_via(call->engine, &b, ours, sip_text(branch, sizeof(branch)));
 	build_forwards(&b, invite);
-	sip_build_begin(&b, SIP_H_FROM);
-	sip_build_text(&b, call_text(call, d->local));
-	sip_build_string(&b, ";tag=");
-	sip_build_text(&b, call_text(call, d->local_tag));
-	sip_build_end(&b);
-	sip_build_header(&b, SIP_H_TO, call_text(call, d->remote));
-	sip_build_header(&b, SIP_H_CALL_ID, call_text(call, d->call_id));
+	local_headers_put(&b, call_text(call, d->head));
+	local_headers_put(&b, SIP_TEXT("\r\n"));
 	sip_build_cseq(&b, d->local_cseq, SIP_TEXT("INVITE"));
-	sip_build_contact(&b, SIP_TEXT(""), ours);
+	local_headers_contact(call->engine, &b, ours);
 	call_build_allow(&b);
 	if (authorization.len)
 		sip_build_header(&b, proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION, authorization);
@@ -244,8 +238,9 @@ static bool fill_answer(struct call *call, struct sip_message *response)
 	struct sip_text contact = dialog_contact(response);
 	int route = dialog_route_set(response, true, calls->route, sizeof(calls->route));
 
-	return route >= 0 && call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)) &&
-	       call_put(call, &dialog->remote_tag, sip_message_to(response)->tag) &&
+	dialog->flags &= ~(uint32_t)DIALOG_HOP_KNOWN;
+	return route >= 0 && call_put_remote_tag(call, CALLEE, sip_message_to(response)->tag) &&
+	       call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)) &&
 	       (!contact.at || call_put(call, &dialog->target, contact));
 }
 
@@ -316,10 +311,11 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 	struct sip_flow flow;
 
 	call_dialog(call, side, &dialog);
-	dialog_next_hop(engine, &dialog, &flow);
+	call_next_hop(call, side, &dialog, &flow);
 	transaction_ack_branch(engine, serial, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, &dialog, SIP_TEXT("ACK"), cseq, &flow.local, sip_text(branch, sizeof(branch)));
+	dialog_build_request(call->engine, &b, &dialog, SIP_TEXT("ACK"), cseq, &flow.local,
+			     sip_text(branch, sizeof(branch)));
 	if (body.len)
 		sip_build_body(&b, SIP_TEXT("application/sdp"), body);
 	else
@@ -335,7 +331,8 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 	if (invite) {
 		invite->flow = flow;
 		/* One without a body is made again from the record when its 2xx comes again. */
-		transaction_send_ack(engine, invite, dialog.remote_tag, engine->scratch, (uint32_t)len, body.len > 0);
+		transaction_send_ack(engine, invite, call_text(call, call->record->dialog[side].remote_tag),
+				     engine->scratch, (uint32_t)len, body.len > 0);
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/local_headers.h"
 #include "signaling/source.h"
 
 #define RETRY_AFTER "Retry-After: 5\r\n"
@@ -11,30 +12,15 @@ static const struct response_extra retry_after = {RETRY_AFTER, sizeof(RETRY_AFTE
 
 /* ---- responses, made from the record so that another life of the process can make them, too ---- */
 
-static void build_party(struct sip_builder *b, enum sip_header_id id, struct sip_text party, struct sip_text tag)
-{
-	sip_build_begin(b, id);
-	sip_build_text(b, party);
-	if (tag.len) {
-		sip_build_string(b, ";tag=");
-		sip_build_text(b, tag);
-	}
-	sip_build_end(b);
-}
-
 static void build_start(struct call *call, struct sip_builder *b, unsigned int code)
 {
 	const struct call_dialog *dialog = &call->record->dialog[CALLER];
 
 	sip_build_init(b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
 	sip_build_status(b, code, NULL);
-	sip_build_header(b, SIP_H_VIA, call_text(call, call->record->via));
+	local_headers_put(b, call_text(call, call->record->response));
 	if (code < 300 && dialog->route.len)
 		sip_build_header(b, SIP_H_RECORD_ROUTE, call_text(call, dialog->route));
-	build_party(b, SIP_H_FROM, call_text(call, dialog->remote), call_text(call, dialog->remote_tag));
-	build_party(b, SIP_H_TO, call_text(call, dialog->local), call_text(call, dialog->local_tag));
-	sip_build_header(b, SIP_H_CALL_ID, call_text(call, dialog->call_id));
-	sip_build_cseq(b, dialog->invite_cseq, SIP_TEXT("INVITE"));
 }
 
 static bool send_built(struct call *call, struct sip_builder *b, unsigned int code)
@@ -57,7 +43,7 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 	if (!call->caller_invite)
 		return;
 	build_start(call, &b, code);
-	sip_build_contact(&b, SIP_TEXT(""), ours);
+	local_headers_contact(call->engine, &b, ours);
 	if (code >= 200)
 		call_build_allow(&b);
 	if (from)
@@ -153,35 +139,65 @@ void call_caller_acked(struct call *call, const struct call_event *event)
 
 /* ---- the INVITE ---- */
 
-/* All Via values as a response has them, the top one with received and rport: the first lines of our 100. */
-static struct sip_text caller_via(const struct message_buffer *trying, char *out, size_t size)
+/*
+ * What every response to the INVITE begins with, but for its first line: the lines of our 100 from Via to CSeq, in To
+ * our tag. In the builder.
+ */
+static void build_response_lines(struct sip_builder *b, const struct message_buffer *trying, struct sip_text tag)
 {
-	static const char name[] = "Via: ";
-	struct sip_text rest = sip_text(trying ? (const char *)trying->data : NULL, trying ? trying->len : 0);
-	size_t len = 0;
+	const char *at = trying ? memchr(trying->data, '\n', trying->len) : NULL;
+	const char *end = trying ? (const char *)trying->data + trying->len : NULL;
 
-	for (const char *line = rest.len ? memchr(rest.at, '\n', rest.len) : NULL; line;) {
-		const char *value = line + sizeof(name);
-		const char *end = sip_text_end(rest);
+	while (at && ++at < end && *at != '\r') {
+		const char *next = memchr(at, '\n', (size_t)(end - at));
+		struct sip_text line = sip_text(at, next ? (size_t)(next + 1 - at) : 0);
 
-		if (end - line <= (ptrdiff_t)sizeof(name) || memcmp(line + 1, name, sizeof(name) - 1) != 0)
-			break;
-		line = memchr(value, '\n', (size_t)(end - value));
-		if (!line || len + (size_t)(line - value) > size)
-			return SIP_TEXT("");
-		if (len)
-			out[len++] = ',';
-		memcpy(out + len, value, (size_t)(line - 1 - value)); /* without its CR */
-		len += (size_t)(line - 1 - value);
+		if (sip_text_starts(line, "To: ")) {
+			local_headers_put(b, sip_text(at, line.len - 2));
+			local_headers_put(b, SIP_TEXT(";tag="));
+			local_headers_put(b, tag);
+			local_headers_put(b, SIP_TEXT("\r\n"));
+		} else if (sip_text_starts(line, "Via: ") || sip_text_starts(line, "From: ") ||
+			   sip_text_starts(line, "Call-ID: ") || sip_text_starts(line, "CSeq: ")) {
+			local_headers_put(b, line);
+		}
+		at = next;
 	}
-	return sip_text(out, len);
 }
 
-static bool put_party(struct call *call, struct call_text *ref, const struct sip_name_addr *name)
+static bool put_response_lines(struct call *call, struct sip_text tag)
 {
-	int len = dialog_without_tag(name, call->engine->calls->body, DIALOG_ROUTE_MAX);
+	struct calls *calls = call->engine->calls;
+	struct sip_builder b;
 
-	return len >= 0 && call_put(call, ref, sip_text(call->engine->calls->body, (size_t)len));
+	sip_build_init(&b, calls->head, sizeof(calls->head));
+	build_response_lines(&b, call->caller_invite->message, tag);
+	return b.len && !b.overflow && call_put_for_setup(call, &call->record->response, sip_text(b.data, b.len));
+}
+
+/* Our requests to the caller come from whom it called, and go to whom it was. */
+static bool put_caller_head(struct call *call, struct sip_message *invite, struct sip_text tag)
+{
+	struct calls *calls = call->engine->calls;
+	struct sip_text from = sip_message_value(invite, SIP_H_FROM), to = sip_message_value(invite, SIP_H_TO);
+	struct sip_text from_tag = sip_message_from(invite)->tag, call_id = sip_message_call_id(invite);
+	struct call_head head = {.call_id_len = call_id.len, .remote_tag_len = from_tag.len};
+	struct sip_builder b;
+
+	sip_build_init(&b, calls->head, sizeof(calls->head));
+	sip_build_begin(&b, SIP_H_FROM);
+	sip_build_text(&b, to);
+	sip_build_string(&b, ";tag=");
+	head.local_tag_at = b.len;
+	sip_build_text(&b, tag);
+	sip_build_string(&b, "\r\nCall-ID: ");
+	head.call_id_at = b.len;
+	sip_build_text(&b, call_id);
+	sip_build_string(&b, "\r\nTo: ");
+	head.remote_tag_at = b.len + (from_tag.len ? (uint32_t)(from_tag.at - from.at) : 0);
+	sip_build_text(&b, from);
+	head.text = sip_text(b.data, b.len);
+	return !b.overflow && call_put_head(call, CALLER, &head);
 }
 
 static bool fill_caller(struct call *call, const struct sip_flow *flow, struct sip_message *invite,
@@ -189,7 +205,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 {
 	struct calls *calls = call->engine->calls;
 	struct call_dialog *dialog = &call->record->dialog[CALLER];
-	const struct sip_name_addr *from = sip_message_from(invite);
+	char tag[IDENTIFIER_TAG];
 	int route = dialog_route_set(invite, false, calls->route, sizeof(calls->route));
 	struct sip_text contact = dialog_contact(invite);
 
@@ -207,13 +223,9 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 		return false;
 	if (!call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)))
 		return false;
-	struct sip_text via = caller_via(call->caller_invite->message, calls->body, sizeof(calls->body));
-
-	return via.len && call_put_for_setup(call, &call->record->via, via) &&
-	       call_put(call, &dialog->call_id, sip_message_call_id(invite)) &&
-	       put_party(call, &dialog->remote, from) && call_put(call, &dialog->remote_tag, from->tag) &&
-	       put_party(call, &dialog->local, sip_message_to(invite)) && call_make_tag(call, CALLER) &&
-	       call_put(call, &dialog->target, contact);
+	call_make_tag(call, CALLER, tag);
+	return put_response_lines(call, sip_text(tag, sizeof(tag))) &&
+	       put_caller_head(call, invite, sip_text(tag, sizeof(tag))) && call_put(call, &dialog->target, contact);
 }
 
 uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out)

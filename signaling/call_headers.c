@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/local_headers.h"
 
 /* Passed as they are: they say nothing of where they come from. */
 static const enum sip_header_id request_plain[] = {SIP_H_PRIVACY,       SIP_H_REASON,           SIP_H_USER_TO_USER,
@@ -39,13 +40,18 @@ static void build_escaped(struct sip_builder *b, struct sip_text user)
 	sip_build_text(b, sip_text(user.at + done, user.len - done));
 }
 
-void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host)
+void call_build_user(struct sip_builder *b, struct sip_text user)
 {
 	sip_build_string(b, "sip:");
 	if (user.len) {
 		build_escaped(b, user);
 		sip_build_string(b, "@");
 	}
+}
+
+void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host)
+{
+	call_build_user(b, user);
 	sip_build_addr(b, host);
 }
 
@@ -108,5 +114,5 @@ void call_copy_response_headers(struct sip_builder *b, const struct sip_message 
 
 void call_build_allow(struct sip_builder *b)
 {
-	sip_build_header(b, SIP_H_ALLOW, SIP_TEXT("INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"));
+	local_headers_put(b, SIP_TEXT("Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"));
 }

@@ -16,8 +16,13 @@ bool call_restore_caller(struct call *call)
 {
 	struct engine *engine = call->engine;
 	const struct call_record *record = call->record;
-	struct transaction *t =
-	    transaction_server_restore(engine, &record->dialog[CALLER].flow, call_text(call, record->via));
+	struct sip_text lines = call_text(call, record->response);
+	const char *end = lines.len ? memchr(lines.at, '\r', lines.len) : NULL;
+
+	if (!end || !sip_text_starts(lines, "Via: "))
+		return false;
+	struct transaction *t = transaction_server_restore(engine, &record->dialog[CALLER].flow,
+							   sip_text_span(lines.at + strlen("Via: "), end));
 
 	if (!t)
 		return false;
@@ -41,7 +46,7 @@ void call_restore_callee(struct call *call)
 	call_dialog(call, CALLEE, &dialog);
 	identifier_branch_print(&id, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, &dialog, SIP_TEXT("INVITE"), d->invite_cseq, &d->flow.local,
+	dialog_build_request(call->engine, &b, &dialog, SIP_TEXT("INVITE"), d->invite_cseq, &d->flow.local,
 			     sip_text(branch, sizeof(branch)));
 	sip_build_no_body(&b);
 	int len = sip_build_finish(&b);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/local_headers.h"
 
 static enum call_side other(enum call_side side)
 {
@@ -91,9 +92,10 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 	transaction_branch(call->engine, client, branch);
 	d->local_cseq++;
 	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, &dialog, request->method_text, d->local_cseq, ours, sip_text(branch, sizeof(branch)));
+	dialog_build_request(call->engine, &b, &dialog, request->method_text, d->local_cseq, ours,
+			     sip_text(branch, sizeof(branch)));
 	if (request->method != SIP_INFO) {
-		sip_build_contact(&b, SIP_TEXT(""), ours);
+		local_headers_contact(call->engine, &b, ours);
 		call_build_allow(&b);
 	}
 	call_copy_request_headers(&b, request, ours);
@@ -147,7 +149,7 @@ static int pass(struct call *call, const struct call_event *event, struct sip_te
 	struct sip_flow flow;
 
 	call_dialog(call, to, &dialog);
-	dialog_next_hop(engine, &dialog, &flow);
+	call_next_hop(call, to, &dialog, &flow);
 	struct transaction *client =
 	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, call);
 
@@ -228,7 +230,7 @@ static void send_answer(struct call *call, struct transaction *server, struct si
 	sip_build_response(&b, request, code, NULL, SIP_TEXT(""), &server->flow.remote);
 	if (code < 300 && request->method != SIP_INFO) {
 		sip_build_copy(&b, request, SIP_H_RECORD_ROUTE);
-		sip_build_contact(&b, SIP_TEXT(""), ours);
+		local_headers_contact(engine, &b, ours);
 		call_build_allow(&b);
 	}
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/local_headers.h"
 
 bool call_write_begin(struct call *call)
 {
@@ -256,7 +257,7 @@ void call_forget_setup(struct call *call)
 
 	if (!block || record->block_stays)
 		return;
-	record->via = record->answer = (struct call_text){0, 0};
+	record->response = record->answer = (struct call_text){0, 0};
 	record->block_mark = 0;
 	atomic_thread_fence(memory_order_release);
 	record->block_used = 0;
@@ -282,15 +283,29 @@ void call_dialog(const struct call *call, enum call_side side, struct dialog *di
 {
 	const struct call_dialog *d = &call->record->dialog[side];
 
-	dialog->call_id = call_text(call, d->call_id);
-	dialog->local = call_text(call, d->local);
-	dialog->local_tag = call_text(call, d->local_tag);
-	dialog->remote = call_text(call, d->remote);
-	dialog->remote_tag = call_text(call, d->remote_tag);
+	dialog->head = call_text(call, d->head);
 	dialog->target = call_text(call, d->target);
 	dialog->route = call_text(call, d->route);
 	dialog->flow = d->flow;
 	dialog->behind_nat = d->flags & DIALOG_BEHIND_NAT;
+}
+
+void call_next_hop(struct call *call, enum call_side side, const struct dialog *dialog, struct sip_flow *flow)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+
+	if (d->flags & DIALOG_HOP_KNOWN) {
+		*flow = d->flow;
+		flow->remote = d->hop;
+		return;
+	}
+	dialog_next_hop(call->engine, dialog, flow);
+	/* An address of the other family may be reached from elsewhere tomorrow. */
+	if (flow->remote.family != d->flow.remote.family)
+		return;
+	d->hop = flow->remote;
+	atomic_thread_fence(memory_order_release);
+	d->flags |= DIALOG_HOP_KNOWN;
 }
 
 void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message)
@@ -300,18 +315,66 @@ void call_refresh_target(struct call *call, enum call_side side, const struct si
 
 	if (!contact.at || sip_text_equal(contact, call_text(call, *target)))
 		return;
+	call->record->dialog[side].flags &= ~(uint32_t)DIALOG_HOP_KNOWN;
 	if (!call_put(call, target, contact))
 		counter_inc(call->engine->counters, COUNTER_signaling_targets_kept);
 }
 
-bool call_make_tag(struct call *call, enum call_side side)
+void call_make_tag(struct call *call, enum call_side side, char out[static IDENTIFIER_TAG])
 {
 	struct engine *engine = call->engine;
 	struct identifier_tag id = {.worker = engine->worker, .slot = call->slot};
-	char tag[IDENTIFIER_TAG];
 
 	/* The lowest bit tells the side. */
 	id.nonce = ((uint32_t)engine_random(engine) & ~1u) | (uint32_t)side;
-	identifier_tag_print(&id, engine->hash_key, tag);
-	return call_put(call, &call->record->dialog[side].local_tag, sip_text(tag, sizeof(tag)));
+	identifier_tag_print(&id, engine->hash_key, out);
+}
+
+static struct call_text piece(struct call_text of, uint32_t at, uint32_t len)
+{
+	return (struct call_text){len ? (uint16_t)(of.offset + at) : 0, (uint16_t)len};
+}
+
+bool call_put_head(struct call *call, enum call_side side, const struct call_head *head)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+	struct call_text put;
+
+	if (!call_put(call, &put, head->text))
+		return false;
+	d->call_id = piece(put, head->call_id_at, head->call_id_len);
+	d->local_tag = piece(put, head->local_tag_at, IDENTIFIER_TAG);
+	d->remote_tag = piece(put, head->remote_tag_at, head->remote_tag_len);
+	if (head->uri_len)
+		d->target = piece(put, head->uri_at, head->uri_len);
+	d->head = put;
+	return true;
+}
+
+bool call_put_remote_tag(struct call *call, enum call_side side, struct sip_text tag)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *d = &call->record->dialog[side];
+	struct call_text old = d->head, put;
+	struct sip_builder b;
+
+	if (!tag.len || d->remote_tag.len)
+		return true;
+	sip_build_init(&b, calls->head, sizeof(calls->head));
+	local_headers_put(&b, call_text(call, old));
+	sip_build_string(&b, ";tag=");
+	sip_build_text(&b, tag);
+	if (b.overflow)
+		return false;
+	/* Behind the old one, unless something lies there. */
+	if (old.offset + old.len == call->record->arena_used &&
+	    put_into_arena(call, &put, sip_text(b.data + old.len, b.len - old.len)))
+		put = (struct call_text){old.offset, (uint16_t)b.len};
+	else if (!call_put(call, &put, sip_text(b.data, b.len)))
+		return false;
+	d->call_id.offset = (uint16_t)(d->call_id.offset - old.offset + put.offset);
+	d->local_tag.offset = (uint16_t)(d->local_tag.offset - old.offset + put.offset);
+	d->remote_tag = piece(put, b.len - tag.len, tag.len);
+	d->head = put;
+	return true;
 }

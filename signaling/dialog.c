@@ -4,16 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-static void build_party(struct sip_builder *b, enum sip_header_id id, struct sip_text party, struct sip_text tag)
-{
-	sip_build_begin(b, id);
-	sip_build_text(b, party);
-	if (tag.len) {
-		sip_build_string(b, ";tag=");
-		sip_build_text(b, tag);
-	}
-	sip_build_end(b);
-}
+#include "signaling/local_headers.h"
 
 /* A first route without ;lr is a strict router: it goes into the Request-URI, and the target to the end. */
 static bool strict_router(struct sip_text route, struct sip_text *uri_text, struct sip_text *rest)
@@ -44,22 +35,32 @@ static void build_route(struct sip_builder *b, struct sip_text route, struct sip
 	sip_build_end(b);
 }
 
-void dialog_build_request(struct sip_builder *b, const struct dialog *d, struct sip_text method, uint32_t cseq,
-			  const struct net_addr *sent_by, struct sip_text branch)
+static void build_head(struct sip_builder *b, const struct dialog *d)
+{
+	if (d->head.len) {
+		local_headers_put(b, d->head);
+		local_headers_put(b, SIP_TEXT("\r\n"));
+		return;
+	}
+	sip_build_header(b, SIP_H_FROM, d->local);
+	sip_build_header(b, SIP_H_CALL_ID, d->call_id);
+	sip_build_header(b, SIP_H_TO, d->remote);
+}
+
+void dialog_build_request(struct engine *engine, struct sip_builder *b, const struct dialog *d, struct sip_text method,
+			  uint32_t cseq, const struct net_addr *sent_by, struct sip_text branch)
 {
 	struct sip_text uri, rest;
-	bool strict = strict_router(d->route, &uri, &rest);
+	bool strict = d->route.len && strict_router(d->route, &uri, &rest);
 
 	sip_build_request(b, method, strict ? uri : d->target);
-	sip_build_via(b, sent_by, branch);
-	sip_build_number(b, SIP_H_MAX_FORWARDS, 70);
+	local_headers_via(engine, b, sent_by, branch);
+	local_headers_put(b, SIP_TEXT("Max-Forwards: 70\r\n"));
 	if (strict)
 		build_route(b, rest, d->target);
 	else
 		build_route(b, d->route, SIP_TEXT(""));
-	build_party(b, SIP_H_FROM, d->local, d->local_tag);
-	build_party(b, SIP_H_TO, d->remote, d->remote_tag);
-	sip_build_header(b, SIP_H_CALL_ID, d->call_id);
+	build_head(b, d);
 	sip_build_cseq(b, cseq, method);
 }
 
@@ -137,31 +138,4 @@ struct sip_text dialog_contact(const struct sip_message *message)
 	    sip_uri_parse(&uri, name.uri) < 0)
 		return (struct sip_text){NULL, 0};
 	return name.uri;
-}
-
-int dialog_without_tag(const struct sip_name_addr *name, char *out, size_t size)
-{
-	struct sip_text params = name->params, key, value;
-	uint32_t head = (uint32_t)(name->params.len ? name->params.at - name->text.at : name->text.len);
-	size_t len = head;
-
-	if (head > size)
-		return -EMSGSIZE;
-	memcpy(out, name->text.at, head);
-	while (sip_param_next(&params, &key, &value) == 1) {
-		if (sip_text_is_nocase(key, "tag"))
-			continue;
-		const char *end = value.at ? sip_text_end(value) : sip_text_end(key);
-		size_t room = (size_t)(end - key.at) + 2;
-
-		/* The closing quote of a quoted value is not part of it. */
-		if (value.at && end < sip_text_end(name->text) && *end == '"')
-			end++;
-		if (len + room > size)
-			return -EMSGSIZE;
-		out[len++] = ';';
-		memcpy(out + len, key.at, (size_t)(end - key.at));
-		len += (size_t)(end - key.at);
-	}
-	return (int)len;
 }

@@ -14,18 +14,19 @@
 #define DIALOG_ROUTE_MAX 2048
 
 struct dialog {
-	struct sip_text call_id;
-	struct sip_text local, local_tag;   /* From; an empty tag: `local` has it already, or there is none */
-	struct sip_text remote, remote_tag; /* To; likewise */
-	struct sip_text target;             /* Request-URI */
-	struct sip_text route;              /* Route values separated by commas; may be empty */
-	struct sip_flow flow;               /* where the peer was last heard */
-	bool behind_nat;                    /* requests go to the flow whatever target says */
+	struct sip_text head;          /* From, Call-ID and To as header lines, the last one without its end */
+	struct sip_text call_id;       /* where that is empty, the values: */
+	struct sip_text local, remote; /* From and To, with their tags */
+	struct sip_text target;        /* Request-URI */
+	struct sip_text route;         /* Route values separated by commas; may be empty */
+	struct sip_flow flow;          /* where the peer was last heard */
+	bool behind_nat;               /* requests go to the flow whatever target says */
 };
 
 /* Start line to CSeq; the caller adds what else there is and ends the headers. */
-void dialog_build_request(struct sip_builder *b, const struct dialog *dialog, struct sip_text method, uint32_t cseq,
-			  const struct net_addr *sent_by, struct sip_text branch);
+void dialog_build_request(struct engine *engine, struct sip_builder *b, const struct dialog *dialog,
+			  struct sip_text method, uint32_t cseq, const struct net_addr *sent_by,
+			  struct sip_text branch);
 /* The next hop: the first route's address, else the target's; the flow where that is a name or not to be reached. */
 void dialog_next_hop(const struct engine *engine, const struct dialog *dialog, struct sip_flow *flow);
 
@@ -37,7 +38,5 @@ int dialog_route_set(const struct sip_message *message, bool reversed, char *out
 
 /* The first Contact's URI, or at NULL. */
 struct sip_text dialog_contact(const struct sip_message *message);
-/* A From or To value without its tag parameter, into out. Returns the length or -EMSGSIZE. */
-int dialog_without_tag(const struct sip_name_addr *name, char *out, size_t size);
 
 #endif

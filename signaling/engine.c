@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "signaling/call.h"
 #include "signaling/keyed_hash.h"
+#include "signaling/local_headers.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/check.h"
 #include "signaling/source.h"
@@ -78,7 +79,8 @@ struct engine *engine_new(const struct engine_options *options)
 	timer_wheel_init(&engine->wheel, options->now_us, engine);
 	engine->message = calloc(1, sizeof(*engine->message));
 	engine->scratch = calloc(1, ENGINE_MESSAGE_MAX + 1);
-	if (!engine->message || !engine->scratch || load_key(engine) < 0 ||
+	engine->local_headers = calloc(1, sizeof(*engine->local_headers));
+	if (!engine->message || !engine->scratch || !engine->local_headers || load_key(engine) < 0 ||
 	    getrandom(engine->random, sizeof(engine->random), 0) != sizeof(engine->random) ||
 	    pb_arena_init(&engine->arena, ARENA_BYTES) < 0 ||
 	    transactions_init(engine, transactions_wanted(options)) < 0 || calls_init(engine) < 0) {
@@ -97,6 +99,7 @@ void engine_free(struct engine *engine)
 	calls_fini(engine);
 	transactions_fini(engine);
 	pb_arena_fini(&engine->arena);
+	free(engine->local_headers);
 	free(engine->scratch);
 	free(engine->message);
 	free(engine);

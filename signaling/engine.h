@@ -33,6 +33,7 @@ struct transaction;        /* transaction.h */
 struct transactions;
 struct calls;
 struct registrar; /* registrar.h: this worker's share of it */
+struct local_headers;
 
 #define ENGINE_MESSAGE_MAX 65535u /* longest message taken or made */
 
@@ -85,6 +86,7 @@ struct engine {
 	bool draining;        /* no new calls: 503 with Retry-After */
 	struct overload overload; /* the worker tells it of each poll */
 	struct sip_message *message; /* the one being handled */
+	struct local_headers *local_headers;
 	uint8_t *scratch;            /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
 };
 

@@ -6,26 +6,81 @@
 #define BRANCH_PREFIX     "z9hG4bKt"
 #define BRANCH_PREFIX_LEN 8
 
-static char *put_hex(char *out, uint64_t value, unsigned int digits)
+/* Eight digits at once: a byte of a little-endian word for each. */
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* The lower 32 bits as eight bytes of four bits, the highest ones in the lowest byte: as they are written. */
+static uint64_t spread(uint32_t value)
 {
-	for (unsigned int i = digits; i > 0; i--, value >>= 4)
-		out[i - 1] = "0123456789abcdef"[value & 15];
-	return out + digits;
+	uint64_t x = value;
+
+	x = (x << 32 | x >> 16) & 0x0000ffff0000ffffu;
+	x = (x << 16 | x >> 8) & 0x00ff00ff00ff00ffu;
+	x = (x << 8 | x >> 4) & EACH(0x0f);
+	return x;
 }
 
-static bool get_hex(const char **at, unsigned int digits, uint64_t *value)
+static char *put_hex(char *out, uint32_t value)
 {
-	*value = 0;
-	for (unsigned int i = 0; i < digits; i++) {
-		char c = *(*at)++;
+	uint64_t digits = spread(value);
+	/* A carry into the fifth bit: ten and more, for which letters follow. */
+	uint64_t letters = (digits + EACH(6)) >> 4 & EACH(1);
+	uint64_t text = digits + EACH('0') + letters * ('a' - '0' - 10);
 
-		if (c >= '0' && c <= '9')
-			*value = *value << 4 | (uint64_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			*value = *value << 4 | (uint64_t)(c - 'a' + 10);
-		else
-			return false;
-	}
+	memcpy(out, &text, sizeof(text));
+	return out + sizeof(text);
+}
+
+static char *put_byte(char *out, unsigned int value)
+{
+	static const char digit[] = "0123456789abcdef";
+
+	*out++ = digit[value >> 4 & 15];
+	*out++ = digit[value & 15];
+	return out;
+}
+
+static int digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool get_byte(const char **at, unsigned int *value)
+{
+	int high = digit_value((*at)[0]), low = digit_value((*at)[1]);
+
+	*at += 2;
+	*value = (unsigned int)high << 4 | (unsigned int)low;
+	return high >= 0 && low >= 0;
+}
+
+/* 0x80 in each byte of x that is at least `least` and below 128; bytes from 128 on are for the caller to refuse. */
+static uint64_t at_least(uint64_t x, uint8_t least)
+{
+	return (x + EACH(0x80u - least)) & EACH(0x80);
+}
+
+static bool get_hex(const char **at, uint32_t *value)
+{
+	uint64_t text;
+
+	memcpy(&text, *at, sizeof(text));
+	*at += sizeof(text);
+	if (text & EACH(0x80))
+		return false;
+	uint64_t letters = at_least(text, 'a') & ~at_least(text, 'f' + 1);
+	uint64_t numbers = at_least(text, '0') & ~at_least(text, '9' + 1);
+
+	if ((letters | numbers) != EACH(0x80))
+		return false;
+	/* The lower half of a letter counts from 1. */
+	uint64_t x = (text & EACH(0x0f)) + (letters >> 7) * 9;
+
+	x = (x << 4 | x >> 8) & 0x00ff00ff00ff00ffu;
+	x = (x << 8 | x >> 16) & 0x0000ffff0000ffffu;
+	*value = (uint32_t)(x << 16 | x >> 32);
 	return true;
 }
 
@@ -39,46 +94,42 @@ void identifier_tag_print(const struct identifier_tag *tag, const uint8_t key[16
 	char *at = out;
 
 	*at++ = 'w';
-	at = put_hex(at, tag->worker, 2);
-	at = put_hex(at, tag->slot, 8);
-	at = put_hex(at, tag->nonce, 8);
-	put_hex(at, check_value(key, out), 8);
+	at = put_byte(at, tag->worker);
+	at = put_hex(at, tag->slot);
+	at = put_hex(at, tag->nonce);
+	put_hex(at, check_value(key, out));
 }
 
 int identifier_tag_parse(struct identifier_tag *tag, const uint8_t key[16], struct sip_text text)
 {
 	const char *at = text.at;
-	uint64_t worker, slot, nonce, check;
+	uint32_t check;
 
 	if (text.len != IDENTIFIER_TAG || *at++ != 'w')
 		return -EINVAL;
-	if (!get_hex(&at, 2, &worker) || !get_hex(&at, 8, &slot) || !get_hex(&at, 8, &nonce) ||
-	    !get_hex(&at, 8, &check))
+	if (!get_byte(&at, &tag->worker) || !get_hex(&at, &tag->slot) || !get_hex(&at, &tag->nonce) ||
+	    !get_hex(&at, &check))
 		return -EINVAL;
-	if (key && check != check_value(key, text.at))
-		return -EINVAL;
-	tag->worker = (unsigned int)worker;
-	tag->slot = (uint32_t)slot;
-	tag->nonce = (uint32_t)nonce;
-	return 0;
+	return key && check != check_value(key, text.at) ? -EINVAL : 0;
 }
 
 void identifier_branch_print(const struct identifier_branch *branch, char out[static IDENTIFIER_BRANCH])
 {
 	memcpy(out, BRANCH_PREFIX, BRANCH_PREFIX_LEN);
-	put_hex(put_hex(put_hex(out + BRANCH_PREFIX_LEN, branch->worker, 2), branch->index, 8), branch->serial, 16);
+	out = put_hex(put_byte(out + BRANCH_PREFIX_LEN, branch->worker), branch->index);
+	put_hex(put_hex(out, (uint32_t)(branch->serial >> 32)), (uint32_t)branch->serial);
 }
 
 int identifier_branch_parse(struct identifier_branch *branch, struct sip_text text)
 {
 	const char *at = text.at + BRANCH_PREFIX_LEN;
-	uint64_t worker, index;
+	uint32_t high, low;
 
 	if (text.len != IDENTIFIER_BRANCH || memcmp(text.at, BRANCH_PREFIX, BRANCH_PREFIX_LEN) != 0)
 		return -EINVAL;
-	if (!get_hex(&at, 2, &worker) || !get_hex(&at, 8, &index) || !get_hex(&at, 16, &branch->serial))
+	if (!get_byte(&at, &branch->worker) || !get_hex(&at, &branch->index) || !get_hex(&at, &high) ||
+	    !get_hex(&at, &low))
 		return -EINVAL;
-	branch->worker = (unsigned int)worker;
-	branch->index = (uint32_t)index;
+	branch->serial = (uint64_t)high << 32 | low;
 	return 0;
 }

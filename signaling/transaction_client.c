@@ -347,7 +347,7 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
 		return;
 	transaction_branch(engine, t, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, dialog, SIP_TEXT("BYE"), cseq, &flow->local, sip_text(branch, sizeof(branch)));
+	dialog_build_request(engine, &b, dialog, SIP_TEXT("BYE"), cseq, &flow->local, sip_text(branch, sizeof(branch)));
 	sip_build_no_body(&b);
 	int len = sip_build_finish(&b);
 
@@ -387,7 +387,7 @@ static int build_ack(struct engine *engine, const struct dialog *dialog, const s
 		invite.serial = engine_random(engine);
 	transaction_ack_branch(engine, invite.serial, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(&b, dialog, SIP_TEXT("ACK"), sip_message_cseq(response)->number, &flow->local,
+	dialog_build_request(engine, &b, dialog, SIP_TEXT("ACK"), sip_message_cseq(response)->number, &flow->local,
 			     sip_text(branch, sizeof(branch)));
 	sip_build_no_body(&b);
 	return sip_build_finish(&b);

@@ -29,9 +29,9 @@
 #include "common/segment.h"
 
 #define CALLS_SEGMENT "calls"
-#define CALLS_VERSION 2
+#define CALLS_VERSION 3
 
-#define CALL_ARENA       880u   /* bytes for strings in the record */
+#define CALL_ARENA       848u   /* bytes for strings in the record */
 #define CALL_SMALL_BLOCK 1024u  /* and in a block... */
 #define CALL_LARGE_BLOCK 16384u /* ...or a large one: the longest message that a port puts together has room */
 
@@ -61,6 +61,7 @@ enum call_dialog_flag {
 	DIALOG_RESPONSE_DUE = 1u << 4, /* caller: its INVITE has to get a final response */
 	DIALOG_CANCEL_DUE = 1u << 5,   /* callee: our INVITE has to be cancelled */
 	DIALOG_PHONE = 1u << 6,        /* a phone; mapping_gateway or routing_gateway is its user */
+	DIALOG_HOP_KNOWN = 1u << 7,    /* `hop` follows from target and route */
 };
 
 /* Between two attempts. */
@@ -73,15 +74,15 @@ enum call_attempt_over {
 /* One side's dialog (RFC 3261 section 12). "local" is ours. */
 struct call_dialog {
 	struct sip_flow flow;
-	uint32_t local_cseq, remote_cseq; /* the last used */
-	uint32_t invite_cseq;             /* of the INVITE that made the dialog, whoever sent it */
-	uint32_t flags;                   /* enum call_dialog_flag */
-	struct call_text call_id;
-	struct call_text local_tag, remote_tag;
-	struct call_text local, remote; /* From and To as name-addr, without tag */
-	struct call_text target;        /* the peer's Contact URI */
-	struct call_text route;         /* Route values, in the order they are sent, separated by commas */
-	uint32_t sdp_version;           /* of the last o= line we sent on this side */
+	uint32_t local_cseq, remote_cseq;                /* the last used */
+	uint32_t invite_cseq;                            /* of the INVITE that made the dialog, whoever sent it */
+	uint32_t flags;                                  /* enum call_dialog_flag */
+	struct call_text head;                           /* From, Call-ID, To of our requests: struct dialog */
+	struct call_text call_id, local_tag, remote_tag; /* pieces of it */
+	struct call_text target;                         /* the peer's Contact URI */
+	struct call_text route; /* Route values, in the order they are sent, separated by commas */
+	struct net_addr hop;    /* with DIALOG_HOP_KNOWN: where requests go to, on the flow's port */
+	uint32_t sdp_version;   /* of the last o= line we sent on this side */
 	uint64_t sdp_id;
 	uint64_t sdp_hash; /* of the other side's body that it was made from */
 };
@@ -157,8 +158,8 @@ struct call_record {
 	struct call_text caller_in, caller_out, callee_in, callee_out; /* numbers */
 	struct call_text mapping_gateway, routing_gateway;             /* names (or a phone's user) */
 	/* the caller's INVITE, as long as it has no acknowledged final response: in the block, if there is one */
-	struct call_text via;    /* all its Via values, separated by commas, with received and rport filled in */
-	struct call_text answer; /* body of our 200 */
+	struct call_text response; /* the lines of each response to it, from Via to CSeq */
+	struct call_text answer;   /* body of our 200 */
 
 	char arena[CALL_ARENA];
 };

@@ -239,7 +239,7 @@ static void blocks_come_back(void)
 		lab_skip(lab, CUSTOMER);
 		invite = *lab_take(lab, VENDOR(0), "INVITE ");
 		CHECK_INT(record->block != 0, round != 1);
-		CHECK_INT(record->via.offset >= CALL_ARENA, round != 1);
+		CHECK_INT(record->response.offset >= CALL_ARENA, round != 1);
 		lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
 		CHECK(lab_take(lab, VENDOR(0), "ACK "));
 		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
