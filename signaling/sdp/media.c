@@ -102,23 +102,37 @@ struct sip_text sdp_media_attribute(const struct sdp_media *media, const char *n
 	return (struct sip_text){NULL, 0};
 }
 
-struct sip_text sdp_format_name(const struct sdp_media *media, struct sip_text format)
+static struct sip_text static_name(struct sip_text format)
 {
-	struct attributes it = attributes_of(media);
-	struct sip_text name, value;
 	uint32_t type;
 
-	while (next_attribute(&it, &name, &value)) {
-		if (!sip_text_is(name, "rtpmap"))
-			continue;
-		if (sip_text_equal(sdp_word(&value), format))
-			return sip_text_trim(value);
-	}
 	if (sip_text_to_u32(format, &type) == 0)
 		for (size_t i = 0; i < sizeof(static_types) / sizeof(static_types[0]); i++)
 			if (static_types[i].type == type)
 				return static_types[i].name;
 	return (struct sip_text){NULL, 0};
+}
+
+/* Of one of the formats that are kept. */
+static struct sip_text name_of(const struct sdp_media *media, int index)
+{
+	const struct sdp_rtpmap *map = &media->rtpmap[index];
+
+	return map->at ? sip_text(media->lines.at + map->at, map->len) : static_name(media->format[index]);
+}
+
+struct sip_text sdp_format_name(const struct sdp_media *media, struct sip_text format)
+{
+	struct attributes it = attributes_of(media);
+	struct sip_text name, value;
+
+	for (int i = 0; i < media->format_count; i++)
+		if (sip_text_equal(media->format[i], format))
+			return name_of(media, i);
+	while (next_attribute(&it, &name, &value))
+		if (sip_text_is(name, "rtpmap") && sip_text_equal(sdp_word(&value), format))
+			return sip_text_trim(value);
+	return static_name(format);
 }
 
 /* The encoding before the clock rate: "PCMA" of "PCMA/8000". */
@@ -132,7 +146,7 @@ static struct sip_text encoding_of(struct sip_text name)
 struct sip_text sdp_codec_name(const struct sdp_media *media)
 {
 	for (int i = 0; i < media->format_count; i++) {
-		struct sip_text name = sdp_format_name(media, media->format[i]), encoding = encoding_of(name);
+		struct sip_text name = name_of(media, i), encoding = encoding_of(name);
 
 		if (name.at && !sip_text_is_nocase(encoding, "telephone-event") &&
 		    !sip_text_is_nocase(encoding, "CN") && !sip_text_is_nocase(encoding, "red"))
@@ -146,7 +160,7 @@ int sdp_telephone_event(const struct sdp_media *media)
 	uint32_t type;
 
 	for (int i = 0; i < media->format_count; i++) {
-		struct sip_text name = sdp_format_name(media, media->format[i]);
+		struct sip_text name = name_of(media, i);
 
 		if (sip_text_is_nocase(encoding_of(name), "telephone-event") &&
 		    sip_text_to_u32(media->format[i], &type) == 0 && type <= 127)

@@ -103,8 +103,10 @@ static int parse_media(struct sdp_media *media, struct sip_text value)
 	    !media->proto.len || !media->formats.len)
 		return -EINVAL;
 	rest = media->formats;
-	while (media->format_count < SDP_FORMATS && (word = sdp_word(&rest)).len)
+	while (media->format_count < SDP_FORMATS && (word = sdp_word(&rest)).len) {
+		media->rtpmap[media->format_count].at = 0;
 		media->format[media->format_count++] = word;
+	}
 	media->encrypted = sip_text_is_nocase(media->proto, "RTP/SAVP") ||
 			   sip_text_is_nocase(media->proto, "RTP/SAVPF") || sip_text_starts(media->proto, "UDP/TLS/");
 	return 0;
@@ -147,12 +149,26 @@ static void mark(struct sdp_session *sdp, enum sdp_mark_kind kind, const char *a
 	};
 }
 
+/* a=rtpmap:8 PCMA/8000 */
+static void parse_rtpmap(struct sdp_media *media, struct sip_text value)
+{
+	struct sip_text format = sdp_word(&value);
+
+	value = sip_text_trim(value);
+	for (int i = 0; i < media->format_count; i++)
+		if (media->rtpmap[i].at == 0 && sip_text_equal(media->format[i], format))
+			media->rtpmap[i] = (struct sdp_rtpmap){.at = (uint16_t)(value.at - media->lines.at),
+							       .len = (uint16_t)value.len};
+}
+
 static int media_attribute(struct sdp_session *sdp, struct sdp_media *media, const struct sdp_line *line)
 {
 	struct sip_text value, name = sdp_attribute_name(line->value, &value);
 	uint32_t number;
 
-	if (parse_direction(name, &media->direction)) {
+	if (sip_text_is(name, "rtpmap")) {
+		parse_rtpmap(media, value);
+	} else if (parse_direction(name, &media->direction)) {
 		media->has_direction = true;
 	} else if (sip_text_is(name, "rtcp")) {
 		mark(sdp, SDP_MARK_RTCP, line->start, line->next);

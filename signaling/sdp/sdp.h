@@ -50,12 +50,16 @@ struct sdp_media {               /* one m= line and what follows it */
 	uint16_t ptime_ms;   /* 0 = not written */
 	bool has_rtcp;       /* a=rtcp stood there */
 	bool rtcp_mux;
-	bool encrypted;                      /* SAVP in the proto, or crypto or fingerprint on it */
-	bool has_ice;                        /* candidates or ufrag */
-	bool has_place;                      /* private: where a c= line would stand is marked */
-	struct net_addr rtcp_addr;           /* address in a=rtcp; NET_NONE = same as the media */
-	struct sdp_connection connection;    /* its own c= line; host.at NULL = the session's applies */
-	struct sip_text format[SDP_FORMATS]; /* format_count of them; last, so that nobody clears it */
+	bool encrypted;                   /* SAVP in the proto, or crypto or fingerprint on it */
+	bool has_ice;                     /* candidates or ufrag */
+	bool has_place;                   /* private: where a c= line would stand is marked */
+	struct net_addr rtcp_addr;        /* address in a=rtcp; NET_NONE = same as the media */
+	struct sdp_connection connection; /* its own c= line; host.at NULL = the session's applies */
+	/* format_count of each; last, so that nobody clears them */
+	struct sip_text format[SDP_FORMATS];
+	struct sdp_rtpmap {       /* private: what the first a=rtpmap of the format says */
+		uint16_t at, len; /* into `lines`; at 0 = there is none */
+	} rtpmap[SDP_FORMATS];
 };
 
 /* Private: a line that sdp_rewrite() may have to write anew, or the place of one. Everything between them stays. */

@@ -140,7 +140,7 @@ int sip_message_sdp(const struct sip_message *msg, struct sip_text *sdp)
 	encoding = sip_message_value(msg, SIP_H_CONTENT_ENCODING);
 	if (encoding.len && !sip_text_is_nocase(encoding, "identity"))
 		return -ENOTSUP;
-	if (!value.at) {
+	if (!value.at || sip_text_is(value, "application/sdp")) {
 		*sdp = msg->body;
 		return 0;
 	}

@@ -16,26 +16,22 @@ int sip_build_finish(const struct sip_builder *b)
 	return b->overflow ? -EMSGSIZE : (int)b->len;
 }
 
-/* Room for n bytes, or NULL: from then on nothing fits any more. */
-static inline char *take(struct sip_builder *b, size_t n)
+/* Is there room for n bytes? If not, nothing fits any more from then on. */
+static inline bool fits(struct sip_builder *b, size_t n)
 {
-	char *at = b->data + b->len;
-
-	if (b->size - b->len < n) {
-		b->overflow = true;
-		b->size = b->len;
-		return NULL;
-	}
-	b->len += (uint32_t)n;
-	return at;
+	if (b->size - b->len >= n)
+		return true;
+	b->overflow = true;
+	b->size = b->len;
+	return false;
 }
 
 static inline void put(struct sip_builder *b, const char *at, uint32_t len)
 {
-	char *to = take(b, len);
-
-	if (to && len)
-		memcpy(to, at, len);
+	if (len && fits(b, len)) {
+		memcpy(b->data + b->len, at, len);
+		b->len += len;
+	}
 }
 
 #define PUT(b, literal) put((b), (literal), sizeof(literal) - 1)
@@ -53,71 +49,80 @@ static void clean(char *at, const char *end)
 }
 
 /*
- * Copy what came from outside: nothing in it may end the line. It fits; the last block is stored whole where there is
- * room for it, and overwritten by what follows. Returns behind the copy.
+ * Copy what came from outside: nothing in it may end the line. It fits into the room; what is shorter than a block is
+ * stored as one where that fits too, and overwritten by what follows.
  */
-static inline char *copy_clean(const struct sip_builder *b, char *to, struct sip_text text)
+static void copy_clean(char *to, uint32_t room, struct sip_text text)
 {
-	const char *from = text.at, *limit = b->data + b->size;
+	const char *from = text.at;
 	char *start = to, *end = to + text.len;
-	uint32_t suspects = 0, rest;
-	sip_block block, low = {0};
+	uint32_t suspects;
+	sip_block block, low;
 
-	for (; end - to >= SIP_BLOCK; to += SIP_BLOCK, from += SIP_BLOCK) {
-		block = sip_load(from);
-		low |= sip_is_upto(block, '\r');
-		store_block(to, block);
-	}
-	rest = (uint32_t)(end - to);
-	if (rest) {
-		block = sip_load_part(from, rest);
-		suspects = sip_bits(sip_is_upto(block, '\r')) & ((1u << rest) - 1);
-		if (limit - to >= SIP_BLOCK)
+	if (text.len < SIP_BLOCK) {
+		block = sip_load_part(from, text.len);
+		suspects = sip_bits(sip_is_upto(block, '\r')) & ((1u << text.len) - 1);
+		if (room >= SIP_BLOCK)
 			store_block(to, block);
-		else
-			memcpy(to, from, rest);
+		else if (text.len)
+			memcpy(to, from, text.len);
+	} else {
+		/* Whole blocks, and the last one from the end: it may overlap the one before it. */
+		low = sip_is_upto(sip_load(from + text.len - SIP_BLOCK), '\r');
+		for (; end - to > SIP_BLOCK; to += SIP_BLOCK, from += SIP_BLOCK) {
+			block = sip_load(from);
+			low |= sip_is_upto(block, '\r');
+			store_block(to, block);
+		}
+		store_block(end - SIP_BLOCK, sip_load(text.at + text.len - SIP_BLOCK));
+		suspects = sip_bits(low);
 	}
-	if (suspects | sip_bits(low))
+	if (suspects)
 		clean(start, end);
-	return end;
 }
 
-static void put_safe(struct sip_builder *b, struct sip_text text)
+static inline void put_safe(struct sip_builder *b, struct sip_text text)
 {
-	char *to = take(b, text.len);
-
-	if (to)
-		copy_clean(b, to, text);
+	if (fits(b, text.len)) {
+		copy_clean(b->data + b->len, b->size - b->len, text);
+		b->len += text.len;
+	}
 }
 
 /* The digits of the number, at the end of a buffer: where they begin. */
 static inline char *digits_before(char *end, uint32_t number)
 {
-	do {
+	while (number > 9) {
 		*--end = (char)('0' + number % 10);
 		number /= 10;
-	} while (number);
+	}
+	*--end = (char)('0' + number);
 	return end;
 }
 
-void sip_build_u32(struct sip_builder *b, uint32_t number)
+static inline void put_u32(struct sip_builder *b, uint32_t number)
 {
-	char text[10], *end = text + sizeof(text), *at = digits_before(end, number);
+	char text[SIP_BLOCK], *end = text + sizeof(text), *at = digits_before(end, number);
 
-	put(b, at, (uint32_t)(end - at));
+	if (fits(b, (size_t)(end - at)))
+		while (at < end)
+			b->data[b->len++] = *at++;
 }
 
-void sip_build_text(struct sip_builder *b, struct sip_text text)
+static inline void put_start(struct sip_builder *b, enum sip_header_id id)
 {
-	put_safe(b, text);
+	const struct sip_header_start *start = &sip_header_starts[(unsigned int)id < SIP_H_COUNT ? id : SIP_H_OTHER];
+
+	/* The text in the table is padded: all of it is copied where there is room, and overwritten by the value. */
+	if (b->size - b->len < sizeof(start->text)) {
+		put(b, start->text, start->len);
+		return;
+	}
+	memcpy(b->data + b->len, start->text, sizeof(start->text));
+	b->len += start->len;
 }
 
-void sip_build_string(struct sip_builder *b, const char *string)
-{
-	put(b, string, (uint32_t)strlen(string));
-}
-
-void sip_build_addr(struct sip_builder *b, const struct net_addr *addr)
+static inline void put_addr(struct sip_builder *b, const struct net_addr *addr)
 {
 	char text[NET_ADDR_TEXT];
 
@@ -125,6 +130,26 @@ void sip_build_addr(struct sip_builder *b, const struct net_addr *addr)
 		b->len += (uint32_t)net_addr_print(addr, b->data + b->len);
 	else
 		put(b, text, (uint32_t)net_addr_print(addr, text));
+}
+
+void sip_build_u32(struct sip_builder *b, uint32_t number)
+{
+	put_u32(b, number);
+}
+
+void sip_build_text(struct sip_builder *b, struct sip_text text)
+{
+	put_safe(b, text);
+}
+
+void sip_build_raw(struct sip_builder *b, const char *at, size_t len)
+{
+	put(b, at, (uint32_t)len);
+}
+
+void sip_build_addr(struct sip_builder *b, const struct net_addr *addr)
+{
+	put_addr(b, addr);
 }
 
 void sip_build_quoted(struct sip_builder *b, struct sip_text text)
@@ -142,9 +167,7 @@ void sip_build_quoted(struct sip_builder *b, struct sip_text text)
 
 void sip_build_begin(struct sip_builder *b, enum sip_header_id id)
 {
-	struct sip_text start = sip_header_start(id);
-
-	put(b, start.at, start.len);
+	put_start(b, id);
 }
 
 void sip_build_end(struct sip_builder *b)
@@ -154,10 +177,13 @@ void sip_build_end(struct sip_builder *b)
 
 void sip_build_request(struct sip_builder *b, struct sip_text method, struct sip_text uri)
 {
-	put_safe(b, method);
-	PUT(b, " ");
-	put_safe(b, uri);
-	PUT(b, " SIP/2.0\r\n");
+	struct sip_builder w = *b;
+
+	put_safe(&w, method);
+	PUT(&w, " ");
+	put_safe(&w, uri);
+	PUT(&w, " SIP/2.0\r\n");
+	*b = w;
 }
 
 void sip_build_status(struct sip_builder *b, unsigned int code, const char *reason)
@@ -175,86 +201,109 @@ void sip_build_status(struct sip_builder *b, unsigned int code, const char *reas
 	PUT(b, "\r\n");
 }
 
+/*
+ * Functions that write several pieces do so through a copy of the builder, which the compiler keeps in registers:
+ * nothing that is written can alias it.
+ */
 void sip_build_header(struct sip_builder *b, enum sip_header_id id, struct sip_text value)
 {
-	const struct sip_header_start *start = &sip_header_starts[(unsigned int)id < SIP_H_COUNT ? id : SIP_H_OTHER];
-	char *to = take(b, (size_t)start->len + value.len + 2);
+	struct sip_builder w = *b;
 
-	if (!to)
-		return;
-	/* The text in the table is padded: all of it is copied where there is room, and overwritten by the value. */
-	if (b->data + b->size - to >= (ptrdiff_t)sizeof(start->text))
-		memcpy(to, start->text, sizeof(start->text));
-	else
-		memcpy(to, start->text, start->len);
-	to = copy_clean(b, to + start->len, value);
-	memcpy(to, "\r\n", 2);
+	put_start(&w, id);
+	put_safe(&w, value);
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_header_named(struct sip_builder *b, struct sip_text name, struct sip_text value)
 {
-	put_safe(b, name);
-	PUT(b, ": ");
-	put_safe(b, value);
-	PUT(b, "\r\n");
+	struct sip_builder w = *b;
+
+	put_safe(&w, name);
+	PUT(&w, ": ");
+	put_safe(&w, value);
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_number(struct sip_builder *b, enum sip_header_id id, uint32_t number)
 {
-	sip_build_begin(b, id);
-	sip_build_u32(b, number);
-	PUT(b, "\r\n");
+	struct sip_builder w = *b;
+
+	put_start(&w, id);
+	put_u32(&w, number);
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_cseq(struct sip_builder *b, uint32_t number, struct sip_text method)
 {
-	PUT(b, "CSeq: ");
-	sip_build_u32(b, number);
-	PUT(b, " ");
-	put_safe(b, method);
-	PUT(b, "\r\n");
+	struct sip_builder w = *b;
+
+	PUT(&w, "CSeq: ");
+	put_u32(&w, number);
+	PUT(&w, " ");
+	put_safe(&w, method);
+	PUT(&w, "\r\n");
+	*b = w;
+}
+
+static void put_display(struct sip_builder *b, struct sip_text display, bool quoted)
+{
+	if (quoted) {
+		PUT(b, "\"");
+		put_safe(b, display);
+		PUT(b, "\" ");
+	} else {
+		sip_build_quoted(b, display);
+		PUT(b, " ");
+	}
 }
 
 void sip_build_name_addr(struct sip_builder *b, enum sip_header_id id, struct sip_text display, bool quoted,
 			 struct sip_text uri, struct sip_text tag)
 {
+	struct sip_builder w;
+
 	sip_build_begin(b, id);
-	if (display.len && quoted) {
-		PUT(b, "\"");
-		put_safe(b, display);
-		PUT(b, "\" ");
-	} else if (display.len) {
-		sip_build_quoted(b, display);
-		PUT(b, " ");
-	}
-	PUT(b, "<");
-	put_safe(b, uri);
-	PUT(b, ">");
+	if (display.len)
+		put_display(b, display, quoted);
+	w = *b;
+	PUT(&w, "<");
+	put_safe(&w, uri);
+	PUT(&w, ">");
 	if (tag.len) {
-		PUT(b, ";tag=");
-		put_safe(b, tag);
+		PUT(&w, ";tag=");
+		put_safe(&w, tag);
 	}
-	PUT(b, "\r\n");
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_via(struct sip_builder *b, const struct net_addr *sent_by, struct sip_text branch)
 {
-	PUT(b, "Via: SIP/2.0/UDP ");
-	sip_build_addr(b, sent_by);
-	PUT(b, ";rport;branch=");
-	put_safe(b, branch);
-	PUT(b, "\r\n");
+	struct sip_builder w = *b;
+
+	PUT(&w, "Via: SIP/2.0/UDP ");
+	put_addr(&w, sent_by);
+	PUT(&w, ";rport;branch=");
+	put_safe(&w, branch);
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_contact(struct sip_builder *b, struct sip_text user, const struct net_addr *addr)
 {
-	PUT(b, "Contact: <sip:");
+	struct sip_builder w = *b;
+
+	PUT(&w, "Contact: <sip:");
 	if (user.len) {
-		put_safe(b, user);
-		PUT(b, "@");
+		put_safe(&w, user);
+		PUT(&w, "@");
 	}
-	sip_build_addr(b, addr);
-	PUT(b, ">\r\n");
+	put_addr(&w, addr);
+	PUT(&w, ">\r\n");
+	*b = w;
 }
 
 void sip_build_copy(struct sip_builder *b, const struct sip_message *msg, enum sip_header_id id)
@@ -274,15 +323,19 @@ void sip_build_copy_line(struct sip_builder *b, const struct sip_message *msg, c
 
 void sip_build_body(struct sip_builder *b, struct sip_text content_type, struct sip_text body)
 {
+	struct sip_builder w;
+
 	if (body.len == 0) {
 		sip_build_no_body(b);
 		return;
 	}
 	sip_build_header(b, SIP_H_CONTENT_TYPE, content_type);
-	PUT(b, "Content-Length: ");
-	sip_build_u32(b, body.len);
-	PUT(b, "\r\n\r\n");
-	put(b, body.at, body.len);
+	w = *b;
+	PUT(&w, "Content-Length: ");
+	put_u32(&w, body.len);
+	PUT(&w, "\r\n\r\n");
+	put(&w, body.at, body.len);
+	*b = w;
 }
 
 void sip_build_no_body(struct sip_builder *b)
@@ -315,7 +368,7 @@ void sip_build_body_done(struct sip_builder *b, size_t len)
 /* ---- responses ------------------------------------------------------------------------------------------------ */
 
 /* What stands before the cut, and goes on behind it. */
-static void put_up_to(struct sip_builder *b, const char **at, struct sip_text cut)
+static inline void put_up_to(struct sip_builder *b, const char **at, struct sip_text cut)
 {
 	if (cut.at) {
 		put_safe(b, sip_text_span(*at, cut.at));
@@ -332,19 +385,21 @@ static void put_top_via(struct sip_builder *b, const struct sip_via *via, const 
 	char ip[NET_ADDR_TEXT];
 	struct sip_text from = sip_text(ip, net_addr_print_ip(source, ip));
 	/* Another spelling of the same IPv6 address gets a received= it would not need, which harms nobody. */
-	bool same = sip_text_equal(via->host, from) || sip_text_equal_nocase(via->host, from);
+	bool same = sip_text_equal_nocase(via->host, from);
+	struct sip_builder w = *b;
 
-	put_up_to(b, &at, swapped ? via->received_param : via->rport_param);
-	put_up_to(b, &at, swapped ? via->rport_param : via->received_param);
-	put_safe(b, sip_text_span(at, sip_text_end(via->text)));
+	put_up_to(&w, &at, swapped ? via->received_param : via->rport_param);
+	put_up_to(&w, &at, swapped ? via->rport_param : via->received_param);
+	put_safe(&w, sip_text_span(at, sip_text_end(via->text)));
 	if (!same || via->has_rport) {
-		PUT(b, ";received=");
-		put(b, from.at, from.len);
+		PUT(&w, ";received=");
+		put(&w, from.at, from.len);
 	}
 	if (via->has_rport) {
-		PUT(b, ";rport=");
-		sip_build_u32(b, source->port);
+		PUT(&w, ";rport=");
+		put_u32(&w, source->port);
 	}
+	*b = w;
 }
 
 static void put_vias(struct sip_builder *b, struct sip_message *request, const struct net_addr *source)
@@ -360,7 +415,8 @@ static void put_vias(struct sip_builder *b, struct sip_message *request, const s
 			put_top_via(b, via, source);
 			value = sip_text_span(sip_text_end(via->text), sip_text_end(value));
 		}
-		put_safe(b, value);
+		if (value.len)
+			put_safe(b, value);
 		PUT(b, "\r\n");
 	}
 }
@@ -377,16 +433,18 @@ static void put_to(struct sip_builder *b, struct sip_message *request, struct si
 {
 	const struct sip_name_addr *to = sip_message_to(request);
 	struct sip_text value = sip_message_value(request, SIP_H_TO);
+	struct sip_builder w = *b;
 
 	if (!value.at)
 		return;
-	PUT(b, "To: ");
-	put_safe(b, value);
+	PUT(&w, "To: ");
+	put_safe(&w, value);
 	if (to && !to->tag.at && to_tag.len) {
-		PUT(b, ";tag=");
-		put_safe(b, to_tag);
+		PUT(&w, ";tag=");
+		put_safe(&w, to_tag);
 	}
-	PUT(b, "\r\n");
+	PUT(&w, "\r\n");
+	*b = w;
 }
 
 void sip_build_response(struct sip_builder *b, struct sip_message *request, unsigned int code, const char *reason,

@@ -50,13 +50,26 @@ void sip_build_copy(struct sip_builder *b, const struct sip_message *msg, enum s
 void sip_build_copy_line(struct sip_builder *b, const struct sip_message *msg, const struct sip_header *header);
 
 /* Pieces of a header that has no function of its own: begin, any parts, end. */
-void sip_build_begin(struct sip_builder *b, enum sip_header_id id); /* "Name: " */
-void sip_build_text(struct sip_builder *b, struct sip_text text);   /* CR, LF and NUL become spaces */
-void sip_build_string(struct sip_builder *b, const char *string);   /* written as it is: for literals */
+void sip_build_begin(struct sip_builder *b, enum sip_header_id id);    /* "Name: " */
+void sip_build_text(struct sip_builder *b, struct sip_text text);      /* CR, LF and NUL become spaces */
+void sip_build_raw(struct sip_builder *b, const char *at, size_t len); /* written as it is */
 void sip_build_u32(struct sip_builder *b, uint32_t number);
 void sip_build_addr(struct sip_builder *b, const struct net_addr *addr); /* ip:port, [ip]:port */
 void sip_build_quoted(struct sip_builder *b, struct sip_text text);      /* in quotes, escaped */
 void sip_build_end(struct sip_builder *b);                               /* CR LF */
+
+/* Written as it is: for literals, whose length the compiler knows. */
+static inline void sip_build_string(struct sip_builder *b, const char *string)
+{
+	size_t len = strlen(string);
+
+	if (b->size - b->len < len) {
+		sip_build_raw(b, string, len);
+		return;
+	}
+	memcpy(b->data + b->len, string, len);
+	b->len += (uint32_t)len;
+}
 
 /* End of headers. The body is copied as it is. Content-Length is always written; without a body it is 0. */
 void sip_build_body(struct sip_builder *b, struct sip_text content_type, struct sip_text body);

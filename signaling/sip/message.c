@@ -423,6 +423,28 @@ const struct sip_uri *sip_message_read_uri(struct sip_message *msg)
 	return &msg->uri;
 }
 
+const struct sip_name_addr *sip_message_read_contact(struct sip_message *msg)
+{
+	struct sip_text value = sip_message_value(msg, SIP_H_CONTACT);
+	struct sip_values it;
+	bool found;
+
+	msg->parsed |= SIP_CACHE_CONTACT;
+	if (!value.at)
+		return NULL;
+	/* Behind brackets or quotes no comma passes for a part of the value, so a line that parses whole is one value.
+	 */
+	found = value.len && (*value.at == '<' || *value.at == '"') && sip_name_addr_parse(&msg->contact, value) == 0;
+	if (!found) {
+		sip_values_init(&it, msg, SIP_H_CONTACT);
+		found = sip_values_next(&it, &value) == 1 && sip_name_addr_parse(&msg->contact, value) == 0;
+	}
+	if (!found)
+		return NULL;
+	msg->valid |= SIP_CACHE_CONTACT;
+	return &msg->contact;
+}
+
 int sip_message_number(const struct sip_message *msg, enum sip_header_id id, uint32_t *number)
 {
 	struct sip_text value = sip_message_value(msg, id);

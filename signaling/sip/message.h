@@ -69,7 +69,7 @@ struct sip_message {
 
 	/* Private: read through the accessors. */
 	struct sip_via via;
-	struct sip_name_addr from, to;
+	struct sip_name_addr from, to, contact;
 	struct sip_cseq cseq;
 	struct sip_uri uri;
 };
@@ -119,12 +119,20 @@ static inline struct sip_text sip_message_value(const struct sip_message *msg, e
 struct sip_text sip_message_find(const struct sip_message *msg, const char *name);
 
 /* Private: the values below, when they are asked for the first time. */
-enum { SIP_CACHE_VIA = 1, SIP_CACHE_FROM = 2, SIP_CACHE_TO = 4, SIP_CACHE_CSEQ = 8, SIP_CACHE_URI = 16 };
+enum {
+	SIP_CACHE_VIA = 1,
+	SIP_CACHE_FROM = 2,
+	SIP_CACHE_TO = 4,
+	SIP_CACHE_CSEQ = 8,
+	SIP_CACHE_URI = 16,
+	SIP_CACHE_CONTACT = 32
+};
 const struct sip_via *sip_message_read_via(struct sip_message *msg);
 const struct sip_name_addr *sip_message_read_from(struct sip_message *msg);
 const struct sip_name_addr *sip_message_read_to(struct sip_message *msg);
 const struct sip_cseq *sip_message_read_cseq(struct sip_message *msg);
 const struct sip_uri *sip_message_read_uri(struct sip_message *msg);
+const struct sip_name_addr *sip_message_read_contact(struct sip_message *msg);
 
 /*
  * Parsed at most once for each message; NULL when the header is missing or malformed. The Via is the topmost one.
@@ -165,6 +173,14 @@ static inline const struct sip_uri *sip_message_uri(struct sip_message *msg)
 	return msg->valid & SIP_CACHE_URI ? &msg->uri : NULL;
 }
 
+/* The first Contact of all. */
+static inline const struct sip_name_addr *sip_message_contact(struct sip_message *msg)
+{
+	if (!(msg->parsed & SIP_CACHE_CONTACT))
+		return sip_message_read_contact(msg);
+	return msg->valid & SIP_CACHE_CONTACT ? &msg->contact : NULL;
+}
+
 static inline struct sip_text sip_message_call_id(const struct sip_message *msg)
 {
 	return sip_message_value(msg, SIP_H_CALL_ID);
@@ -187,6 +203,14 @@ static inline void sip_values_init(struct sip_values *it, const struct sip_messa
 }
 /* 1 with *value, 0 at the end, -EINVAL for unbalanced quotes or brackets. */
 int sip_values_next(struct sip_values *it, struct sip_text *value);
+
+/* True where the text is all there is of this header: one line, and this in it. */
+static inline bool sip_message_is_only(const struct sip_message *msg, enum sip_header_id id, struct sip_text text)
+{
+	const struct sip_header *header = sip_header_first(msg, id);
+
+	return header && header->next == SIP_HEADER_NONE && header->len == text.len;
+}
 
 /* True where a token list header (Supported, Require, Allow...) names this token. */
 bool sip_message_lists(const struct sip_message *msg, enum sip_header_id id, const char *token);

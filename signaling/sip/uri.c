@@ -306,12 +306,29 @@ static int strip_separators(char *text, int len)
 	return kept;
 }
 
+/* Digits, as nearly all numbers are: how many the user part begins with and out has room for. */
+static uint32_t copy_digits(struct sip_text user, char *out, size_t size)
+{
+	uint32_t i = 0;
+
+	for (; i < user.len && i < size; i++) {
+		if (!sip_char_is(user.at[i], SIP_C_DIGIT) && !(user.at[i] == '+' && i == 0))
+			break;
+		out[i] = user.at[i];
+	}
+	return i;
+}
+
 int sip_uri_number(const struct sip_uri *uri, char *out, size_t size)
 {
 	struct sip_text user = uri->user;
-	const char *semicolon = user.len ? memchr(user.at, ';', user.len) : NULL;
+	uint32_t digits = copy_digits(user, out, size);
+	const char *semicolon;
 	int len, kept;
 
+	if (digits && (digits == user.len || user.at[digits] == ';'))
+		return (int)digits;
+	semicolon = user.len ? memchr(user.at, ';', user.len) : NULL;
 	if (semicolon)
 		user = sip_text_span(user.at, semicolon);
 	len = sip_unescape(user, out, size);
