@@ -134,7 +134,7 @@ struct config_limits {
 
 struct config_database {
 	char *connection; /* a libpq connection string */
-	unsigned int batch;         /* most rows in one COPY; default 5000 */
+	unsigned int batch;         /* most rows in one COPY; default 20000 */
 	unsigned int batch_wait_ms; /* longest wait for a batch to fill; default 200 */
 	unsigned int partitions_ahead_days; /* default 3 */
 };

@@ -586,7 +586,7 @@ static void fill_records(struct report *report, struct raw_config *raw, struct c
 		  1048576);
 	config->database.connection =
 	    take_text(report, PLACE(database, "connection"), &raw->database.connection, "dbname=tandem", 1024);
-	fill_uint(report, PLACE(database, "batch"), raw->database.batch, &config->database.batch, 5000, 1, 1000000);
+	fill_uint(report, PLACE(database, "batch"), raw->database.batch, &config->database.batch, 20000, 1, 1000000);
 	fill_uint(report, PLACE(database, "batch_wait_ms"), raw->database.batch_wait_ms,
 		  &config->database.batch_wait_ms, 200, 1, 60000);
 	fill_uint(report, PLACE(database, "partitions_ahead_days"), raw->database.partitions_ahead_days,

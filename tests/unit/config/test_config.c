@@ -65,7 +65,7 @@ static void test_defaults(void)
 	CHECK_INT(config->ports[0].sip_port, 5060);
 	CHECK_INT(config->ports[1].rtp_ports.first, 20000);
 	CHECK_INT(config->ports[1].rtp_ports.last, 59999);
-	CHECK_INT(config->database.batch, 5000);
+	CHECK_INT(config->database.batch, 20000);
 	CHECK_INT(config->spool.segment_mb, 64);
 	config_free(config);
 }
