@@ -9,27 +9,29 @@
 
 /* ---- how much ---------------------------------------------------------------------------------------------------- */
 
-#define MOST_BEHIND 4u
-#define MOST_CALM   8u
+#define STEPS       32u /* down by so manyth after the first window, twice that after the second ... */
+#define MOST_BEHIND 8u  /* ... but not for ever */
 
-/* The longer it goes on, the larger the steps: up within 50 ms when far too much comes, down within half a second. */
-void overload_window(struct overload *o, uint64_t now_us)
+/*
+ * Down within a tenth of a second when far too much comes; up again by half of what the worker was idle, and a little
+ * when it was not, since it may do better in larger bursts.
+ */
+void overload_window(struct overload *o)
 {
-	uint32_t less;
+	uint64_t admitted = OVERLOAD_ALL - o->share;
 
 	if (o->caught_up) {
 		o->behind = 0;
-		o->calm += o->calm < MOST_CALM;
-		less = o->share * o->calm / 64 + OVERLOAD_ALL / 2048;
-		o->share -= less < o->share ? less : o->share;
+		admitted += admitted * o->idle_us / (2 * o->ran_us) + admitted / (4 * STEPS) + 1;
 	} else {
-		o->calm = 0;
 		o->behind += o->behind < MOST_BEHIND;
-		o->share += (OVERLOAD_ALL - o->share) * o->behind / 8;
+		admitted -= admitted * o->behind / STEPS;
 	}
+	if (admitted < OVERLOAD_LEAST)
+		admitted = OVERLOAD_LEAST;
+	o->share = admitted < OVERLOAD_ALL ? OVERLOAD_ALL - (uint32_t)admitted : 0;
 	o->caught_up = false;
-	o->polls = 0;
-	o->window_end_us = now_us + OVERLOAD_WINDOW_US;
+	o->ran_us = o->idle_us = 0;
 }
 
 /* ---- reading as little as possible ------------------------------------------------------------------------------- */

@@ -5,8 +5,9 @@
  * costs a small part of a call, since little more than five header lines are looked at and nothing is kept.
  *
  * The measure is whether the worker ever catches up, as in CoDel (RFC 8289): when it has not found its ports empty once
- * in a window of 10 ms, messages wait for longer and longer, and more is refused; each window in which it has caught
- * up, less is. How long the queue is does not matter, nor what a call costs.
+ * in a window of 10 ms (of its own: what others take of its processor does not count), messages wait for longer and
+ * longer, and less is let in; after a window in which it has caught up more is, by as much as it was idle. How long the
+ * queue is does not matter, nor what a call costs.
  *
  * Which ones: by the hash of their transaction, so that an INVITE that comes again meets the same fate.
  * One for each worker, on its thread.
@@ -23,32 +24,45 @@
 struct engine;
 struct sip_flow;
 
-#define OVERLOAD_ALL       65536u /* share: every new INVITE */
+#define OVERLOAD_ALL       65536u              /* share: every new INVITE */
+#define OVERLOAD_LEAST     (OVERLOAD_ALL / 64) /* let in, whatever comes */
 #define OVERLOAD_WINDOW_US (10 * US_PER_MS)
-#define OVERLOAD_LEAST     8u /* polls that a window needs: a worker that had no processor is not overloaded */
-#define OVERLOAD_RETRY_MAX 4u /* Retry-After: from one second to this */
+#define OVERLOAD_POLL_US   2000u /* longest time that counts for one poll with a backlog: beyond, it had no processor */
+#define OVERLOAD_RETRY_MAX 4u    /* Retry-After: from one second to this */
+
+enum overload_poll {
+	OVERLOAD_IDLE,   /* there was nothing to do */
+	OVERLOAD_BUSY,   /* there was, and it is done */
+	OVERLOAD_BACKLOG /* a port gave as much as was asked of it: more may be waiting */
+};
 
 struct overload {
-	uint32_t share;       /* of the new INVITEs that are refused; 0: all is well */
-	bool caught_up;       /* in this window, a poll found no more than it could read */
-	uint8_t behind, calm; /* windows in a row in which the worker did not catch up, or did; one of them is 0 */
-	uint32_t polls;       /* in this window */
-	uint64_t window_end_us;
+	uint32_t share;   /* of the new INVITEs that are refused; 0: all is well */
+	uint32_t behind;  /* windows in a row in which the worker did not catch up */
+	bool caught_up;   /* in this window */
+	uint8_t last;     /* enum overload_poll: of the poll that has lasted since polled_us */
+	uint64_t ran_us;  /* in this window, as far as the worker had a processor */
+	uint64_t idle_us; /* of that */
+	uint64_t polled_us;
 	struct net_addr peer; /* who was last refused, and its address as text */
 	uint32_t peer_len;
 	char peer_text[NET_ADDR_TEXT];
 };
 
-void overload_window(struct overload *overload, uint64_t now_us);
+void overload_window(struct overload *overload);
 
-/* Once per poll. backlog: a port gave as much as was asked of it, so that more may be waiting. */
-static inline void overload_poll(struct overload *overload, bool backlog, uint64_t now_us)
+/* At the end of each poll, with the time of its beginning. */
+static inline void overload_poll(struct overload *overload, enum overload_poll poll, uint64_t now_us)
 {
-	overload->polls++;
-	if (!backlog)
-		overload->caught_up = true;
-	if (now_us >= overload->window_end_us && (overload->caught_up || overload->polls >= OVERLOAD_LEAST))
-		overload_window(overload, now_us);
+	uint64_t us = now_us - overload->polled_us;
+
+	overload->polled_us = now_us;
+	overload->ran_us += overload->last == OVERLOAD_BACKLOG && us > OVERLOAD_POLL_US ? OVERLOAD_POLL_US : us;
+	overload->idle_us += overload->last == OVERLOAD_IDLE ? us : 0;
+	overload->caught_up |= overload->last != OVERLOAD_BACKLOG;
+	overload->last = (uint8_t)poll;
+	if (overload->ran_us >= OVERLOAD_WINDOW_US)
+		overload_window(overload);
 }
 
 /* Is the new INVITE with this hash one of those that are refused? */

@@ -173,13 +173,14 @@ static unsigned int poll_once(struct worker *w)
 	w->backlog = false;
 	work = receive(w);
 	work += take_over(w);
-	overload_poll(&w->engine->overload, w->backlog, w->now_us);
 	work += worker_rings_poll(w);
 	hangup_poll(w);
 	engine_tick(w->engine, w->now_us);
 	for (uint32_t port = 0; port < w->signaling->ports; port++)
 		port_tick(w->queue[port], w->now_us);
 	flush(w);
+	overload_poll(&w->engine->overload, w->backlog ? OVERLOAD_BACKLOG : work ? OVERLOAD_BUSY : OVERLOAD_IDLE,
+		      w->now_us);
 	return work;
 }
 

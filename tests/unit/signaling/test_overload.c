@@ -9,53 +9,87 @@
 
 /* ---- how much ---------------------------------------------------------------------------------------------------- */
 
-/* A second of a worker that can do `most` calls a second when `offered` are: what it refuses settles there. */
-static void run(struct overload *o, uint64_t *now_us, double *queue, unsigned int offered, unsigned int most,
-		unsigned int ms)
+/* A worker that spends 10 us on a call and 0.5 us on a refusal, and reads 32 INVITEs a poll at most. */
+struct worker {
+	struct overload o;
+	uint64_t now_us;
+	double waiting, owed_us; /* messages; time that is no whole microsecond yet */
+	double completed;
+};
+
+static void run(struct worker *w, unsigned int offered, unsigned int ms)
 {
-	for (uint64_t end_us = *now_us + ms * US_PER_MS; *now_us < end_us; *now_us += 100) {
-		*queue += offered * 1e-4 * (OVERLOAD_ALL - o->share) / OVERLOAD_ALL;
-		*queue -= *queue < most * 1e-4 ? *queue : most * 1e-4;
-		overload_poll(o, *queue >= 1, *now_us);
+	for (uint64_t end_us = w->now_us + ms * US_PER_MS, before_us = w->now_us; w->now_us < end_us;) {
+		double take, refused;
+
+		w->waiting += offered * 1e-6 * (double)(w->now_us - before_us);
+		before_us = w->now_us;
+		take = w->waiting < 1 ? 0 : w->waiting < 32 ? w->waiting : 32;
+		refused = take * w->o.share / OVERLOAD_ALL;
+		w->waiting -= take;
+		w->completed += take - refused;
+		overload_poll(&w->o,
+			      take == 0   ? OVERLOAD_IDLE
+			      : take < 32 ? OVERLOAD_BUSY
+					  : OVERLOAD_BACKLOG,
+			      w->now_us);
+		w->owed_us += 0.3 + refused * 0.5 + (take - refused) * 10;
+		w->now_us += (uint64_t)w->owed_us;
+		w->owed_us -= (double)(uint64_t)w->owed_us;
 	}
 }
 
 static void nothing_is_refused_without_need(void)
 {
-	struct overload o = {0};
-	uint64_t now_us = US_PER_S;
-	double queue = 0;
+	struct worker w = {.now_us = US_PER_S};
 
-	run(&o, &now_us, &queue, 90000, 100000, 1000);
-	CHECK_INT(o.share, 0);
-	CHECK(!overload_refuses(&o, 0));
+	run(&w, 95000, 1000);
+	CHECK_INT(w.o.share, 0);
+	CHECK(!overload_refuses(&w.o, 0));
 }
 
+/* Whatever comes, there is time for nearly as much as it could do if it did not have to refuse the rest. */
 static void as_much_as_needed_is(void)
 {
-	struct overload o = {0};
-	uint64_t now_us = US_PER_S;
-	double queue = 0;
+	struct worker w = {.now_us = US_PER_S};
 
-	run(&o, &now_us, &queue, 500000, 100000, 300);
-	run(&o, &now_us, &queue, 500000, 100000, 100);
-	CHECK(o.share > OVERLOAD_ALL * 0.75 && o.share < OVERLOAD_ALL * 0.88);
-	CHECK(queue < 100000 * 0.05);
-	run(&o, &now_us, &queue, 90000, 100000, 1000);
-	CHECK_INT(o.share, 0);
+	for (unsigned int offered = 110000; offered <= 900000; offered *= 2) {
+		double most;
+
+		run(&w, offered, 1000);
+		w.completed = 0;
+		run(&w, offered, 1000);
+		most = (1e6 - 0.5 * offered) / (10 - 0.5);
+		CHECK(w.completed > 0.92 * most && w.completed < 1.02 * most);
+		CHECK(w.waiting < 1000);
+	}
 }
 
-/* It comes back to a full port, reads it, and has caught up: nothing of that is overload. */
+static void all_is_well_again_at_once(void)
+{
+	struct worker w = {.now_us = US_PER_S};
+
+	run(&w, 500000, 1000);
+	w.waiting = w.waiting < 4096 ? w.waiting : 4096;
+	run(&w, 90000, 1000);
+	CHECK_INT(w.o.share, 0);
+	w.completed = 0;
+	run(&w, 90000, 100);
+	CHECK(w.completed > 8900);
+}
+
+/* It comes back to a full port, and has caught up after a while: nothing of that is overload. */
 static void a_processor_taken_away_is_none(void)
 {
-	struct overload o = {0};
+	struct overload o = {.polled_us = US_PER_S};
 	uint64_t now_us = US_PER_S;
 
 	for (unsigned int i = 0; i < 100; i++) {
 		now_us += 30 * US_PER_MS;
-		for (unsigned int poll = 0; poll + 1 < OVERLOAD_LEAST; poll++)
-			overload_poll(&o, true, now_us++);
-		overload_poll(&o, false, now_us);
+		for (unsigned int poll = 0; poll < 20; poll++)
+			overload_poll(&o, OVERLOAD_BACKLOG, now_us += 200);
+		overload_poll(&o, OVERLOAD_BUSY, now_us += 200);
+		overload_poll(&o, OVERLOAD_IDLE, now_us += 200);
 	}
 	CHECK_INT(o.share, 0);
 }
@@ -228,6 +262,7 @@ static void broken_ones_harm_nobody(void)
 static const struct check_case cases[] = {
     {"nothing is refused without need", nothing_is_refused_without_need},
     {"as much as needed is", as_much_as_needed_is},
+    {"all is well again at once", all_is_well_again_at_once},
     {"a processor taken away is none", a_processor_taken_away_is_none},
     {"both ways say the same", both_ways_say_the_same},
     {"unusual ones are refused, too", unusual_ones_are_refused_too},
