@@ -19,26 +19,21 @@ struct arguments {
 	bool check, quiet;
 };
 
-static const struct option options[] = {{"link", required_argument, NULL, 'l'},
-					{"scenario", required_argument, NULL, 's'},
-					{"report", required_argument, NULL, 'o'},
-					{"rate", required_argument, NULL, 'r'},
-					{"seconds", required_argument, NULL, 't'},
-					{"warm-up", required_argument, NULL, 'w'},
-					{"ramp", required_argument, NULL, 'R'},
-					{"search", required_argument, NULL, 'S'},
-					{"of", required_argument, NULL, 'f'},
-					{"standing", required_argument, NULL, 'n'},
-					{"check", no_argument, NULL, 'c'},
-					{"quiet", no_argument, NULL, 'q'},
-					{"help", no_argument, NULL, 'h'},
-					{"version", no_argument, NULL, 'V'},
-					{NULL, 0, NULL, 0}};
+static const struct option options[] = {
+    {"link", required_argument, NULL, 'l'},     {"scenario", required_argument, NULL, 's'},
+    {"report", required_argument, NULL, 'o'},   {"rate", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 't'},  {"warm-up", required_argument, NULL, 'w'},
+    {"ramp", required_argument, NULL, 'R'},     {"search", required_argument, NULL, 'S'},
+    {"after", required_argument, NULL, 'a'},    {"of", required_argument, NULL, 'f'},
+    {"standing", required_argument, NULL, 'n'}, {"check", no_argument, NULL, 'c'},
+    {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},        {NULL, 0, NULL, 0}};
 
 static void usage(FILE *out)
 {
 	fputs("tandem-generator --link FILE --scenario FILE [--report FILE] [--rate N] [--seconds N] [--warm-up N]\n"
-	      "                 [--ramp FROM:TO:STEP | --search LOW:HIGH[:PRECISION]] [--of calls|rtp] [--standing N]\n"
+	      "                 [--ramp FROM:TO:STEP | --search LOW:HIGH[:PRECISION] [--after FACTOR[:SECONDS],...]]\n"
+	      "                 [--of calls|rtp] [--standing N]\n"
 	      "                 [--check] [--quiet]\n"
 	      "bench/README.md describes the files and the report.\n",
 	      out);
@@ -79,6 +74,9 @@ static bool parse_one(struct arguments *a, int option)
 		return true;
 	case 'S':
 		o->search = optarg;
+		return true;
+	case 'a':
+		o->after = optarg;
 		return true;
 	case 'f':
 		o->of = optarg;

@@ -156,18 +156,18 @@ static void conclude(struct plan *p, struct phase *phase)
 
 /* ---- the steps of a plan ------------------------------------------------------------------------------------- */
 
-/* Warm-up and measurement at one rate; false: interrupted, or no memory. */
-static bool measure(struct plan *p, const char *name, double rate, struct phase **out)
+/* Warm-up and measurement at one rate. NULL: interrupted, or no memory. */
+static struct phase *place(struct plan *p, const char *name, double rate, double seconds)
 {
 	const struct load *load = &p->g->scenario->load;
 	struct phase *warm_up, *phase;
 
 	if (interrupts)
-		return false;
+		return NULL;
 	if (load->warm_up_s > 0) {
 		warm_up = phase_start(p, "warm-up", rate, false);
 		if (!warm_up)
-			return false;
+			return NULL;
 		warm_up->of_rtp = load->of_rtp;
 		phase_enter(p, warm_up);
 		wait_for(p, load->warm_up_s);
@@ -175,16 +175,50 @@ static bool measure(struct plan *p, const char *name, double rate, struct phase 
 	}
 	phase = phase_start(p, name, rate, true);
 	if (!phase)
-		return false;
+		return NULL;
 	phase->of_rtp = load->of_rtp;
 	phase_enter(p, phase);
-	wait_for(p, load->seconds);
+	wait_for(p, seconds);
 	phase_stop_placing(p, phase);
+	return phase;
+}
+
+/* The same, and the judgement. */
+static struct phase *measure(struct plan *p, const char *name, double rate)
+{
+	const struct load *load = &p->g->scenario->load;
+	struct phase *phase = place(p, name, rate, load->seconds);
+
+	if (!phase)
+		return NULL;
 	if (!load->of_rtp)
 		drain(p, phase);
 	conclude(p, phase);
-	*out = phase;
-	return !interrupts;
+	return interrupts ? NULL : phase;
+}
+
+/*
+ * One rate right after the other: what is measured after an overload then begins a warm-up after its last call. They
+ * are judged in the end, when what became of all calls is known.
+ */
+static void play_after(struct plan *p)
+{
+	const struct load *load = &p->g->scenario->load;
+	struct phase *phase[MAX_AFTER];
+	unsigned int count = 0;
+
+	for (; count < load->afters && p->result->highest > 0; count++) {
+		phase[count] =
+		    place(p, "after", load->after[count].factor * p->result->highest, load->after[count].seconds);
+		if (!phase[count])
+			break;
+		phase[count]->factor = load->after[count].factor;
+	}
+	for (unsigned int i = 0; i < count; i++) {
+		if (!load->of_rtp)
+			drain(p, phase[i]);
+		conclude(p, phase[i]);
+	}
 }
 
 static void play_ramp(struct plan *p)
@@ -192,10 +226,9 @@ static void play_ramp(struct plan *p)
 	const struct load *load = &p->g->scenario->load;
 	unsigned int steps = (unsigned int)(fabs(load->to - load->from) / load->step * 1.000001);
 	double step = load->to < load->from ? -load->step : load->step;
-	struct phase *phase;
 
 	for (unsigned int i = 0; i <= steps; i++)
-		if (!measure(p, "ramp", load->from + i * step, &phase))
+		if (!measure(p, "ramp", load->from + i * step))
 			return;
 }
 
@@ -207,12 +240,14 @@ static void play_search(struct plan *p)
 
 	rate_search_init(&search, load->from, load->to, load->step);
 	while (search.next > 0) {
-		if (!measure(p, "probe", search.next, &phase))
+		phase = measure(p, "probe", search.next);
+		if (!phase)
 			break;
 		rate_search_tell(&search, phase->clean);
 	}
 	p->result->highest = search.clean;
 	p->result->lowest_not_clean = search.not_clean;
+	play_after(p);
 }
 
 static void play_standing(struct plan *p)
@@ -305,7 +340,6 @@ static void wait_for_switch(struct plan *p)
 void plan_run(struct generator *g, bool quiet, struct plan_result *result)
 {
 	struct plan p = {.g = g, .result = result, .quiet = quiet, .start_ns = clock_ns()};
-	struct phase *phase;
 
 	p.progress_ns = p.start_ns + 1000000000u;
 	wait_for_switch(&p);
@@ -317,8 +351,7 @@ void plan_run(struct generator *g, bool quiet, struct plan_result *result)
 	else if (g->scenario->load.plan == PLAN_SEARCH)
 		play_search(&p);
 	else if (g->scenario->load.seconds > 0)
-		measure(&p, "measure", g->scenario->flows || g->scenario->load.of_rtp ? g->scenario->load.rate : 0,
-			&phase);
+		measure(&p, "measure", g->scenario->flows || g->scenario->load.of_rtp ? g->scenario->load.rate : 0);
 	result->completed = interrupts == 0;
 	play_ending(&p);
 	result->seconds = (double)(clock_ns() - p.start_ns) / NS_PER_S;

@@ -184,6 +184,8 @@ static void put_phase(struct json *j, const struct generator *g, const struct ph
 	put_bool(j, "measured", phase->measured);
 	put_text(j, "of", phase->of_rtp ? "rtp" : phase->registers ? "registrations" : "calls");
 	put_double(j, "rate", phase->rate, 1);
+	if (phase->factor > 0)
+		put_double(j, "factor", phase->factor, 3);
 	put_double(j, "seconds", seconds, 3);
 	put_double(j, "achieved", seconds > 0 ? (double)done / seconds : 0, 1);
 	put_bool(j, "clean", phase->clean);

@@ -351,6 +351,26 @@ static void read_registrations(struct yaml_tree *tree, yaml_node_t *map, struct 
 
 /* ---- the whole ----------------------------------------------------------------------------------------------- */
 
+/* FACTOR[:SECONDS],... */
+static bool read_after(struct load *load, const char *text)
+{
+	while (text && *text) {
+		double seconds = load->seconds, factor;
+		char *end;
+
+		factor = strtod(text, &end);
+		if (*end == ':')
+			seconds = strtod(end + 1, &end);
+		if ((*end && *end != ',') || !(factor > 0 && factor <= 100) || !(seconds > 0) ||
+		    load->afters == MAX_AFTER)
+			return false;
+		load->after[load->afters].factor = factor;
+		load->after[load->afters++].seconds = seconds;
+		text = *end ? end + 1 : end;
+	}
+	return true;
+}
+
 static bool override_load(struct load *load, const struct overrides *o)
 {
 	char rest;
@@ -380,6 +400,8 @@ static bool override_load(struct load *load, const struct overrides *o)
 		    load->from <= 0 || load->to <= load->from || load->step <= 0 || load->step > 0.5)
 			return false;
 	}
+	if (!read_after(load, o->after) || (load->afters && load->plan != PLAN_SEARCH))
+		return false;
 	return !o->of || load->of_rtp || strcmp(o->of, "calls") == 0;
 }
 
@@ -428,8 +450,8 @@ struct scenario *scenario_load(const char *path, const struct overrides *overrid
 		yaml_tree_free(&tree);
 	}
 	if (ok && !override_load(&s->load, overrides)) {
-		fprintf(stderr,
-			"--ramp, --search or --of: expected FROM:TO:STEP, LOW:HIGH[:PRECISION], calls or rtp\n");
+		fprintf(stderr, "--ramp, --search, --after or --of: expected FROM:TO:STEP, LOW:HIGH[:PRECISION], "
+				"FACTOR[:SECONDS],... behind a search, calls or rtp\n");
 		ok = false;
 	}
 	if (!ok) {

@@ -37,6 +37,8 @@ struct flow {
 	double callee_hangs_up; /* share */
 };
 
+#define MAX_AFTER 24
+
 enum plan_kind { PLAN_FIXED, PLAN_RAMP, PLAN_SEARCH };
 
 struct load {
@@ -45,6 +47,10 @@ struct load {
 	unsigned int standing, calls;
 	enum plan_kind plan;
 	double from, to, step; /* of a ramp; low, high, precision of a search */
+	struct {
+		double factor, seconds;
+	} after[MAX_AFTER]; /* a search: measurements at multiples of what it has found */
+	unsigned int afters;
 };
 
 struct call_options {
@@ -84,7 +90,7 @@ struct scenario {
 /* What the command line says instead of the file; 0 or NULL: nothing. */
 struct overrides {
 	double rate, seconds, warm_up_s;
-	const char *ramp, *search, *of;
+	const char *ramp, *search, *of, *after;
 	unsigned int standing;
 	bool has_warm_up, has_standing;
 };

@@ -64,7 +64,7 @@ static inline uint64_t tally_read(const tally *t)
 struct phase {
 	const char *name;
 	bool measured, of_rtp, registers, standing, ending;
-	double rate;
+	double rate, factor;       /* factor: of the rate that a search found; 0: none */
 	uint64_t start_ns, end_ns; /* of placing */
 	bool clean, limited;
 	tally stat[STAT_COUNT];

@@ -7,7 +7,8 @@ from .machine import Layout
 from .node import Node, Sampler, between, busy_between, config
 
 STANDING = 100000
-LIMIT_RATE = 200000  # the search's upper end
+LOWEST_RATE, LIMIT_RATE = 1000, 200000  # of the search
+PROBE_S = 5  # of each of its trials, at most
 CURVE = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)
 HOLD_S = 1
 
@@ -15,7 +16,7 @@ HOLD_S = 1
 def node_for(bench, layout, standing, rate):
     calls = standing + int(rate * (HOLD_S + 2)) + 10000
     relayed = standing + int(rate * (HOLD_S + 1))
-    return Node(bench, config(bench, layout, "signaling", min(calls, 4000000), min(relayed, standing + 60000)))
+    return Node(bench, config(bench, layout, "signaling", min(calls, 4000000), min(relayed, standing + 140000)))
 
 
 def play(bench, layout, node, scenario, *options, timeout_s, phase="measure", link=None):
@@ -28,43 +29,6 @@ def play(bench, layout, node, scenario, *options, timeout_s, phase="measure", li
     return report, sampler.span(phase) if phase else None
 
 
-def scenario_for(bench, standing, **load):
-    return generator.carrier(standing=standing, standing_rate=bench.standing_rate, drain=3, **load)
-
-
-def search(bench, layout, node, standing):
-    scenario = scenario_for(bench, standing, rate=1000, seconds=bench.seconds, warm_up=2)
-    report, _ = play(bench, layout, node, scenario, "--search", f"500:{LIMIT_RATE}:0.05", phase=None,
-                     timeout_s=300 + 40 * bench.seconds)
-    found = report["search"]
-    if not found or not found["highest"]:
-        raise Failed("no clean rate was found; the lowest tried was 500 calls a second")
-    return report, found["highest"]
-
-
-def at_half_load(bench, layout, node, standing, rate):
-    """Busy time a call, and the latencies."""
-    scenario = scenario_for(bench, standing, rate=rate, seconds=max(bench.seconds, 5), warm_up=3)
-    report, (first, last) = play(bench, layout, node, scenario, timeout_s=300 + 3 * bench.seconds)
-    phase = generator.only(report)
-    busy_s, share, waited = busy_between(first, last, "signaling")
-    calls = between(first, last, "signaling.calls_ended")
-    messages = between(first, last, "signaling.datagrams")
-    if calls <= 0:
-        raise Failed("no call ended while it was measured")
-    added = generator.latency(phase, "setup_added") or {}
-    return {
-        "rate": phase["achieved"], "clean": phase["clean"], "limited": phase["limited"], "busy_share": share,
-        "waited_share": waited,
-        "busy_us_per_call": 1e6 * busy_s / calls, "busy_ns_per_message": 1e9 * busy_s / messages,
-        "cycles_per_call": busy_s * last["busy"]["signaling"]["hz"] / calls, "messages_in_per_call": messages / calls,
-        "standing": report["standing"], "setup_added_us": added, "latency_us": phase["latency"],
-        "media_busy_us_per_call": 1e6 * busy_between(first, last, "media")[0] / calls,
-        "records_per_call": between(first, last, "cdr.spooled") / calls,
-        "failed": phase["calls"]["failed"] + phase["calls"]["timed_out"], "disagreements": phase["disagreements"]["total"],
-    }
-
-
 def point(phase):
     seconds = phase["seconds"] or 1
     calls = phase["calls"]
@@ -74,69 +38,90 @@ def point(phase):
             "limited": phase["limited"], "p50_us": added.get("p50"), "p99_us": added.get("p99")}
 
 
-def overload(bench, layout, node, peak):
+def half_load(report, phase, samples):
+    """Busy time a call, and the latencies."""
+    first, last = samples
+    busy_s, share, waited = busy_between(first, last, "signaling")
+    calls = between(first, last, "signaling.calls_ended")
+    messages = between(first, last, "signaling.datagrams")
+    if calls <= 0:
+        raise Failed("no call ended while it was measured")
+    return {
+        "rate": phase["achieved"], "clean": phase["clean"], "limited": phase["limited"], "busy_share": share,
+        "waited_share": waited,
+        "busy_us_per_call": 1e6 * busy_s / calls, "busy_ns_per_message": 1e9 * busy_s / messages,
+        "cycles_per_call": busy_s * last["busy"]["signaling"]["hz"] / calls, "messages_in_per_call": messages / calls,
+        "standing": report["standing"], "setup_added_us": generator.latency(phase, "setup_added") or {},
+        "latency_us": phase["latency"], "generator_busy": phase["busy"],
+        "media_busy_us_per_call": 1e6 * busy_between(first, last, "media")[0] / calls,
+        "records_per_call": between(first, last, "cdr.spooled") / calls,
+        "failed": phase["calls"]["failed"] + phase["calls"]["timed_out"], "disagreements": phase["disagreements"]["total"],
+    }
+
+
+def overload(curve, back):
     """Offered against completed, and whether all is well again two seconds after five times the peak."""
-    points = []
-    for factor in CURVE:
-        scenario = scenario_for(bench, 0, rate=factor * peak, seconds=min(bench.seconds, 10), warm_up=2)
-        report, _ = play(bench, layout, node, scenario, phase=None, timeout_s=200)
-        points.append({"factor": factor, **point(generator.only(report))})
-        bench.progress("{factor} times: offered {offered:.0f}/s, completed {completed:.0f}/s, shed {shed:.0f}/s, failed "
-                       "{failed:.0f}/s".format(**points[-1]))
-    # No draining in between: what is measured then begins two seconds after the last call too many.
-    scenario = {**scenario_for(bench, 0), "load": {"arrivals": "poisson", "seconds": 5, "warm_up": 2, "drain": 0}}
-    much, normal = round(5 * peak), round(peak / 2)
-    report, _ = play(bench, layout, node, scenario, "--ramp", f"{much}:{normal}:{much - normal}", phase=None, timeout_s=200)
-    after = generator.measured(report)[-1]
+    points = [{"factor": phase["factor"], **point(phase)} for phase in curve]
     best = max(p["completed"] for p in points if p["factor"] <= 1)
     worst = points[-1]
     return {"points": points, "kept": worst["completed"] / best if best else 0.0,
             "rest_shed": worst["failed"] <= 0.001 * worst["offered"], "limited": worst["limited"],
-            "back_to_normal": bool(after["clean"]) if after["rate"] < peak else None}
+            "back_to_normal": bool(back["clean"])}
 
 
-def memory(bench, layout, node, standing):
+def memory(before, after, standing):
     """Bytes a standing call takes in signaling and media."""
-    before = node.memory()
-    calls_before = node.sample()["calls"]
-    run = generator.Generator(bench, generator.link(bench, layout),
-                              scenario_for(bench, standing, rate=10, seconds=6, warm_up=1))
-    found = {}
+    if not after or after["calls"] - before["calls"] < standing / 2:
+        return {"failed": "the standing calls did not come about, so that their memory can't be told"}
+    calls = after["calls"] - before["calls"]
+    return {"bytes_per_call": (after["bytes"] - before["bytes"]) / calls, "calls": calls, "before_bytes": before["bytes"],
+            "after_bytes": after["bytes"]}
 
-    class Watch(Sampler):
-        def _run(self):
-            while not self.done.wait(0.5):
-                if self.phase() == "measure" and not found:
-                    try:
-                        found.update(bytes=node.memory(), calls=node.sample()["calls"])
-                    except (RuntimeError, OSError) as fault:
-                        self.fault = fault
 
-    with Watch(node, lambda: run.phase):
-        run.run(300 + standing / bench.standing_rate)
-    if not found or found["calls"] - calls_before < standing / 2:
-        raise Failed("the standing calls did not come about, so that their memory can't be told")
-    calls = found["calls"] - calls_before
-    return {"bytes_per_call": (found["bytes"] - before) / calls, "calls": calls, "before_bytes": before,
-            "after_bytes": found["bytes"]}
+def limited_by(report, peak, waited):
+    """Who kept the rate from being higher, as far as the rates just above it tell."""
+    above = [phase for phase in generator.measured(report) if phase["name"] == "probe" and phase["rate"] > peak]
+    if not above:
+        return "the search's upper end"
+    if all(phase["limited"] for phase in above[-2:]):
+        return "the generator"
+    return "others on the worker's core" if waited > 0.01 else "the switch"
 
 
 def one_count(bench, workers, whole):
-    """Everything for one number of workers; `whole`: more than the highest rate."""
+    """Everything for one number of workers, under calls that stand from the beginning to the end; `whole`: with the
+    overload, too."""
     layout = Layout(workers)
     bench.say(f"calls: {workers} signaling worker{'s' * (workers > 1)}, {bench.standing} calls standing; {layout.text()}")
-    result = {"workers": workers, "where": layout.text()}
-    node = node_for(bench, layout, bench.standing, 60000)
+    half_s, curve_s = max(bench.seconds, 5), min(bench.seconds, 6)
+    after = [(0.5, half_s)] + ([(factor, curve_s) for factor in CURVE] + [(0.5, 5)] if whole else [])
+    scenario = generator.carrier(standing=bench.standing, standing_rate=bench.standing_rate, drain=3, rate=1000,
+                                 seconds=min(bench.seconds, PROBE_S), warm_up=2)
+    node = node_for(bench, layout, bench.standing, 70000)
     with bench.running(node, layout):
-        if whole:
-            result["memory"] = bench.attempt("memory", lambda: memory(bench, layout, node, bench.standing))
-        report, peak = search(bench, layout, node, bench.standing)
-        result.update(highest_clean_rate=peak, limited=report["limited"],
-                      curve=[point(phase) for phase in generator.measured(report)])
-        bench.say(f"highest clean rate: {peak:.0f} calls/s{' (limited by the generator)' if report['limited'] else ''}")
-        result["half_load"] = at_half_load(bench, layout, node, bench.standing, peak / 2)
-        if whole:
-            result["overload"] = bench.attempt("overload", lambda: overload(bench, layout, node, peak))
+        def used():
+            return {"bytes": node.memory(), "calls": node.sample()["calls"]}
+
+        before = used()
+        run = generator.Generator(bench, generator.link(bench, layout), scenario, "--search", f"{LOWEST_RATE}:{LIMIT_RATE}:0.05",
+                                  "--after", ",".join(f"{factor}:{seconds:g}" for factor, seconds in after))
+        with Sampler(node, lambda: run.phase, once={"warm-up": used}) as sampler:
+            report = run.run(600 + sum(seconds + 5 for _, seconds in after))
+        if not node.alive():
+            raise Failed("a process of the switch died:\n" + node.log_tail(15))
+    peak = report["search"] and report["search"]["highest"]
+    if not peak:
+        raise Failed(f"no clean rate was found; the lowest tried was {LOWEST_RATE} calls a second")
+    phases = [phase for phase in generator.measured(report) if phase["name"] == "after"]
+    result = {"workers": workers, "where": layout.text(), "highest_clean_rate": peak,
+              "memory": memory(before, sampler.found.get("warm-up"), bench.standing),
+              "curve": [point(phase) for phase in generator.measured(report) if phase["name"] == "probe"],
+              "half_load": half_load(report, phases[0], sampler.span("after"))}
+    result["limited_by"] = limited_by(report, peak, result["half_load"]["waited_share"])
+    result["limited"] = result["limited_by"] == "the generator"
+    bench.say(f"highest clean rate: {peak:.0f} calls/s, limited by {result['limited_by']}")
+    if whole:
+        result["overload"] = overload(phases[1:-1], phases[-1])
     return result
 
 

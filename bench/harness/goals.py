@@ -22,7 +22,7 @@ def whole_call(results):
         return None
     half = found["half_load"]
     figure = f"{half['busy_us_per_call']:.1f} µs ({half['standing']} standing; highest clean {found['highest_clean_rate']:.0f}/s)"
-    figure += noise(half)
+    figure += f", limited by {found['limited_by']}" + noise(half)
     return half["busy_us_per_call"], figure
 
 

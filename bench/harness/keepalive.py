@@ -6,7 +6,7 @@ from .machine import Layout
 from .node import Node, between, busy_between, config
 
 PERIOD_S = 30
-REGISTER_RATE = 20000
+REGISTER_RATE = 40000
 BURST_INTERVAL_MS = 10
 SHARE_OF_PERIOD = 0.8  # a round takes so much of the period
 
@@ -22,7 +22,7 @@ def run(bench):
         "SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": max(1, round(endpoints / (SHARE_OF_PERIOD * PERIOD_S * 1000 / BURST_INTERVAL_MS))),
     })
     scenario = {"name": "keepalive",
-                "load": {"seconds": max(bench.seconds, 2 * PERIOD_S + 5), "warm_up": PERIOD_S},
+                "load": {"seconds": max(bench.seconds, PERIOD_S + 5), "warm_up": PERIOD_S},
                 "registrations": {"endpoints": endpoints, "rate": REGISTER_RATE, "expires": 3600, "user": "10000000",
                                   "password": "fleet", "contact": "192.168.1.2", "period": PERIOD_S}}
     node = Node(bench, settings)

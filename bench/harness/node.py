@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The switch under test: on memif, without a network, and how busy it is."""
 import contextlib
+import itertools
 import os
 import subprocess
 import threading
@@ -144,10 +145,12 @@ class Node(Switch):
 
 
 class Sampler:
-    """Samples a node while something else runs; each sample is stamped with the generator's phase."""
+    """Samples a node while something else runs; each sample is stamped with the generator's phase. `once`: what else is
+    asked when a phase is first seen; the answers are in `found`."""
 
-    def __init__(self, node, phase, every_s=1.0):
+    def __init__(self, node, phase, every_s=1.0, once=None):
         self.node, self.phase, self.every_s = node, phase, every_s
+        self.once, self.found = once or {}, {}
         self.samples, self.fault = [], None
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -164,6 +167,8 @@ class Sampler:
         try:
             while not self.done.wait(self.every_s):
                 before = self.phase()
+                if before in self.once and before not in self.found:
+                    self.found[before] = self.once[before]()
                 sample = self.node.sample()
                 if self.phase() == before:
                     self.samples.append((before, sample))
@@ -171,8 +176,10 @@ class Sampler:
             self.fault = fault
 
     def span(self, phase):
-        """The first and the last sample within a phase."""
-        found = [sample for name, sample in self.samples if name == phase]
+        """The first and the last sample within a phase: the first of this name, up to the next of another."""
+        names = [name for name, _ in self.samples]
+        start = names.index(phase) if phase in names else len(names)
+        found = [sample for _, sample in itertools.takewhile(lambda one: one[0] == phase, self.samples[start:])]
         if len(found) < 2:
             raise Failed(f"too few samples of the switch during \"{phase}\": {self.fault or 'the measurement was too short'}")
         return found[0], found[-1]
