@@ -116,7 +116,7 @@ uint32_t media_started_write(const struct media_started *message, uint8_t *to)
 {
 	uint8_t *at = wire_put_uint(to, SESSION, message->session);
 
-	at = wire_put_uint(at, ID, message->id);
+	at = wire_put_fixed64(at, ID, message->id);
 	return (uint32_t)(wire_put_uint(at, FROM_CALLEE, message->from_callee) - to);
 }
 
@@ -124,7 +124,7 @@ uint32_t media_closed_write(const struct media_closed *message, uint8_t *to)
 {
 	uint8_t *at = wire_put_uint(to, SESSION, message->session);
 
-	at = wire_put_uint(at, ID, message->id);
+	at = wire_put_fixed64(at, ID, message->id);
 	return (uint32_t)(media_statistics_put(at, STATISTICS, message->has_figures, message->figures) - to);
 }
 
@@ -140,7 +140,7 @@ int media_started_read(struct media_started *message, const uint8_t *bytes, uint
 		case WIRE_TAG(SESSION, WIRE_VARINT):
 			message->session = (uint32_t)f.value;
 			break;
-		case WIRE_TAG(ID, WIRE_VARINT):
+		case WIRE_TAG(ID, WIRE_FIXED64):
 			message->id = f.value;
 			break;
 		case WIRE_TAG(FROM_CALLEE, WIRE_VARINT):
@@ -168,7 +168,7 @@ int media_closed_read(struct media_closed *message, const uint8_t *bytes, uint32
 		case WIRE_TAG(SESSION, WIRE_VARINT):
 			message->session = (uint32_t)f.value;
 			break;
-		case WIRE_TAG(ID, WIRE_VARINT):
+		case WIRE_TAG(ID, WIRE_FIXED64):
 			message->id = f.value;
 			break;
 		case WIRE_TAG(STATISTICS, WIRE_BYTES):

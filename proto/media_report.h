@@ -23,7 +23,7 @@ struct media_closed {
 /* Bytes to reserve for any of them; the statistics alone as a field with a number below 16. */
 #define MEDIA_DIRECTION_MAX  (2u + 4 * WIRE_U64_MAX + 4 * WIRE_U32_MAX)
 #define MEDIA_STATISTICS_MAX (3u + CALL_SIDES * MEDIA_DIRECTION_MAX)
-#define MEDIA_REPORT_MAX     (WIRE_U32_MAX + WIRE_U64_MAX + MEDIA_STATISTICS_MAX + WIRE_SLACK)
+#define MEDIA_REPORT_MAX     (WIRE_U32_MAX + WIRE_FIXED64_MAX + MEDIA_STATISTICS_MAX + WIRE_SLACK)
 
 /* Each returns its length. */
 uint32_t media_started_write(const struct media_started *message, uint8_t *to);

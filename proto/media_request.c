@@ -95,7 +95,7 @@ static uint8_t *put_open(uint8_t *to, const struct media_request *request)
 {
 	uint8_t *at = wire_put_uint(to, SESSION, request->slot);
 
-	at = wire_put_uint(at, ID, request->id);
+	at = wire_put_fixed64(at, ID, request->id);
 	at = put_leg(at, CALLER_LEG, &request->leg[0]);
 	at = put_leg(at, CALLEE_LEG, &request->leg[1]);
 	at = wire_put_uint(at, SILENCE_LIMIT_MS, request->silence_limit_ms);
@@ -122,7 +122,7 @@ static int get_open_field(struct wire_field f, struct media_request *request, un
 	case WIRE_TAG(SESSION, WIRE_VARINT):
 		request->slot = (uint32_t)f.value;
 		return 0;
-	case WIRE_TAG(ID, WIRE_VARINT):
+	case WIRE_TAG(ID, WIRE_FIXED64):
 		request->id = f.value;
 		return 0;
 	case WIRE_TAG(CALLER_LEG, WIRE_BYTES):
@@ -204,7 +204,7 @@ uint32_t media_close_write(const struct media_close *message, uint8_t *to)
 {
 	uint8_t *at = wire_put_uint(to, SESSION, message->session);
 
-	return (uint32_t)(wire_put_uint(at, ID, message->id) - to);
+	return (uint32_t)(wire_put_fixed64(at, ID, message->id) - to);
 }
 
 int media_close_read(struct media_close *message, const uint8_t *bytes, uint32_t len)
@@ -217,7 +217,7 @@ int media_close_read(struct media_close *message, const uint8_t *bytes, uint32_t
 	while ((found = wire_next(&reader, &f)) == 1) {
 		if (f.tag == WIRE_TAG(SESSION, WIRE_VARINT))
 			message->session = (uint32_t)f.value;
-		else if (f.tag == WIRE_TAG(ID, WIRE_VARINT))
+		else if (f.tag == WIRE_TAG(ID, WIRE_FIXED64))
 			message->id = f.value;
 		else if (wire_unknown(f, ID) < 0)
 			return -EBADMSG;

@@ -29,7 +29,7 @@ struct media_close {
 
 /* Bytes to reserve for any of them. */
 #define MEDIA_LEG_MAX     (2u + 3 * WIRE_ADDRESS_MAX + 2 * WIRE_BOOL_MAX + 4 * WIRE_U32_MAX)
-#define MEDIA_REQUEST_MAX (3u + 2 * MEDIA_LEG_MAX + 4 * WIRE_U32_MAX + WIRE_U64_MAX + WIRE_BOOL_MAX + WIRE_SLACK)
+#define MEDIA_REQUEST_MAX (3u + 2 * MEDIA_LEG_MAX + 4 * WIRE_U32_MAX + WIRE_FIXED64_MAX + WIRE_BOOL_MAX + WIRE_SLACK)
 
 /* Each returns its length. */
 uint32_t media_open_write(const struct media_request *request, uint8_t *to);

@@ -26,6 +26,7 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 /* Bytes that a field of this kind takes at most, numbers below 16; above, one more. */
 #define WIRE_U32_MAX     6u
 #define WIRE_U64_MAX     11u
+#define WIRE_FIXED64_MAX 9u
 #define WIRE_BOOL_MAX    2u
 #define WIRE_ADDRESS_MAX 24u
 #define WIRE_SLACK       32u /* bytes behind the end of a message that writing it may touch */
@@ -72,6 +73,16 @@ static inline uint8_t *wire_put_uint(uint8_t *to, uint32_t number, uint64_t n)
 	if (n == 0)
 		return to;
 	return wire_put_varint(wire_put_tag(to, number, WIRE_VARINT), n);
+}
+
+static inline uint8_t *wire_put_fixed64(uint8_t *to, uint32_t number, uint64_t n)
+{
+	if (n == 0)
+		return to;
+	to = wire_put_tag(to, number, WIRE_FIXED64);
+	n = htole64(n);
+	memcpy(to, &n, sizeof(n));
+	return to + sizeof(n);
 }
 
 /* bytes, and string where it is known to be one. */

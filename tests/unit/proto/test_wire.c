@@ -205,7 +205,7 @@ static void out_of_order(void)
 
 static void the_last_one_counts(void)
 {
-	static const uint8_t twice[] = {0x08, 1, 0x10, 2, 0x08, 3};
+	static const uint8_t twice[] = {0x08, 1, 0x11, 2, 0, 0, 0, 0, 0, 0, 0, 0x08, 3};
 	struct media_close close;
 
 	CHECK_INT(media_close_read(&close, twice, sizeof(twice)), 0);
@@ -221,7 +221,7 @@ static void refused(void)
 		uint32_t len;
 	} bad[] = {
 	    {"the number does not end", {0x08, 0xff}, 2},
-	    {"65 bits", {0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x03}, 11},
+	    {"65 bits", {0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x03}, 11},
 	    {"a number that is bytes", {0x0a, 0}, 2},
 	    {"longer than the message", {0x7a, 5, 1}, 3},
 	    {"a group", {0x7b}, 1},
