@@ -71,6 +71,7 @@ static void judge(void)
 	const struct sip_abilities abilities = {extensions, 1u << SIP_INVITE, 1u << SIP_SCHEME_SIP};
 	struct sip_check check;
 
+	msg.parsed &= (uint8_t)~SIP_CACHE_CONTACT; /* the others were read before this test */
 	sip_check_request(&check, &msg, &abilities);
 	sum += check.code;
 }

@@ -149,6 +149,12 @@ static void mark(struct sdp_session *sdp, enum sdp_mark_kind kind, const char *a
 	};
 }
 
+/* Words are short, and most differ in their first letter. */
+static inline bool same_word(struct sip_text a, struct sip_text b)
+{
+	return a.len == b.len && a.len && *a.at == *b.at && memcmp(a.at, b.at, a.len) == 0;
+}
+
 /* a=rtpmap:8 PCMA/8000 */
 static void parse_rtpmap(struct sdp_media *media, struct sip_text value)
 {
@@ -156,7 +162,7 @@ static void parse_rtpmap(struct sdp_media *media, struct sip_text value)
 
 	value = sip_text_trim(value);
 	for (int i = 0; i < media->format_count; i++)
-		if (media->rtpmap[i].at == 0 && sip_text_equal(media->format[i], format))
+		if (media->rtpmap[i].at == 0 && same_word(media->format[i], format))
 			media->rtpmap[i] = (struct sdp_rtpmap){.at = (uint16_t)(value.at - media->lines.at),
 							       .len = (uint16_t)value.len};
 }

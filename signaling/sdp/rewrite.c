@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sdp/sdp.h"
 
+#include "signaling/sip/digits.h"
 #include "signaling/sip/scan.h"
 
 struct writer {
@@ -49,14 +50,9 @@ static inline void put_short(struct writer *w, struct sip_text text)
 
 static void put_number(struct writer *w, uint64_t number)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	char digits[20], *end = digits + sizeof(digits), *at = sip_digits_before(end, number);
 
-	do {
-		digits[--at] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	put_short(w, sip_text(digits + at, sizeof(digits) - at));
+	put_short(w, sip_text_span(at, end));
 }
 
 /* "IN IP4 192.0.2.1" */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/sip/build.h"
 #include "signaling/sip/chars.h"
+#include "signaling/sip/digits.h"
 #include "signaling/sip/rows.h"
 
 /* Content-Length before a body that is not written yet: blanks may stand before the number. */
@@ -89,20 +90,9 @@ static inline void put_safe(struct sip_builder *b, struct sip_text text)
 	}
 }
 
-/* The digits of the number, at the end of a buffer: where they begin. */
-static inline char *digits_before(char *end, uint32_t number)
-{
-	while (number > 9) {
-		*--end = (char)('0' + number % 10);
-		number /= 10;
-	}
-	*--end = (char)('0' + number);
-	return end;
-}
-
 static inline void put_u32(struct sip_builder *b, uint32_t number)
 {
-	char text[SIP_BLOCK], *end = text + sizeof(text), *at = digits_before(end, number);
+	char text[SIP_BLOCK], *end = text + sizeof(text), *at = sip_digits_before(end, number);
 
 	if (fits(b, (size_t)(end - at)))
 		while (at < end)
@@ -361,7 +351,7 @@ void sip_build_body_done(struct sip_builder *b, size_t len)
 	}
 	field = b->data + b->len - 4 - LENGTH_WIDTH;
 	memset(field, ' ', LENGTH_WIDTH);
-	digits_before(field + LENGTH_WIDTH, (uint32_t)len);
+	sip_digits_before(field + LENGTH_WIDTH, (uint32_t)len);
 	b->len += (uint32_t)len;
 }
 

@@ -108,7 +108,7 @@ int sip_via_parse(struct sip_via *out, struct sip_text value)
 	*out = (struct sip_via){.text = value};
 	error = via_protocol(out, &at, end);
 	if (!error)
-		error = sip_hostport_parse(&at, end, &out->host, &out->port, &out->host_is_ip6);
+		error = sip_take_hostport(&at, end, &out->host, &out->port, &out->host_is_ip6);
 	if (error)
 		return error;
 	at = sip_skip_lws(at, end);
@@ -218,22 +218,25 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)
 {
 	const char *at, *end, *stop;
-	uint32_t number = 0;
-	int error;
+	uint64_t number = 0;
+	uint32_t digit;
 
 	value = sip_text_trim(value);
 	end = sip_text_end(value);
 	*out = (struct sip_cseq){.number = 0};
-	stop = sip_skip_class(value.at, end, SIP_C_DIGIT);
-	error = sip_text_to_u32(sip_text_span(value.at, stop), &number);
-	if (error)
-		return error;
+	for (stop = value.at; stop < end && (digit = (unsigned char)*stop - (uint32_t)'0') <= 9; stop++) {
+		number = number * 10 + digit;
+		if (number > INT32_MAX)
+			number = (uint64_t)INT32_MAX + 1; /* stays over, and does not wrap */
+	}
+	if (stop == value.at)
+		return -EINVAL;
 	if (number > INT32_MAX)
 		return -ERANGE;
 	at = sip_skip_lws(stop, end);
 	if (at == stop || at == end)
 		return -EINVAL;
-	out->number = number;
+	out->number = (uint32_t)number;
 	out->method_text = sip_text_span(at, end);
 	out->method = (uint8_t)sip_method_find(out->method_text);
 	return out->method == SIP_METHOD_OTHER && sip_skip_class(at, end, SIP_C_TOKEN) != end ? -EINVAL : 0;

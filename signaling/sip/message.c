@@ -149,19 +149,19 @@ static inline void add_header(struct sip_message *msg, enum sip_header_id id, co
 	unsigned int index = msg->header_count++, first = msg->first[id];
 	struct sip_header *header = &msg->headers[index];
 
-	header->name_at = (uint16_t)(name - data);
-	header->name_len = (uint16_t)name_len;
-	header->at = (uint16_t)(value.at - data);
-	header->len = (uint16_t)value.len;
 	header->id = (uint8_t)id;
 	header->next = SIP_HEADER_NONE;
 	header->folded = header->pad = 0;
+	header->name_at = (uint16_t)(name - data);
+	header->name_len = (uint16_t)name_len;
 	if (first == SIP_HEADER_NONE) {
 		msg->first[id] = (uint8_t)index;
-		return;
+	} else {
+		msg->headers[msg->headers[first].next == SIP_HEADER_NONE ? first : msg->last[id]].next = (uint8_t)index;
+		msg->last[id] = (uint8_t)index;
 	}
-	msg->headers[msg->headers[first].next == SIP_HEADER_NONE ? first : msg->last[id]].next = (uint8_t)index;
-	msg->last[id] = (uint8_t)index;
+	header->at = (uint16_t)(value.at - data);
+	header->len = (uint16_t)value.len;
 }
 
 /*
@@ -209,7 +209,7 @@ static const char *unfold(struct sip_message *msg, const char *end, const char *
  * One header line of any form, with its continuations. Returns behind it; NULL: no line may follow, for the datagram
  * ends in it, or it is one too many.
  */
-__attribute__((noinline)) static const char *parse_header(struct sip_message *msg, const char *at, const char *end)
+static const char *parse_header(struct sip_message *msg, const char *at, const char *end)
 {
 	const char *colon, *next, *eol = sip_find_eol(at, end);
 	enum sip_header_id id = SIP_H_OTHER;
@@ -234,20 +234,19 @@ __attribute__((noinline)) static const char *parse_header(struct sip_message *ms
 }
 
 /*
- * A header line as nearly all are: a short name that we know, its colon, at most one blank, the value, CR LF, and no
+ * A header line as nearly all are: a short name that we know, its colon, one blank, the value, CR LF, and no
  * continuation. False where it is otherwise, or may be.
  */
 static inline bool parse_usual_header(struct sip_message *msg, const char *at, const char *eol)
 {
 	uint32_t colons = sip_bits_of(sip_load(at), ':');
-	size_t name_len = (size_t)__builtin_ctz(colons);
-	const char *value = at + name_len + 1;
+	size_t name_len = (size_t)__builtin_ctz(colons | 1u << SIP_BLOCK);
+	const char *value = at + name_len + 2;
 	enum sip_header_id id;
 
-	if (!colons || memcmp(eol, "\r\n", 2) != 0 || eol[2] == ' ' || eol[2] == '\t')
+	if (!colons || value >= eol || memcmp(eol, "\r\n", 2) != 0 || eol[2] == ' ' || eol[2] == '\t')
 		return false;
-	value += *value == ' ';
-	if (value >= eol || (unsigned char)*value <= ' ' || (unsigned char)eol[-1] <= ' ')
+	if (value[-1] != ' ' || (unsigned char)value[0] <= ' ' || (unsigned char)eol[-1] <= ' ')
 		return false;
 	id = sip_header_find_block(at, name_len);
 	if (id == SIP_H_OTHER)
@@ -256,23 +255,20 @@ static inline bool parse_usual_header(struct sip_message *msg, const char *at, c
 	return true;
 }
 
-/*
- * Usual lines from `at` on; returns the first one that is not. Line ends are found for 64 bytes at a time. Not inlined:
- * the loop needs all registers for itself.
- */
-__attribute__((noinline)) static const char *parse_usual_headers(struct sip_message *msg, const char *at,
-								 const char *end)
+/* Usual lines from `at` on; returns the first one that is not. Line ends are found for 64 bytes at a time. */
+static const char *parse_usual_headers(struct sip_message *msg, const char *at, const char *end)
 {
 	const char *block, *eol;
 
-	for (block = at; block < end; block += 64) {
-		uint64_t eols = sip_eol_mask(block, end);
+	for (block = at; block < end - 2; block += 64) {
+		/* Two bytes follow each of them: the LF, and the first of the next line. */
+		uint64_t eols = sip_eol_mask(block, end - 2);
 
 		if (at > block)
 			eols &= ~(uint64_t)1; /* the LF of a CR before this block */
 		for (; eols; at = eol + 2) {
 			eol = block + (size_t)__builtin_ctzll(eols);
-			if (at > end - SIP_BLOCK || eol > end - 3 || msg->header_count == SIP_MESSAGE_HEADERS ||
+			if (end - at < SIP_BLOCK || msg->header_count == SIP_MESSAGE_HEADERS ||
 			    !parse_usual_header(msg, at, eol))
 				return at;
 			eols &= eols - 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The body of sip_param_next(), for those who walk parameters in every message. Private to the codec. */
+/* Parameters and hosts as nearly all of them are, for those who read them in every message. Private to the codec. */
 #ifndef TANDEM_SIGNALING_SIP_PARAM_H
 #define TANDEM_SIGNALING_SIP_PARAM_H
 
@@ -47,6 +47,34 @@ __attribute__((always_inline)) static inline int sip_take_param(struct sip_text 
 	}
 	*params = sip_text_span(at, end);
 	return 1;
+}
+
+/* sip_hostport_parse() for what is no IPv6 reference and has no white space in it; the others go there. */
+static inline int sip_take_hostport(const char **at, const char *end, struct sip_text *host, uint16_t *port,
+				    bool *is_ip6)
+{
+	const char *start = *at, *stop = sip_skip_host(start, end), *digits;
+	uint32_t number = 0, digit;
+
+	if (stop == start)
+		return sip_hostport_parse(at, end, host, port, is_ip6);
+	if (stop < end && *stop != ';') {
+		if (*stop != ':')
+			return sip_hostport_parse(at, end, host, port, is_ip6);
+		digits = stop + 1;
+		for (; digits < end && (digit = (unsigned char)*digits - (uint32_t)'0') <= 9 && number <= UINT16_MAX;
+		     digits++)
+			number = number * 10 + digit;
+		if (number == 0 || number > UINT16_MAX)
+			return sip_hostport_parse(at, end, host, port, is_ip6);
+		*at = digits;
+	} else {
+		*at = stop;
+	}
+	*host = sip_text_span(start, stop);
+	*port = (uint16_t)number;
+	*is_ip6 = false;
+	return 0;
 }
 
 #endif

@@ -49,20 +49,19 @@ static inline enum sip_header_id sip_header_find_compact(char c)
  */
 static inline enum sip_header_id sip_header_find_block(const char *at, size_t len)
 {
-	size_t row = sip_header_row_of_length[len];
+	const struct sip_header_row *row = sip_header_row_last((uint32_t)len);
 	sip_block block = sip_load(at) | 0x20;
-	uint32_t name = (1u << len) - 1;
+	uint32_t name = ~0u << len;
 
-	if (len == 1)
-		return sip_header_find_compact(*at);
-	if (row == 0)
-		return SIP_H_OTHER;
+	if (row == sip_header_rows)
+		return len == 1 ? sip_header_find_compact(*at) : SIP_H_OTHER;
 	do {
-		sip_block equal = (sip_block)((sip_load(sip_header_rows[row].name) | 0x20) == block);
+		sip_block equal = (sip_block)((sip_load(row->name) | 0x20) == block);
 
-		if ((~sip_bits(equal) & name) == 0)
-			return (enum sip_header_id)(row - 1);
-	} while (sip_header_rows[--row].len == len);
+		if ((sip_bits(equal) | name) == ~0u)
+			return sip_header_row_id(row);
+		row--;
+	} while (row->len == len);
 	return SIP_H_OTHER;
 }
 

@@ -184,7 +184,7 @@ static int parse_sip(struct sip_uri *uri, const char *at, const char *end)
 	int error = take_userinfo(uri, &at, end);
 
 	if (!error)
-		error = sip_hostport_parse(&at, end, &uri->host, &uri->port, &uri->host_is_ip6);
+		error = sip_take_hostport(&at, end, &uri->host, &uri->port, &uri->host_is_ip6);
 	if (error || at == end)
 		return error;
 	question = sip_find(at, end, '?');

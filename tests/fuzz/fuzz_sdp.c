@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any session description: read it, and write it with other addresses. What was written must be readable again. */
+/*
+ * Any session description: read it, and write it with other addresses. What was written must be readable again, and
+ * come out the same where there is just room for it; the name of a format is what the lines say.
+ */
+#include "signaling/sdp/lines.h"
 #include "signaling/sdp/sdp.h"
 
 #include <stdlib.h>
@@ -10,6 +14,31 @@ static void must(bool condition)
 {
 	if (!condition)
 		abort();
+}
+
+/* The first a=rtpmap of a format, looked for line by line. */
+static void check_names(const struct sdp_media *media)
+{
+	for (int i = 0; i < media->format_count; i++) {
+		const char *at = media->lines.at, *end = sip_text_end(media->lines);
+		struct sip_text name = {NULL, 0}, value;
+		struct sdp_line line;
+
+		while (!name.at && sdp_next_line(&at, end, &line) == 1)
+			if (line.type == 'a' && sip_text_is(sdp_attribute_name(line.value, &value), "rtpmap") &&
+			    sip_text_equal(sdp_word(&value), media->format[i]))
+				name = sip_text_trim(value);
+		must(!name.at || sip_text_equal(sdp_format_name(media, media->format[i]), name));
+	}
+}
+
+static void check_room(const struct sdp_session *sdp, const struct sdp_rewrite *put, const char *whole, size_t len)
+{
+	char *exact = malloc(len);
+
+	must(exact && sdp_rewrite(sdp, put, exact, len - 1) == -EMSGSIZE);
+	must(sdp_rewrite(sdp, put, exact, len) == (int)len && memcmp(exact, whole, len) == 0);
+	free(exact);
 }
 
 static void ask(const struct sdp_session *sdp)
@@ -26,6 +55,7 @@ static void ask(const struct sdp_session *sdp)
 		sdp_codec_name(media);
 		sdp_telephone_event(media);
 		sdp_media_attribute(media, "fmtp");
+		check_names(media);
 	}
 }
 
@@ -54,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fill(&put, &sdp);
 	len = sdp_rewrite(&sdp, &put, out, sizeof(out));
 	must(len > 0 || len == -EMSGSIZE);
+	if (len > 0)
+		check_room(&sdp, &put, out, (size_t)len);
 	if (len <= 0 || len > SDP_BODY_MAX || sdp_parse(&again, sip_text(out, (size_t)len)) == -E2BIG)
 		return 0;
 	must(sdp_parse(&again, sip_text(out, (size_t)len)) == 0);

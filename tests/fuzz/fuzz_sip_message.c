@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any datagram: index it, read every header in every way, judge it, answer it. What must hold besides memory safety:
- * the answer to anything that is answered is a well-formed message with as many Via lines.
+ * the answer to anything that is answered is a well-formed message with as many Via lines; what the scans by blocks
+ * find is what a look at every character finds; an answer comes out the same where there is just room for it.
  */
 #include "signaling/sip/build.h"
+#include "signaling/sip/chars.h"
 #include "signaling/sip/check.h"
 
 #include <stdlib.h>
@@ -27,6 +29,86 @@ static void read_uri(struct sip_text text)
 	sip_unescape(uri.text, out, sizeof(out));
 	if (uri.scheme == SIP_SCHEME_SIP || uri.scheme == SIP_SCHEME_SIPS)
 		sip_uri_equal(&uri, &uri);
+}
+
+static bool is_blank(const char *at, const char *end)
+{
+	return at < end && (*at == ' ' || *at == '\t');
+}
+
+/* The end of the line that begins at `at`, its continuations included, character by character. */
+static const char *line_end(const char *at, const char *end, bool *folded)
+{
+	for (*folded = false;; at++) {
+		while (at < end && *at != '\r' && *at != '\n')
+			at++;
+		must(at < end);
+		if (!is_blank(*at == '\r' ? at + 2 : at + 1, end))
+			return at;
+		*folded = true;
+		at += *at == '\r';
+	}
+}
+
+/* The index of a message without a defect, against lines taken apart one character after the other. */
+static void check_index(const struct sip_message *msg)
+{
+	const char *end = msg->body.at, *at = msg->data;
+	int last[SIP_H_COUNT];
+	bool folded;
+
+	for (int id = 0; id < SIP_H_COUNT; id++)
+		last[id] = SIP_HEADER_NONE;
+	at = memchr(at, '\n', (size_t)(end - at));
+	for (int i = 0; i < msg->header_count; i++) {
+		const struct sip_header *header = &msg->headers[i];
+		const char *start = at + 1, *eol = line_end(start, end, &folded),
+			   *colon = memchr(start, ':', (size_t)(end - start));
+		struct sip_text value = sip_text_span(sip_skip_lws(colon + 1, eol), eol),
+				name = sip_header_name_text(msg, header);
+
+		while (value.len && sip_is_lws(value.at[value.len - 1]))
+			value.len--;
+		must(name.at == start && sip_skip_class(start, colon, SIP_C_TOKEN) == sip_text_end(name));
+		must(header->id == sip_header_find(name) && header->folded == folded);
+		must(sip_text_equal(value, sip_header_value(msg, header)) && header->at == value.at - msg->data);
+		must((last[header->id] == SIP_HEADER_NONE ? msg->first[header->id]
+							  : msg->headers[last[header->id]].next) == i);
+		last[header->id] = i;
+		at = *eol == '\r' ? eol + 1 : eol;
+	}
+}
+
+/* What is kept of a message is what its headers say when they are taken apart. */
+static void check_kept(struct sip_message *msg)
+{
+	const struct sip_via *via = sip_message_via(msg);
+	const struct sip_name_addr *contact = sip_message_contact(msg);
+	struct sip_text list = sip_message_value(msg, SIP_H_VIA), value = {NULL, 0};
+	struct sip_name_addr first;
+	struct sip_values values;
+	struct sip_via top;
+
+	must((via != NULL) == (list.at && sip_list_next(&list, &value) == 1 && sip_via_parse(&top, value) == 0));
+	must(!via ||
+	     (via->text.at == value.at && via->text.len == value.len && sip_text_equal(via->branch, top.branch)));
+	sip_values_init(&values, msg, SIP_H_CONTACT);
+	must((contact != NULL) == (sip_values_next(&values, &value) == 1 && sip_name_addr_parse(&first, value) == 0));
+	must(!contact || (contact->text.at == value.at && contact->text.len == value.len));
+	if (contact && sip_message_is_only(msg, SIP_H_CONTACT, contact->text))
+		must(sip_values_next(&values, &value) == 0);
+}
+
+static void check_scans(struct sip_text text)
+{
+	const char *end = sip_text_end(text);
+
+	for (const char *at = text.at; at < end; at += 1 + (end - at) / 4) {
+		must(sip_skip_uri(at, end) == sip_skip_class(at, end, SIP_C_URI));
+		must(sip_skip_value(at, end) == sip_skip_class(at, end, SIP_C_VALUE));
+		must(sip_skip_host(at, end) == sip_skip_class(at, end, SIP_C_HOST));
+		must(sip_skip_name(at, end, SIP_C_TOKEN) == sip_skip_class(at, end, SIP_C_TOKEN));
+	}
 }
 
 /* Every header as if it were of every kind: the parsers may get anything. */
@@ -69,26 +151,39 @@ static int count_lines(const struct sip_message *msg, enum sip_header_id id)
 	return count;
 }
 
-static void answer(struct sip_message *request, const struct sip_check *check)
-{
-	static struct sip_message response;
-	static char out[SIP_MESSAGE_MAX];
-	const struct net_addr source = {.ip = {192, 0, 2, 1}, .port = 5061, .family = NET_IP4};
-	struct net_addr target;
-	struct sip_builder b;
-	int len;
+static const struct net_addr source = {.ip = {192, 0, 2, 1}, .port = 5061, .family = NET_IP4};
 
-	sip_response_target(&target, request, &source);
-	sip_build_init(&b, out, sizeof(out));
+static int build_answer(struct sip_message *request, const struct sip_check *check, char *out, size_t size)
+{
+	struct sip_builder b;
+
+	sip_build_init(&b, out, size);
 	sip_build_response(&b, request, check->code ? check->code : 100, check->code ? check->reason : NULL,
 			   SIP_TEXT("tag"), &source);
 	sip_check_build_extra(check, &b);
 	sip_build_copy(&b, request, SIP_H_RECORD_ROUTE);
+	sip_build_copy(&b, request, SIP_H_OTHER);
+	sip_build_contact(&b, request->uri_text, &source);
 	sip_build_no_body(&b);
-	len = sip_build_finish(&b);
+	return sip_build_finish(&b);
+}
+
+static void answer(struct sip_message *request, const struct sip_check *check)
+{
+	static struct sip_message response;
+	static char out[SIP_MESSAGE_MAX];
+	struct net_addr target;
+	char *exact;
+	int len = build_answer(request, check, out, sizeof(out));
+
+	sip_response_target(&target, request, &source);
 	must(len > 0 || len == -EMSGSIZE);
 	if (len < 0)
 		return;
+	exact = malloc((size_t)len);
+	must(exact && build_answer(request, check, exact, (size_t)len - 1) == -EMSGSIZE);
+	must(build_answer(request, check, exact, (size_t)len) == len && memcmp(exact, out, (size_t)len) == 0);
+	free(exact);
 	must(sip_message_parse(&response, out, (size_t)len) == SIP_PARSE_OK);
 	must(count_lines(&response, SIP_H_VIA) == count_lines(request, SIP_H_VIA));
 	must(!sip_message_via(request) || sip_message_via(&response));
@@ -103,9 +198,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sip_check check;
 	struct sip_text sdp;
 
-	sip_message_parse(&msg, data, size);
-	for (int i = 0; i < msg.header_count; i++)
+	if (sip_message_parse(&msg, data, size) == SIP_PARSE_OK)
+		check_index(&msg);
+	for (int i = 0; i < msg.header_count; i++) {
+		check_scans(sip_header_value(&msg, &msg.headers[i]));
 		read_value(sip_header_value(&msg, &msg.headers[i]));
+	}
+	check_kept(&msg);
 	read_uri(msg.uri_text);
 	sip_message_find(&msg, "X-Own");
 	sip_message_lists(&msg, SIP_H_SUPPORTED, "timer");
