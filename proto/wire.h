@@ -163,21 +163,34 @@ static inline int wire_get_varint(struct wire_reader *reader, uint64_t *n)
 {
 	const uint8_t *at = reader->at;
 
-	if (reader->end - at < 2 || (at[0] & at[1]) >= 0x80) {
-		struct wire_number number = wire_get_long_varint(at, reader->end);
-
-		*n = number.n;
-		reader->at = number.after ? number.after : reader->end;
-		return number.after ? 0 : -EBADMSG;
-	}
-	if (at[0] < 0x80) {
+	if (at < reader->end && at[0] < 0x80) {
 		*n = at[0];
 		reader->at = at + 1;
 		return 0;
 	}
-	*n = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
-	reader->at = at + 2;
-	return 0;
+	if (reader->end - at >= 2 && at[1] < 0x80) {
+		*n = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+		reader->at = at + 2;
+		return 0;
+	}
+	struct wire_number number = wire_get_long_varint(at, reader->end);
+
+	*n = number.n;
+	reader->at = number.after;
+	return number.after ? 0 : -EBADMSG;
+}
+
+/* Tags and lengths: 32 bits, which is five bytes. */
+static inline int wire_get_short_varint(struct wire_reader *reader, uint64_t *n)
+{
+	const uint8_t *from = reader->at;
+
+	if (from < reader->end && *from < 0x80) {
+		*n = *from;
+		reader->at = from + 1;
+		return 0;
+	}
+	return wire_get_varint(reader, n) < 0 || reader->at - from > 5 ? -EBADMSG : 0;
 }
 
 static inline int wire_get_fixed(struct wire_reader *reader, uint32_t size, uint64_t *n)
@@ -189,14 +202,6 @@ static inline int wire_get_fixed(struct wire_reader *reader, uint32_t size, uint
 	*n = le64toh(*n);
 	reader->at += size;
 	return 0;
-}
-
-/* Tags and lengths: 32 bits, which is five bytes. */
-static inline int wire_get_short_varint(struct wire_reader *reader, uint64_t *n)
-{
-	const uint8_t *from = reader->at;
-
-	return wire_get_varint(reader, n) < 0 || reader->at - from > 5 ? -EBADMSG : 0;
 }
 
 static inline int wire_get_bytes(struct wire_reader *reader, struct wire_field *field)
