@@ -13,8 +13,8 @@
  *
  * A queue that is the only one needs no group: it would cost the hash of every frame.
  *
- * It also keeps its sockets to itself, though a worker that rests needs to sleep on them. They are noted as they pass:
- * the driver opens an interface's queues in their order, from one thread.
+ * It also keeps its sockets to itself, though a worker that rests needs to sleep on them. They are noted as they pass,
+ * from one thread, in the order of ports and queues.
  */
 #include <linux/if_packet.h>
 #include <string.h>
@@ -27,6 +27,7 @@
 static struct {
 	unsigned int interface;
 	int fd;
+	bool claimed;
 } noted[SOCKETS];
 static unsigned int noted_count;
 static bool groups; /* there are several queues */
@@ -47,11 +48,13 @@ static void note(unsigned int interface, int fd)
 	noted[noted_count++].fd = fd;
 }
 
-int af_packet_fd(unsigned int interface, unsigned int queue)
+int af_packet_claim(unsigned int interface)
 {
 	for (unsigned int i = 0; i < noted_count; i++)
-		if (noted[i].interface == interface && queue-- == 0)
+		if (noted[i].interface == interface && !noted[i].claimed) {
+			noted[i].claimed = true;
 			return noted[i].fd;
+		}
 	return -1;
 }
 

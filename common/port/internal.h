@@ -187,6 +187,8 @@ struct port_queue {
 	uint64_t announce_us; /* queue 0: when to look at the link and announce our addresses next */
 	unsigned int announcements;
 	struct rte_mbuf *tx[PORT_TX_BATCH];
+	int wake_fd;                 /* port_queue_fd() */
+	struct packet_tx *packet_tx; /* how they leave through a kernel's interface; NULL: through the driver */
 	_Alignas(64) struct rte_ring *events; /* written by the other workers, read by ours */
 };
 
@@ -306,8 +308,13 @@ int port_queues_init(struct port *port);
 /* af_packet.c */
 /* How many queues each interface will have; before they are opened. */
 void af_packet_queues(unsigned int queues);
-/* The socket of that queue of an interface that this process has open with the driver, or -1 */
-int af_packet_fd(unsigned int interface, unsigned int queue);
+/* The socket of the interface's next queue: ports ask in their order, each for its queues in their order. -1: none. */
+int af_packet_claim(unsigned int interface);
+
+/* packet_tx.c: for the driver af_packet. Opens a queue's, 0 or a negative errno; the burst takes the mbufs it sends. */
+int packet_tx_open(struct port_queue *q);
+void packet_tx_close(struct port_queue *q);
+uint16_t packet_tx_burst(struct port_queue *q, struct rte_mbuf **frames, uint16_t count);
 
 /* eal.c */
 void port_pool_sizes(const struct config *config, enum process_role role, unsigned int *small_count,

@@ -202,6 +202,10 @@ static int start_device(struct port *port)
 		if (rc == 0)
 			rc = rte_eth_tx_queue_setup(port->id, i, tx_descriptors, (unsigned int)socket, NULL);
 	}
+	for (uint16_t i = 0; rc == 0 && port->config.driver == DRIVER_AF_PACKET && i < port->queues_count; i++) {
+		port->queues[i]->wake_fd = af_packet_claim(if_nametoindex(port->config.device));
+		rc = packet_tx_open(port->queues[i]);
+	}
 	if (rc == 0)
 		rc = rte_eth_dev_start(port->id);
 	if (rc == 0)
@@ -262,6 +266,7 @@ int port_queues_init(struct port *port)
 		port->queues[i] = q;
 		q->port = port;
 		q->id = i;
+		q->wake_fd = -1;
 		neighbor_init(&q->neighbors);
 		if (getrandom(&q->random, sizeof(q->random), 0) != sizeof(q->random))
 			return -EIO;
@@ -368,6 +373,7 @@ static void queue_free(struct port_queue *q)
 	rte_pktmbuf_free_bulk(q->tx, q->tx_count);
 	neighbor_fini(&q->neighbors);
 	reassembly_fini(&q->reassemblies);
+	packet_tx_close(q);
 	rte_ring_free(q->events);
 	free(q);
 }
@@ -443,9 +449,7 @@ const struct net_addr *port_address(const struct port *port, enum net_family fam
 
 int port_queue_fd(const struct port_queue *q)
 {
-	if (q->port->config.driver != DRIVER_AF_PACKET)
-		return -1;
-	return af_packet_fd(if_nametoindex(q->port->config.device), q->id);
+	return q->wake_fd;
 }
 
 bool port_link_up(const struct port *port)

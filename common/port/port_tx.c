@@ -45,7 +45,8 @@ static void flush(struct port_queue *q)
 	}
 	/* Go on as long as the driver takes anything; a full one gives nothing back, and then these are lost. */
 	do {
-		taken = rte_eth_tx_burst(q->port->id, q->id, q->tx + sent, count - sent);
+		taken = q->packet_tx ? packet_tx_burst(q, q->tx + sent, count - sent)
+				     : rte_eth_tx_burst(q->port->id, q->id, q->tx + sent, count - sent);
 		sent += taken;
 	} while (taken != 0 && sent < count);
 	counter_add(q->row, COUNTER_port_tx_frames, sent);
