@@ -781,8 +781,6 @@ static void test_ping_flood(void)
 	close_both();
 }
 
-/* ---- garbage ---------------------------------------------------------------------------------------------------- */
-
 /* So that what is wrong behind the IPv4 header is reached. */
 static void mend_checksum(uint8_t *frame)
 {
@@ -793,6 +791,123 @@ static void mend_checksum(uint8_t *frame)
 	ip->hdr_checksum = 0;
 	ip->hdr_checksum = (uint16_t)~checksum_fold(checksum_add(0, ip, IP4_LEN));
 }
+
+/* ---- carried on ---------------------------------------------------------------------------------------------------
+ */
+
+/* a to b, which passes it on to a from its address of that family: how many arrive there. */
+static unsigned int carry(uint8_t in_family, uint8_t out_family, uint32_t len, bool damaged)
+{
+	struct net_addr to = in_family == NET_IP4 ? b.ip4 : b.ip6;
+	struct rte_mbuf *frames[FRAMES];
+	struct datagram out[8];
+	unsigned int count;
+
+	to.port = (uint16_t)(1 + rand() % UINT16_MAX);
+	send_text(&a, in_family == NET_IP4 ? &a.ip4 : &a.ip6, &to, payload + rand() % 64, len);
+	CHECK_INT(take(&a, frames), 1);
+	if (damaged)
+		rte_pktmbuf_mtod(frames[0], uint8_t *)[frames[0]->data_len - 1] ^= 1;
+	CHECK_INT(input(&b, frames, 1, out), 1);
+	CHECK_INT(out[0].carried, in_family);
+	out[0].local = out_family == NET_IP4 ? b.ip4 : b.ip6;
+	out[0].local.port = (uint16_t)(1 + rand() % UINT16_MAX);
+	out[0].remote = out_family == NET_IP4 ? a.ip4 : a.ip6;
+	out[0].remote.port = (uint16_t)(1 + rand() % UINT16_MAX);
+	CHECK_INT(port_send(b.q, &out[0], now_us), 0);
+	count = input(&a, frames, take(&b, frames), out);
+	if (count) {
+		CHECK_INT(out[0].len, len);
+		datagram_free(&out[0]);
+	}
+	return count;
+}
+
+static void test_carried_on(void)
+{
+	static const uint8_t families[] = {NET_IP4, NET_IP6};
+
+	open_both();
+	get_acquainted();
+	b.port->carries = true;
+	for (unsigned int i = 0; i < 20000; i++) {
+		uint8_t in = families[i & 1], out = families[i >> 1 & 1];
+
+		CHECK_INT(carry(in, out, 1 + (uint32_t)rand() % 300, false), 1);
+		CHECK_INT(carry(in, out, 1 + (uint32_t)rand() % 300, true), 0);
+	}
+	CHECK_INT(count_of(&b, COUNTER_port_rx_bad_udp_checksum), 0);
+	CHECK_INT(count_of(&a, COUNTER_port_rx_bad_udp_checksum), 20000);
+	/* Not a sender's own checksum: verified as ever. */
+	CHECK_INT(send_altered(&a.ip4, &b.ip4, true), 1);
+	CHECK_INT(count_of(&b, COUNTER_port_rx_partial_checksum), 1);
+	close_both();
+}
+
+/* One frame on the short way and on the long one. */
+static void both_ways(struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, pools.small, 0, UINT32_MAX);
+	uint64_t bad = count_of(&b, COUNTER_port_rx_bad_udp_checksum);
+	struct datagram quick, slow;
+	unsigned int quick_count, slow_count;
+
+	b.port->carries = true;
+	quick_count = port_input(b.q, &m, 1, &quick);
+	b.port->carries = false;
+	slow_count = port_input(b.q, &copy, 1, &slow);
+	bad = count_of(&b, COUNTER_port_rx_bad_udp_checksum) - bad;
+	/* What it carries on may be damaged; in everything else the two agree. */
+	CHECK(quick_count == slow_count || (quick_count == 1 && bad == 1));
+	if (quick_count && slow_count)
+		CHECK(net_addr_equal(&quick.local, &slow.local) && net_addr_equal(&quick.remote, &slow.remote) &&
+		      quick.len == slow.len && quick.tos == slow.tos && memcmp(quick.data, slow.data, slow.len) == 0);
+	if (quick_count)
+		datagram_free(&quick);
+	if (slow_count)
+		datagram_free(&slow);
+}
+
+static void alter(struct rte_mbuf *m)
+{
+	uint8_t *bytes = rte_pktmbuf_mtod(m, uint8_t *);
+
+	for (int changes = rand() % 3; changes > 0; changes--)
+		bytes[(unsigned int)rand() % (ETHER_LEN + IP4_LEN + UDP_LEN)] ^= (uint8_t)(1 << rand() % 8);
+	if (rand() % 2)
+		mend_checksum(bytes);
+	if (rand() % 16 == 0)
+		rte_pktmbuf_trim(m, (uint16_t)(rand() % m->data_len));
+}
+
+static void test_short_way(void)
+{
+	struct rte_mbuf *frames[FRAMES];
+	struct datagram out[8];
+	unsigned int count;
+
+	open_both();
+	get_acquainted();
+	for (int i = 0; i < 40000; i++) {
+		send_text(&a, &a.ip4, &b.ip4, payload, (uint32_t)rand() % 200);
+		count = take(&a, frames);
+		for (unsigned int f = 0; f < count; f++) {
+			if (i % 100 != 0)
+				alter(frames[f]);
+			both_ways(frames[f]);
+		}
+		if (i % 100 == 0)
+			advance(10 * US_PER_MS);
+		count = input(&a, frames, take(&b, frames), out);
+		while (count)
+			datagram_free(&out[--count]);
+	}
+	CHECK(count_of(&b, COUNTER_port_rx_datagrams) > 20000);
+	advance(REASSEMBLY_TIMEOUT_US + US_PER_S);
+	close_both();
+}
+
+/* ---- garbage ---------------------------------------------------------------------------------------------------- */
 
 static void test_garbage(void)
 {
@@ -860,6 +975,8 @@ static const struct check_case cases[] = {
     {"queues tell each other", test_queues_tell_each_other},
     {"gateway", test_gateway},
     {"a flood of pings", test_ping_flood},
+    {"carried on", test_carried_on},
+    {"the short way in is the long way", test_short_way},
     {"garbage", test_garbage},
 };
 

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker that naps, with nothing but its bell: what it costs at rest and under load, and that no ring is lost. */
+#include "common/pulse.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/bell.h"
+#include "common/clock.h"
+#include "tests/unit/check.h"
+
+static char node[32], directory[] = "/tmp/test-pulse-XXXXXX";
+static struct config config;
+static struct process process;
+static const struct process_hooks hooks = {.role = ROLE_MEDIA};
+
+/* What the worker is given, and what it does with it. */
+static _Atomic uint64_t given;
+static _Atomic bool stopping;
+static _Atomic uint64_t taken, polls, busy_polls;
+
+static void begin(enum idle_policy idle, unsigned int nap_us)
+{
+	struct segment_spec spec;
+
+	config = (struct config){.node = node};
+	config.process[ROLE_MEDIA] = (struct config_process){.idle = idle, .nap_us = nap_us, .workers_count = 1};
+	process = (struct process){.hooks = &hooks, .config = &config};
+	status_spec(&spec);
+	CHECK_INT(segment_create(node, &spec, 0600, true), 0);
+	CHECK_INT(segment_attach(&process.status_segment, node, &spec, true), 0);
+	process.status = &((struct status *)process.status_segment.content)->process[ROLE_MEDIA];
+	given = taken = polls = busy_polls = 0;
+	stopping = false;
+}
+
+static void end(void)
+{
+	segment_detach(&process.status_segment);
+	CHECK_INT(segment_remove(node, "status"), 0);
+}
+
+static void *work(void *context)
+{
+	struct pulse *pulse = context;
+
+	pulse_start(pulse);
+	while (!stopping) {
+		uint64_t now_us = clock_now_us(), all = atomic_load_explicit(&given, memory_order_acquire);
+		unsigned int found = (unsigned int)(all - taken);
+
+		atomic_store_explicit(&taken, all, memory_order_release);
+		polls++;
+		busy_polls += found > 0;
+		pulse_beat(pulse, found, now_us, UINT64_MAX);
+	}
+	return NULL;
+}
+
+static void sleep_us(uint64_t us)
+{
+	nanosleep(&(struct timespec){.tv_sec = (time_t)(us / US_PER_S), .tv_nsec = (long)(us % US_PER_S * 1000)}, NULL);
+}
+
+static void give(struct bell *bell)
+{
+	uint64_t all = given + 1;
+
+	atomic_store_explicit(&given, all, memory_order_release);
+	bell_ring(bell, all);
+}
+
+static void test_rest(void)
+{
+	struct pulse pulse;
+	pthread_t thread;
+
+	begin(IDLE_NAP, 1000);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	CHECK_INT(pthread_create(&thread, NULL, work, &pulse), 0);
+	sleep_us(500 * US_PER_MS);
+	CHECK(polls >= 1 && polls < 40);
+	CHECK_INT(process.status->worker[0].asleep, 1);
+	stopping = true;
+	pthread_join(thread, NULL);
+	pulse_fini(&pulse);
+	end();
+}
+
+static void test_spin(void)
+{
+	struct pulse pulse;
+	pthread_t thread;
+
+	begin(IDLE_SPIN, 1000);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	CHECK_INT(pulse.sources, 0);
+	CHECK_INT(pthread_create(&thread, NULL, work, &pulse), 0);
+	sleep_us(50 * US_PER_MS);
+	CHECK(polls > 10000);
+	CHECK_INT(process.status->worker[0].asleep, 0);
+	stopping = true;
+	pthread_join(thread, NULL);
+	pulse_fini(&pulse);
+	end();
+}
+
+/* Each is found at once, and not only when the longest sleep is over; a busy machine may be late with a few. */
+static void test_no_ring_is_lost(void)
+{
+	enum { ROUNDS = 2000 };
+	unsigned int late = 0;
+	struct pulse pulse;
+	struct bell bell;
+	pthread_t thread;
+
+	begin(IDLE_NAP, 50);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	bell_open(&bell, &process, ROLE_MEDIA, 0);
+	CHECK_INT(pthread_create(&thread, NULL, work, &pulse), 0);
+	for (unsigned int i = 0; i < ROUNDS; i++) {
+		uint64_t start_us;
+
+		/* At all points of its way to sleep. */
+		for (start_us = clock_now_us(); clock_now_us() < start_us + (unsigned int)rand() % 200;)
+			;
+		give(&bell);
+		for (start_us = clock_now_us(); taken != given && clock_now_us() < start_us + US_PER_S;)
+			sched_yield();
+		CHECK(taken == given);
+		late += clock_now_us() - start_us > PULSE_SLEEP_MOST_US / 2;
+	}
+	CHECK(late < ROUNDS / 20);
+	stopping = true;
+	pthread_join(thread, NULL);
+	bell_close(&bell);
+	pulse_fini(&pulse);
+	end();
+}
+
+/* Under load it wakes once in nap_us, and what it saved up. */
+static void test_load_is_gathered(void)
+{
+	uint64_t start_us;
+	struct pulse pulse;
+	struct bell bell;
+	pthread_t thread;
+
+	begin(IDLE_NAP, 5000);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	bell_open(&bell, &process, ROLE_MEDIA, 0);
+	CHECK_INT(pthread_create(&thread, NULL, work, &pulse), 0);
+	for (start_us = clock_now_us(); clock_now_us() < start_us + 500 * US_PER_MS;) {
+		give(&bell);
+		sleep_us(200);
+	}
+	sleep_us(100 * US_PER_MS);
+	CHECK(taken == given);
+	CHECK(busy_polls <= 600 * US_PER_MS / 5000 + PULSE_CREDIT + 10);
+	stopping = true;
+	pthread_join(thread, NULL);
+	bell_close(&bell);
+	pulse_fini(&pulse);
+	end();
+}
+
+/* Either side may be killed and come back; a sleeper that is gone costs its callers a byte each. */
+static void test_new_lives(void)
+{
+	struct bell bell;
+	struct pollfd own;
+
+	begin(IDLE_NAP, 1000);
+	bell_open(&bell, &process, ROLE_MEDIA, 0);
+	process.status->worker[0].asleep = 1;
+	for (uint64_t i = 1; i < 100000; i++) /* nobody listens: the pipe fills up, and nothing blocks */
+		bell_ring(&bell, i);
+	own = (struct pollfd){.fd = bell_listen(&process, 0), .events = POLLIN};
+	CHECK_INT(poll(&own, 1, 0), 1);
+	bell_hush(own.fd);
+	CHECK_INT(poll(&own, 1, 0), 0);
+	bell_ring(&bell, 99999); /* nothing new */
+	CHECK_INT(poll(&own, 1, 0), 0);
+	close(own.fd);
+	own.fd = bell_listen(&process, 0);
+	bell_ring(&bell, 100000);
+	CHECK_INT(poll(&own, 1, 0), 1);
+	bell_hush(own.fd);
+	process.status->worker[0].asleep = 0;
+	bell_ring(&bell, 100001);
+	CHECK_INT(poll(&own, 1, 0), 0);
+	bell_close(&bell);
+	close(own.fd);
+	end();
+}
+
+/* Something else has taken its place: a worker that can't be called looks often instead. */
+static void test_mute_bell(void)
+{
+	struct pulse pulse;
+	struct bell bell;
+	char path[64];
+
+	begin(IDLE_NAP, 1000);
+	snprintf(path, sizeof(path), "%s/media.0.bell", directory);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(mkdir(path, 0700), 0);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	CHECK(!pulse.listening && pulse.sources == 0);
+	bell_open(&bell, &process, ROLE_MEDIA, 0);
+	bell_ring(&bell, 1);
+	bell_close(&bell);
+	pulse_fini(&pulse);
+	CHECK_INT(rmdir(path), 0);
+	end();
+}
+
+static const struct check_case cases[] = {
+    {"rest", test_rest},
+    {"spin", test_spin},
+    {"no ring is lost", test_no_ring_is_lost},
+    {"load is gathered", test_load_is_gathered},
+    {"new lives", test_new_lives},
+    {"a mute bell", test_mute_bell},
+};
+
+int main(void)
+{
+	int status;
+
+	snprintf(node, sizeof(node), "test-%d", (int)getpid());
+	if (!mkdtemp(directory))
+		return 1;
+	setenv("TANDEM_RUNTIME_DIRECTORY", directory, 1);
+	status = check_main(cases, sizeof(cases) / sizeof(cases[0]));
+	rmdir(directory);
+	return status;
+}
