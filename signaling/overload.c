@@ -2,7 +2,6 @@
 #include "signaling/overload.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "signaling/snapshot_signaling.h"
 #include "signaling/transaction.h"
@@ -53,77 +52,91 @@ static bool take_value(struct sip_text *out, const char *at, const char *end)
 	while (end > at && (end[-1] == ' ' || end[-1] == '\t'))
 		end--;
 	*out = sip_text_span(at, end);
-	return out->len && !memchr(at, '\r', out->len) && !memchr(at, '\0', out->len);
+	return out->len && !memchr(at, '\r', out->len);
 }
 
-enum found { OTHER, TAKEN, UNUSUAL };
+enum name { OTHER, VIA, FROM, TO, CALL_ID, CSEQ };
 
-/* Is it the line of this name, in full or compact, and as it is usually written? */
-static enum found match(struct sip_text *out, const char *at, const char *end, const char *name, size_t len,
-			char compact)
+/* Letters as small ones; nothing else that may stand in a name becomes one. */
+static uint32_t word(const char *at)
 {
-	if (end - at > 2 && sip_lower(at[0]) == compact && (at[1] == ':' || at[1] == ' ' || at[1] == '\t'))
-		return at[1] == ':' && take_value(out, at + 2, end) ? TAKEN : UNUSUAL;
-	if ((size_t)(end - at) <= len || strncasecmp(at, name, len) != 0)
-		return OTHER;
-	if (at[len] == ':')
-		return take_value(out, at + len + 1, end) ? TAKEN : UNUSUAL;
-	return at[len] == ' ' || at[len] == '\t' ? UNUSUAL : OTHER;
+	uint32_t four;
+
+	memcpy(&four, at, sizeof(four));
+	return four | 0x20202020u;
 }
 
-static enum found once(struct sip_text *out, const char *at, const char *end, const char *name, size_t len,
-		       char compact)
+#define IS_WORD(at, text) (word(at) == word(text))
+
+/* Of the line that begins here; eight bytes may be read. *colon: where it should be, if the name is one of ours. */
+static enum name name_of(const char *at, const char **colon)
 {
-	struct sip_text value;
-	enum found found = match(&value, at, end, name, len, compact);
+	bool compact = at[1] == ':' || at[1] == ' ' || at[1] == '\t';
 
-	if (found != TAKEN)
-		return found;
-	if (out->at)
-		return UNUSUAL;
-	*out = value;
-	return TAKEN;
-}
-
-static enum found take_line(struct lines *l, const char *at, const char *end)
-{
-	enum found found;
-
-	switch (sip_lower(*at)) {
+	*colon = at + 1;
+	switch (at[0] | 0x20) {
 	case 'v':
-		found = l->vias < VIAS ? match(&l->via[l->vias], at, end, "Via", 3, 'v') : UNUSUAL;
-		l->vias += found == TAKEN;
-		return found;
+		if (compact)
+			return VIA;
+		*colon = at + 3;
+		return (at[1] | 0x20) == 'i' && (at[2] | 0x20) == 'a' ? VIA : OTHER;
 	case 'f':
-		return once(&l->from, at, end, "From", 4, 'f');
+		if (compact)
+			return FROM;
+		*colon = at + 4;
+		return IS_WORD(at, "from") ? FROM : OTHER;
 	case 't':
-		return once(&l->to, at, end, "To", 2, 't');
+		if (compact)
+			return TO;
+		*colon = at + 2;
+		return (at[1] | 0x20) == 'o' ? TO : OTHER;
 	case 'i':
-		return once(&l->call_id, at, end, "Call-ID", 7, 'i');
+		return compact ? CALL_ID : OTHER;
 	case 'c':
-		found = once(&l->call_id, at, end, "Call-ID", 7, 'i');
-		return found == OTHER ? once(&l->cseq, at, end, "CSeq", 4, '\0') : found;
-	case ' ': /* the line before goes on */
-	case '\t':
-		return UNUSUAL;
+		*colon = at + 4;
+		if (IS_WORD(at, "cseq"))
+			return CSEQ;
+		*colon = at + 7;
+		return IS_WORD(at, "call") && IS_WORD(at + 3, "l-id") ? CALL_ID : OTHER;
 	default:
 		return OTHER;
 	}
 }
 
-/* From the line behind the request line on. False: it is for who can read everything. */
-static bool read_lines(struct lines *l, const char *at, const char *end)
+/* False: not as it is usually written. */
+static bool take_line(struct lines *l, const char *at, const char *end)
 {
-	const char *line_end;
+	struct sip_text *const one[] = {[FROM] = &l->from, [TO] = &l->to, [CALL_ID] = &l->call_id, [CSEQ] = &l->cseq};
+	const char *colon;
+	enum name name = name_of(at, &colon);
+
+	if (*at == ' ' || *at == '\t') /* the line before goes on */
+		return false;
+	if (name == OTHER)
+		return true;
+	if (colon >= end || *colon != ':')
+		return *colon != ' ' && *colon != '\t'; /* another name that begins like it */
+	if (name == VIA)
+		return l->vias < VIAS && take_value(&l->via[l->vias++], colon + 1, end);
+	return !one[name]->at && take_value(one[name], colon + 1, end);
+}
+
+/* From the line behind the request line on, up to the To if that will do. False: it is for who can read everything. */
+static bool read_lines(struct lines *l, const char *at, const char *end, bool only_to)
+{
+	const char *start = at, *line_end;
 
 	*l = (struct lines){.vias = 0};
 	for (; (line_end = memchr(at, '\n', (size_t)(end - at))); at = line_end + 1) {
 		if (line_end == at || line_end[-1] != '\r')
 			return false;
 		if (line_end - 1 == at)
-			return l->vias && l->from.at && l->to.at && l->call_id.at && l->cseq.at;
-		if (take_line(l, at, line_end - 1) == UNUSUAL)
+			return !memchr(start, '\0', (size_t)(at - start)) && l->vias && l->from.at && l->to.at &&
+			       l->call_id.at && l->cseq.at;
+		if (end - at < 8 || !take_line(l, at, line_end - 1))
 			return false;
+		if (only_to && l->to.at)
+			return true;
 	}
 	return false;
 }
@@ -224,8 +237,9 @@ static bool receive_invite(struct engine *engine, const struct sip_flow *flow, c
 	struct lines l;
 
 	/* Who must not be answered is known only to who reads everything. */
-	if (!engine->snapshot->parameters->reply_unauthorized || !read_lines(&l, at, end) || !is_plain(&l, &via) ||
-	    transaction_stands(engine, &via, &key) || !overload_refuses(&engine->overload, key.b))
+	if (!engine->snapshot->parameters->reply_unauthorized || !read_lines(&l, at, end, false) ||
+	    !is_plain(&l, &via) || transaction_stands(engine, &via, &key) ||
+	    !overload_refuses(&engine->overload, key.b))
 		return false;
 	refuse(engine, flow, &l, &via, key);
 	counter_inc(engine->counters, COUNTER_signaling_calls_shed);
@@ -240,7 +254,7 @@ static bool receive_ack(struct engine *engine, const char *at, const char *end)
 	struct sip_text tag;
 	struct lines l;
 
-	if (!read_lines(&l, at, end) || l.to.len < sizeof(mark) - 1 + IDENTIFIER_TAG)
+	if (!read_lines(&l, at, end, true) || l.to.len < sizeof(mark) - 1 + IDENTIFIER_TAG)
 		return false;
 	tag = sip_text(sip_text_end(l.to) - IDENTIFIER_TAG, IDENTIFIER_TAG);
 	if (memcmp(tag.at - (sizeof(mark) - 1), mark, sizeof(mark) - 1) != 0 ||
