@@ -117,7 +117,13 @@ class GeneratorLoad:
         self.process = None
         # The generator reads from the devices; its host's own IP would look at everything once more, and whoever sends
         # to it would pay for that.
-        host.nft("table ip load { chain before { type filter hook prerouting priority raw; policy drop; } }")
+        host.nft("""
+            table ip load {
+                chain before {
+                    type filter hook prerouting priority raw; policy drop;
+                }
+            }
+        """)
 
     def _link(self):
         return {"core": self.core, "worker": self.core, "idle": "nap", "hugepages": "auto",
