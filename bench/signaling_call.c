@@ -4,8 +4,8 @@
  * (INVITE, 100, 180, 200, ACK, BYE, 200), seven out, media told and the record written. Thousands of calls stand
  * meanwhile, and the transactions of half a minute, so that caches are as cold as in service.
  *
- * Prints nanoseconds for each step and the whole (the best of several rounds), and instructions where the kernel
- * lets us count them.
+ * Prints nanoseconds for each step and the whole (the best of several rounds), instructions where the kernel
+ * lets us count them, and the memory of a call.
  */
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "proto/messages.h"
+#include "signaling/call.h"
 #include "signaling/sip/build.h"
 #include "tests/unit/signaling/lab.h"
 
@@ -58,7 +59,11 @@ struct text {
 
 static struct text in[BATCH], sent[SENT_MAX];
 static unsigned int sent_count;
-static char tags[STANDING + BATCH][TAG];
+static struct conversation {
+	uint64_t number;
+	char tag[TAG];
+} talking[STANDING + BATCH], ending[BATCH];
+static unsigned int talking_count;
 static struct sip_flow from_customer, from_vendor;
 
 static void must(bool ok, const char *what)
@@ -140,8 +145,15 @@ static void deliver(struct lab *lab, enum step step, const struct sip_flow *flow
 	uint64_t start;
 
 	step_begin(&start);
-	for (unsigned int i = 0; i < BATCH; i++)
+	for (unsigned int i = 0; i < ENGINE_LOOK_AHEAD; i++)
+		engine_look_ahead(lab->engine, (const uint8_t *)in[i].data, in[i].len);
+	for (unsigned int i = 0; i < BATCH; i++) {
+		const struct text *next = &in[i + ENGINE_LOOK_AHEAD < BATCH ? i + ENGINE_LOOK_AHEAD : i];
+
+		if (next != &in[i])
+			engine_look_ahead(lab->engine, (const uint8_t *)next->data, next->len);
 		engine_receive(lab->engine, flow, (const uint8_t *)in[i].data, in[i].len);
+	}
 	step_end(step, start);
 }
 
@@ -276,19 +288,35 @@ static void begin_calls(struct lab *lab, uint64_t first)
 		const struct sip_name_addr *to = sip_message_to(sent_message("SIP/2.0 200", i));
 
 		must(to && to->tag.len == TAG, "tag");
-		memcpy(tags[(first + i) % (STANDING + BATCH)], to->tag.at, TAG);
+		talking[talking_count].number = first + i;
+		memcpy(talking[talking_count].tag, to->tag.at, TAG);
+		put_request(i, "ACK", first + i, 1, talking[talking_count].tag, NULL);
+		talking_count++;
 	}
-	for (unsigned int i = 0; i < BATCH; i++)
-		put_request(i, "ACK", first + i, 1, tags[(first + i) % (STANDING + BATCH)], NULL);
 	deliver(lab, ACK, &from_customer);
 }
 
-static void end_calls(struct lab *lab, uint64_t first)
+/* They end in any order, as conversations do: what comes next is not what lies next in memory. */
+static void choose_ending(void)
+{
+	static uint64_t random = 88172645463325252;
+
+	for (unsigned int i = 0; i < BATCH; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		unsigned int chosen = (unsigned int)((random >> 33) % talking_count);
+
+		ending[i] = talking[chosen];
+		talking[chosen] = talking[--talking_count];
+	}
+}
+
+static void end_calls(struct lab *lab)
 {
 	static struct text byes[BATCH];
 
+	choose_ending();
 	for (unsigned int i = 0; i < BATCH; i++)
-		put_request(i, "BYE", first + i, 2, tags[(first + i) % (STANDING + BATCH)], NULL);
+		put_request(i, "BYE", ending[i].number, 2, ending[i].tag, NULL);
 	deliver(lab, BYE, &from_customer);
 	keep(byes, "BYE ");
 	answer(lab, BYE_ANSWER, byes, 200, NULL);
@@ -301,7 +329,7 @@ static void run_batch(struct lab *lab, uint64_t *next)
 
 	begin_calls(lab, *next);
 	if (*next >= STANDING)
-		end_calls(lab, *next - STANDING);
+		end_calls(lab);
 	else
 		empty(&lab->media);
 	*next += BATCH;
@@ -342,12 +370,38 @@ static void measure_rounds(struct lab *lab, uint64_t *next)
 	printf("%-32s %8.0f ns\n", "a whole call", whole);
 }
 
+/* What the calls that stand take, and what comes on top of it for a while: in bytes for each of them. */
+static void print_memory(const struct lab *lab)
+{
+	const struct transactions *ts = lab->engine->transactions;
+	const struct calls *calls = lab->engine->calls;
+	uint64_t used = 0, blocks = call_table_blocks(CALLS) - calls->small_blocks.count - calls->large_blocks.count;
+
+	for (uint32_t slot = 0; slot < CALLS; slot++) {
+		const struct call_record *record = call_table_record(calls->table, slot);
+
+		if (atomic_load_explicit(&record->state, memory_order_relaxed) != CALL_FREE)
+			used += offsetof(struct call_record, arena) + record->arena_used;
+	}
+	printf("%-32s %8zu bytes, %.0f of them and %.0f lines in use\n", "record", sizeof(struct call_record),
+	       (double)used / STANDING, (double)used / STANDING / 64 + 1);
+	printf("%-32s %8zu bytes\n", "private to the worker", sizeof(struct call));
+	printf("%-32s %8.2f\n", "blocks", (double)blocks / STANDING);
+	printf("%-32s %8.0f bytes\n", "tombstones of half a minute",
+	       (double)tombstones_standing(&ts->tombstones) * sizeof(struct tombstone) / STANDING);
+	printf("%-32s %8.0f bytes\n", "transactions, set-ups, messages",
+	       ((double)ts->used * sizeof(struct transaction) + calls->works_used * sizeof(struct call_work) +
+		(double)message_pool_touched(&ts->messages)) /
+		   STANDING);
+}
+
 static void measure(struct lab *lab, uint64_t *next)
 {
 	uint64_t count = 0;
 
 	instructions_open();
 	measure_rounds(lab, next);
+	print_memory(lab);
 	if (instructions_fd >= 0 && read(instructions_fd, &count, sizeof(count)) == sizeof(count))
 		printf("%-32s %8.0f instructions\n", "a whole call", (double)count / (ROUNDS * ROUND * BATCH));
 }

@@ -167,8 +167,7 @@ struct call *call_find(struct engine *engine, struct sip_message *message, bool 
 	struct identifier_tag id;
 
 	/* Its check value is compared with the rest of it. */
-	if (!ours || !ours->tag.at || identifier_tag_parse(&id, NULL, ours->tag) < 0 ||
-	    id.slot >= engine->calls->count)
+	if (!ours || !ours->tag.at || identifier_tag_parse(&id, NULL, ours->tag) < 0 || id.slot >= engine->calls->count)
 		return NULL;
 	struct call *call = &engine->calls->call[id.slot];
 

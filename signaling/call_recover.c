@@ -21,8 +21,10 @@ bool call_restore_caller(struct call *call)
 
 	if (!end || !sip_text_starts(lines, "Via: "))
 		return false;
-	struct transaction *t = transaction_server_restore(engine, &record->dialog[CALLER].flow,
-							   sip_text_span(lines.at + strlen("Via: "), end));
+	const struct call_dialog *d = &record->dialog[CALLER];
+	struct transaction *t =
+	    transaction_server_restore(engine, &d->flow, sip_text_span(lines.at + strlen("Via: "), end),
+				       call_text(call, d->call_id), call_text(call, d->remote_tag), d->invite_cseq);
 
 	if (!t)
 		return false;

@@ -288,12 +288,23 @@ static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flo
 			    });
 }
 
+/* A request whose CSeq is higher than any before is a new one: its transaction need not be looked for. */
+static bool is_new_in_dialog(const struct call *call, enum call_side side, struct sip_message *request)
+{
+	return call && sip_message_cseq(request)->number > call->record->dialog[side].remote_cseq;
+}
+
 static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow)
 {
 	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
+	struct transaction *found;
 	enum call_side side;
 	struct call *call = call_find(engine, engine->message, false, &side);
 
+	if (is_new_in_dialog(call, side, engine->message))
+		transaction_receive_new(engine, engine->message);
+	else if (transaction_receive_request(engine, flow, engine->message, &found))
+		return;
 	if (!call) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_unknown_dialog);
 		reply(engine, flow, 481, NULL, NULL);
@@ -316,7 +327,7 @@ static void receive_invite(struct engine *engine, const struct sip_flow *flow)
 	const struct sip_name_addr *from = sip_message_from(engine->message);
 	struct identifier_tag id;
 
-	if (transaction_is_merged(engine, engine->message)) {
+	if (transaction_is_merged(engine)) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_merged);
 		reply(engine, flow, 482, NULL, NULL);
 	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
@@ -364,16 +375,19 @@ static void receive_request(struct engine *engine, const struct sip_flow *flow)
 		refuse(engine, flow, &check);
 		return;
 	}
-	if (transaction_receive_request(engine, flow, request, &found))
+	bool of_dialog = sip_message_to(request)->tag.len && request->method != SIP_ACK &&
+			 request->method != SIP_CANCEL && request->method != SIP_REGISTER;
+
+	if (of_dialog)
+		receive_in_dialog(engine, flow);
+	else if (transaction_receive_request(engine, flow, request, &found))
 		return;
-	if (request->method == SIP_ACK)
+	else if (request->method == SIP_ACK)
 		receive_ack(engine, flow);
 	else if (request->method == SIP_CANCEL)
 		receive_cancel(engine, flow, found);
 	else if (request->method == SIP_REGISTER)
 		receive_register(engine, flow);
-	else if (sip_message_to(request)->tag.len)
-		receive_in_dialog(engine, flow);
 	else if (request->method == SIP_INVITE)
 		receive_invite(engine, flow);
 	else if (request->method == SIP_OPTIONS)

@@ -104,6 +104,13 @@ unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int wo
 /* The key of that hash, the same for all workers: once, before any worker runs. */
 void engine_hash_init(const uint8_t key[static 16]);
 
+/*
+ * This datagram is one of the next: what memory it will need, as far as its first bytes tell, is sent for. Costs little
+ * and promises nothing. Best so many datagrams before it is handled.
+ */
+#define ENGINE_LOOK_AHEAD 3u
+void engine_look_ahead(const struct engine *engine, const uint8_t *data, uint32_t len);
+
 /* One datagram: parse, check, dispatch. `data` is read during the call only. */
 void engine_receive(struct engine *engine, const struct sip_flow *flow, const uint8_t *data, uint32_t len);
 

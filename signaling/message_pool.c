@@ -47,6 +47,15 @@ void message_pool_fini(struct message_pool *pool)
 	memset(pool, 0, sizeof(*pool));
 }
 
+size_t message_pool_touched(const struct message_pool *pool)
+{
+	size_t bytes = 0;
+
+	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class ++)
+		bytes += pool->class[class].used * stride(class);
+	return bytes;
+}
+
 static struct message_buffer *take(struct message_pool *pool, unsigned int class)
 {
 	struct message_buffer *buffer = pool->class[class].free;

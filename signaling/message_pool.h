@@ -33,6 +33,8 @@ void message_pool_fini(struct message_pool *pool);
 
 /* A copy of data[0..len) in the smallest buffer that is free, or NULL. */
 struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len);
+/* Memory that has been used so far: what is given back is used again first. */
+size_t message_pool_touched(const struct message_pool *pool);
 /* NULL is allowed. */
 void message_pool_free(struct message_pool *pool, struct message_buffer *buffer);
 

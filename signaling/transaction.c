@@ -168,9 +168,20 @@ void transaction_end(struct engine *engine, struct transaction *t, enum tombston
 	ts->ended = t;
 }
 
-static void add_tombstone(struct engine *engine, struct text_hash key, enum tombstone_kind kind, uint32_t value,
-			  uint64_t end_us)
+static void bury(struct engine *engine, struct transaction *t)
 {
+	enum tombstone_kind kind = (enum tombstone_kind)t->tombstone;
+	uint64_t end_us = engine->now_us + transaction_lifetime_us(engine);
+	struct text_hash key = t->key;
+	uint32_t value = t->value;
+
+	if (t->kind >= CLIENT_INVITE) {
+		key = transaction_client_key(t->serial, t->index);
+	} else if (t->by_merge.from) {
+		kind = TOMBSTONE_NEW_INVITE;
+		value = transaction_way(t->key);
+		key = t->merge_key;
+	}
 	if (!tombstone_add(&engine->transactions->tombstones, key, kind, value, end_us))
 		counter_inc(engine->counters, COUNTER_signaling_transactions_given_up);
 }
@@ -181,16 +192,11 @@ void transactions_bury(struct engine *engine)
 
 	while (ts->ended) {
 		struct transaction *t = ts->ended;
-		uint64_t end_us = engine->now_us + transaction_lifetime_us(engine);
-		bool client = t->kind >= CLIENT_INVITE;
 
 		ts->ended = t->linger.next;
 		t->linger.next = NULL;
 		t->ended = false;
-		add_tombstone(engine, client ? transaction_client_key(t->serial, t->index) : t->key,
-			      (enum tombstone_kind)t->tombstone, t->value, end_us);
-		if (t->by_merge.from)
-			add_tombstone(engine, t->merge_key, TOMBSTONE_MERGE, 0, end_us);
+		bury(engine, t);
 		transaction_free(engine, t);
 	}
 }

@@ -91,8 +91,15 @@ struct transactions {
 	struct message_pool messages;
 	struct sip_message *kept;        /* for reading a kept message again */
 	struct text_hash key, merge_key; /* of the request that was looked for last: it is the one that is new */
+	bool merged;                     /* which it is not quite: it came before by another way */
 	uint64_t serial;
 };
+
+/* By which way a request came, in a tombstone. */
+static inline uint32_t transaction_way(struct text_hash key)
+{
+	return key.b & TOMBSTONE_VALUE;
+}
 
 /* Where the tombstone of a client transaction lies. */
 static inline struct text_hash transaction_client_key(uint64_t serial, uint32_t index)
@@ -112,7 +119,8 @@ void transactions_fini(struct engine *engine);
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 struct transaction **found);
-/* Is there one for the INVITE with this top Via, or was there a moment ago? Its key in either case; branch of RFC 3261. */
+/* Is there one for the INVITE with this top Via, or was there a moment ago? Its key in either case; branch of RFC 3261.
+ */
 bool transaction_stands(const struct engine *engine, const struct sip_via *via, struct text_hash *key);
 /*
  * A new server transaction for the request that has just been looked for (an INVITE outside a dialog: in both ways), in
@@ -120,8 +128,10 @@ bool transaction_stands(const struct engine *engine, const struct sip_via *via, 
  */
 struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
 					   struct sip_message *request);
-/* True when this INVITE came before by another way (482). */
-bool transaction_is_merged(struct engine *engine, struct sip_message *request);
+/* True when this INVITE, which has just been looked for, came before by another way (482). */
+bool transaction_is_merged(const struct engine *engine);
+/* Instead of transaction_receive_request(), where the request is known to be new: its CSeq is the dialog's highest. */
+void transaction_receive_new(struct engine *engine, struct sip_message *request);
 /* Keep a copy of the request, to be answered after this datagram is gone. 0 or -ENOBUFS. */
 int transaction_keep_request(struct engine *engine, struct transaction *transaction, const struct sip_message *request);
 /* The kept request, parsed again; valid until the next call of this or of a function that sends. NULL: none. */
@@ -134,8 +144,10 @@ int transaction_send_response(struct engine *engine, struct transaction *transac
 			      const void *data, uint32_t len);
 /* The ACK to our 2xx has come. */
 void transaction_acked(struct engine *engine, struct transaction *transaction);
-/* After a restart: a server INVITE transaction as an earlier life had it; key by via, the top Via's text. */
-struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow, struct sip_text via);
+/* After a restart: a server INVITE transaction as an earlier life had it; by the top Via's text and the INVITE's
+ * others. */
+struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow, struct sip_text via,
+					       struct sip_text call_id, struct sip_text from_tag, uint32_t cseq);
 
 /* Answer without a transaction. to_tag empty = one that is the same for each resend. */
 void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,

@@ -75,19 +75,95 @@ static void receive_again(struct engine *engine, struct transaction *t)
 		transaction_send_kept(engine, t);
 }
 
-/* Its transaction has ended. False: an ACK to a 2xx, which is the call's. */
-static bool receive_past(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
-			 const struct tombstone *past)
+/* RFC 3261 section 8.2.2.2: what makes INVITEs the same one, whichever way each came. */
+static struct text_hash merge_key(const struct engine *engine, struct sip_text call_id, struct sip_text from_tag,
+				  uint32_t cseq)
 {
-	if (request->method == SIP_ACK)
-		return past->kind != TOMBSTONE_INVITE_2XX;
+	const struct text_hash_key *hash = &engine->transactions->hash;
+	struct text_hash key = text_hash(hash, (struct text_hash){KEY_MERGE, cseq}, call_id.at, call_id.len);
+
+	return text_hash(hash, key, from_tag.at, from_tag.len);
+}
+
+static struct text_hash merge_key_of(const struct engine *engine, struct sip_message *request)
+{
+	return merge_key(engine, sip_message_call_id(request), sip_message_from(request)->tag,
+			 sip_message_cseq(request)->number);
+}
+
+static const struct transaction *find_merge(const struct transactions *ts, struct text_hash key)
+{
+	const struct transaction *t = ts->by_merge[key.a & ts->mask];
+
+	while (t && !text_hash_equal(t->merge_key, key))
+		t = t->by_merge.next;
+	return t;
+}
+
+static bool has_dialog(struct sip_message *request)
+{
+	const struct sip_name_addr *to = sip_message_to(request);
+
+	return !to || to->tag.at;
+}
+
+/*
+ * An INVITE outside a dialog. Nearly every one is new, and then has no other with its merge key: so that is looked for
+ * first, and only where there is one, which of both it is. True: one that comes again, by the same way.
+ */
+static bool receive_new_invite(struct engine *engine, struct sip_message *request)
+{
+	struct transactions *ts = engine->transactions;
+
+	ts->merge_key = merge_key_of(engine, request);
+	const struct transaction *other = find_merge(ts, ts->merge_key);
+	const struct tombstone *past = other ? NULL : tombstone_find(&ts->tombstones, ts->merge_key);
+
+	ts->merged = other || past;
+	if (!ts->merged)
+		return false;
+	struct transaction *t = find(engine, ts->key);
+
+	if (t)
+		receive_again(engine, t);
+	else if (past && past->value == transaction_way(ts->key))
+		counter_inc(engine->counters, COUNTER_signaling_requests_again);
+	else
+		return false;
+	return true;
+}
+
+/* CANCEL comes too late, but has come to the right place. */
+static bool receive_late_cancel(struct engine *engine, const struct sip_flow *flow, struct sip_message *request)
+{
+	struct transactions *ts = engine->transactions;
+	bool dialog = has_dialog(request);
+	const struct tombstone *past =
+	    tombstone_find(&ts->tombstones, dialog ? ts->key : merge_key_of(engine, request));
+
+	if (!past || (!dialog && past->value != transaction_way(ts->key)))
+		return false;
+	transaction_reply_stateless(engine, flow, request, 200, NULL, NULL);
+	return true;
+}
+
+/* Any other request whose transaction has ended. */
+static bool receive_past(struct engine *engine, const struct sip_flow *flow, struct sip_message *request)
+{
+	struct transactions *ts = engine->transactions;
+	const struct tombstone *past = tombstone_find(&ts->tombstones, ts->key);
+
+	if (!past)
+		return false;
 	counter_inc(engine->counters, COUNTER_signaling_requests_again);
-	/* CANCEL comes too late, but has come to the right place. */
-	if (request->method == SIP_CANCEL)
-		transaction_reply_stateless(engine, flow, request, 200, NULL, NULL);
-	else if (past->kind == TOMBSTONE_OTHER)
+	if (past->kind == TOMBSTONE_OTHER)
 		transaction_reply_stateless(engine, flow, request, past->value, NULL, NULL);
 	return true;
+}
+
+void transaction_receive_new(struct engine *engine, struct sip_message *request)
+{
+	engine->transactions->key = key_of(engine, request, (enum sip_method)request->method);
 }
 
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
@@ -96,47 +172,37 @@ bool transaction_receive_request(struct engine *engine, const struct sip_flow *f
 	struct transactions *ts = engine->transactions;
 	enum sip_method method = (enum sip_method)request->method;
 	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
-	const struct tombstone *past;
 
+	*found = NULL;
 	ts->key = key_of(engine, request, of_invite ? SIP_INVITE : method);
+	if (method == SIP_INVITE && !has_dialog(request))
+		return receive_new_invite(engine, request);
 	*found = find(engine, ts->key);
-	if (!*found) {
-		past = tombstone_find(&ts->tombstones, ts->key);
-		return past && receive_past(engine, flow, request, past);
-	}
 	if (method == SIP_CANCEL)
-		return false;
+		return !*found && receive_late_cancel(engine, flow, request);
 	if (method == SIP_ACK) {
-		/* An ACK to a 2xx has a branch of its own; one that has not is the call's all the same. */
-		if ((*found)->state == TRANSACTION_ACCEPTED)
+		/* One to a 2xx has a branch of its own; one that has not is the call's all the same. */
+		if (!*found || (*found)->state == TRANSACTION_ACCEPTED)
 			return false;
 		receive_ack(engine, *found);
 		return true;
 	}
+	if (!*found)
+		return receive_past(engine, flow, request);
 	receive_again(engine, *found);
 	return true;
 }
 
-static struct text_hash merge_key(const struct engine *engine, struct sip_message *request)
+bool transaction_is_merged(const struct engine *engine)
 {
-	const struct text_hash_key *hash = &engine->transactions->hash;
-	const struct sip_name_addr *from = sip_message_from(request);
-	struct sip_text call_id = sip_message_call_id(request);
-	struct text_hash key = {KEY_MERGE, sip_message_cseq(request)->number};
-
-	key = text_hash(hash, key, call_id.at, call_id.len);
-	return text_hash(hash, key, from->tag.at, from->tag.len);
+	return engine->transactions->merged;
 }
 
-bool transaction_is_merged(struct engine *engine, struct sip_message *request)
+/* For what is looked for with find_merge(). */
+static void chain_merge(struct transactions *ts, struct transaction *t, struct text_hash key)
 {
-	struct transactions *ts = engine->transactions;
-	struct text_hash key = ts->merge_key = merge_key(engine, request);
-	const struct transaction *t = ts->by_merge[key.a & ts->mask];
-
-	while (t && !text_hash_equal(t->merge_key, key))
-		t = t->by_merge.next;
-	return t || tombstone_find(&ts->tombstones, key);
+	t->merge_key = key;
+	transaction_chain(&ts->by_merge[key.a & ts->mask], &t->by_merge, t, offsetof(struct transaction, by_merge));
 }
 
 struct transaction *transaction_server_new(struct engine *engine, const struct sip_flow *flow,
@@ -144,7 +210,6 @@ struct transaction *transaction_server_new(struct engine *engine, const struct s
 {
 	struct transactions *ts = engine->transactions;
 	struct transaction *t = transaction_take(engine);
-	const struct sip_name_addr *to = sip_message_to(request);
 
 	if (!t)
 		return NULL;
@@ -154,16 +219,14 @@ struct transaction *transaction_server_new(struct engine *engine, const struct s
 	sip_response_target(&t->flow.remote, request, &flow->remote);
 	t->key = ts->key;
 	transaction_chain(&ts->by_key[t->key.a & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
-	if (t->kind == SERVER_INVITE && to && to->tag.at == NULL) {
-		t->merge_key = ts->merge_key;
-		transaction_chain(&ts->by_merge[t->merge_key.a & ts->mask], &t->by_merge, t,
-				  offsetof(struct transaction, by_merge));
-	}
+	if (t->kind == SERVER_INVITE && !has_dialog(request))
+		chain_merge(ts, t, ts->merge_key);
 	return t;
 }
 
 struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow,
-					       struct sip_text via_text)
+					       struct sip_text via_text, struct sip_text call_id,
+					       struct sip_text from_tag, uint32_t cseq)
 {
 	struct transactions *ts = engine->transactions;
 	struct sip_text list = via_text, first;
@@ -184,6 +247,7 @@ struct transaction *transaction_server_restore(struct engine *engine, const stru
 		t->flow.remote.port = via.port ? via.port : 5060;
 	t->key = key_of_via(engine, &via, SIP_INVITE);
 	transaction_chain(&ts->by_key[t->key.a & ts->mask], &t->by_key, t, offsetof(struct transaction, by_key));
+	chain_merge(ts, t, merge_key(engine, call_id, from_tag, cseq));
 	return t;
 }
 
@@ -257,7 +321,7 @@ int transaction_send_response(struct engine *engine, struct transaction *t, unsi
 
 void transaction_acked(struct engine *engine, struct transaction *t)
 {
-	transaction_end(engine, t, TOMBSTONE_INVITE_2XX, 0);
+	transaction_end(engine, t, TOMBSTONE_INVITE, 0);
 }
 
 /* A tag that is the same each time the same request is answered. */

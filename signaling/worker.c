@@ -84,8 +84,14 @@ static unsigned int receive(struct worker *w)
 		unsigned int count = port_receive(w->queue[port], datagrams, PORT_BURST, w->now_us);
 
 		w->backlog |= count == PORT_BURST;
-		for (unsigned int i = 0; i < count; i++)
+		for (unsigned int i = 0; i < count && i < ENGINE_LOOK_AHEAD; i++)
+			engine_look_ahead(w->engine, datagrams[i].data, datagrams[i].len);
+		for (unsigned int i = 0; i < count; i++) {
+			if (i + ENGINE_LOOK_AHEAD < count)
+				engine_look_ahead(w->engine, datagrams[i + ENGINE_LOOK_AHEAD].data,
+						  datagrams[i + ENGINE_LOOK_AHEAD].len);
 			dispatch(w, &datagrams[i], port);
+		}
 		all += count;
 	}
 	return all;
