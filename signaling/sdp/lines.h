@@ -16,13 +16,29 @@ struct sdp_line {
 /* sdp_next_line() for a line that does not end in CR LF, or has no "x=" in front: 1, 0, -EINVAL. */
 int sdp_odd_line(const char **at, const char *end, struct sdp_line *line);
 
+/* The first CR, LF or NUL in [at, end), or end. */
+static inline const char *sdp_find_end(const char *at, const char *end)
+{
+	uint32_t low;
+
+	for (; at < end; at += SIP_BLOCK) {
+		/* Other characters up to CR are rare (a TAB, say), so one comparison finds the place. */
+		low = sip_bits(sip_is_upto(sip_load_upto(at, end), '\r'));
+		if (low) {
+			at += __builtin_ctz(low);
+			return at == end || *at == '\r' ? at : sip_find_any(at, end, '\0', '\r', '\n');
+		}
+	}
+	return end;
+}
+
 /*
  * Next line, "x=value". Empty lines at the end of a body are tolerated. 1, 0 at the end, -EINVAL: no such line, or
  * a NUL or CR inside it (RFC 8866 section 9, byte-string).
  */
 static inline int sdp_next_line(const char **at, const char *end, struct sdp_line *line)
 {
-	const char *start = *at, *stop = sip_find_any(start, end, '\0', '\r', '\n');
+	const char *start = *at, *stop = sdp_find_end(start, end);
 
 	if (end - stop < 2 || stop - start < 2 || memcmp(stop, "\r\n", 2) != 0 || start[0] < 'a' || start[0] > 'z' ||
 	    start[1] != '=')

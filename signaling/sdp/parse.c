@@ -37,10 +37,12 @@ static int parse_port(struct sip_text text, uint16_t *port)
 static int parse_net_words(struct sip_text *rest, struct sip_text *host, bool *is_ip6)
 {
 	struct sip_text net_type, addr_type;
+	const char *end = sip_text_end(*rest);
 
-	if (rest->len > 7 && memcmp(rest->at, "IN IP4 ", 7) == 0 && rest->at[7] != ' ') {
-		*rest = sip_text_span(rest->at + 7, sip_text_end(*rest));
-		*host = sdp_word(rest);
+	/* As nearly all come: this, and an address that ends the line. */
+	if (rest->len > 7 && memcmp(rest->at, "IN IP4 ", 7) == 0 && sip_find(rest->at + 7, end, ' ') == end) {
+		*host = sip_text_span(rest->at + 7, end);
+		*rest = sip_text(end, 0);
 		*is_ip6 = false;
 		return 0;
 	}

@@ -149,8 +149,11 @@ static int take_display(struct sip_name_addr *out, const char **at, const char *
 /* <uri>, blanks allowed around it: *at stands on the first bracket and ends up behind the second. */
 static int take_bracketed(struct sip_name_addr *out, const char **at, const char *end)
 {
-	const char *start = sip_skip_lws(*at + 1, end), *stop = sip_skip_uri(start, end), *close = stop;
+	const char *start = *at + 1, *stop, *close;
 
+	if (start < end && (unsigned char)*start <= ' ')
+		start = sip_skip_lws(start, end);
+	close = stop = sip_skip_uri(start, end);
 	if (close < end && *close != '>')
 		close = sip_skip_lws(stop, end);
 	if (close == end || *close != '>')
@@ -178,6 +181,11 @@ static int take_params(struct sip_name_addr *out, const char *at, const char *en
 	int more = 0;
 
 	rest = out->params = sip_text_span(at, end);
+	/* A tag and nothing else, as in nearly every From and To. */
+	if (rest.len > 5 && memcmp(at, ";tag=", 5) == 0 && sip_skip_value(at + 5, end) == end) {
+		out->tag = sip_text_span(at + 5, end);
+		return 0;
+	}
 	while (rest.len && (more = sip_take_param(&rest, &name, &value)) == 1) {
 		if (!sip_text_is_nocase(name, "tag"))
 			continue;
@@ -186,6 +194,13 @@ static int take_params(struct sip_name_addr *out, const char *at, const char *en
 		out->tag = value;
 	}
 	return more < 0 ? more : 0;
+}
+
+static bool has_scheme(struct sip_text uri)
+{
+	const char *end = sip_text_end(uri);
+
+	return (uri.len > 4 && memcmp(uri.at, "sip:", 4) == 0) || sip_find(uri.at, end, ':') < end;
 }
 
 int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
@@ -210,9 +225,11 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 	} else {
 		error = take_bare(out, &at, end);
 	}
-	if (!error && sip_find(out->uri.at, sip_text_end(out->uri), ':') == sip_text_end(out->uri))
+	if (!error && !has_scheme(out->uri))
 		error = -EINVAL; /* not even a scheme */
-	return error ? error : take_params(out, sip_skip_lws(at, end), end);
+	if (error)
+		return error;
+	return take_params(out, at < end && *at == ';' ? at : sip_skip_lws(at, end), end);
 }
 
 int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)
