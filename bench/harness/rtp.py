@@ -6,7 +6,7 @@ from .machine import Layout
 from .node import Node, between, busy_between, config
 
 SESSIONS = 50000
-LIMIT_RATE = 10000000
+LOWEST_RATE, LIMIT_RATE = 10000, 10000000
 
 
 def scenario_for(bench, rate, **load):
@@ -43,11 +43,11 @@ def one_count(bench, workers):
     bench.say(f"RTP: {workers} media worker{'s' * (workers > 1)}, {bench.sessions} sessions; {layout.text()}")
     node = Node(bench, config(bench, layout, "media", bench.sessions + 5000, bench.sessions + 1000))
     with bench.running(node, layout, "media"):
-        report, _ = play(bench, layout, node, scenario_for(bench, 10000, seconds=bench.seconds, warm_up=2), "--of", "rtp",
-                         "--search", f"1000:{LIMIT_RATE}:0.05", phase=None, timeout_s=600 + 40 * bench.seconds)
+        report, _ = play(bench, layout, node, scenario_for(bench, 10000, seconds=min(bench.seconds, 5), warm_up=2), "--of", "rtp",
+                         "--search", f"{LOWEST_RATE}:{LIMIT_RATE}:0.05", phase=None, timeout_s=600 + 40 * bench.seconds)
         highest = report["search"] and report["search"]["highest"]
         if not highest:
-            raise Failed("no clean packet rate was found; the lowest tried was 1000 packets a second")
+            raise Failed(f"no clean packet rate was found; the lowest tried was {LOWEST_RATE} packets a second")
         bench.say(f"highest clean rate: {highest:.0f} packets/s{' (limited by the generator)' if report['limited'] else ''}")
         half = at_half_load(bench, layout, node, highest / 2)
     return {"workers": workers, "where": layout.text(), "highest_clean_rate": highest, "limited": report["limited"],
