@@ -15,7 +15,7 @@ SIP, RTP_NET, PEERS = "10.99.0.1", "10.98.0.", "10.99.0."
 CUSTOMER, VENDORS = PEERS + "10", PEERS + "20"
 GATEWAYS, PREFIXES, PREFIX = 200, 10000, "49"
 RTP_FIRST, RTP_LAST = 1024, 65535
-RING = "rsize=12"  # 4,096 descriptors, as a network card has: what a peer without a core of its own doesn't read at once
+RING = "rsize=11"  # 2,048 descriptors, as a network card has: what a peer without a core of its own doesn't read at once
 CALLS_AN_ADDRESS = (RTP_LAST + 1 - RTP_FIRST) // 4  # four ports a relayed call
 
 
