@@ -47,19 +47,22 @@ void buffer_fini(struct buffer *buffer)
 
 /* ---- text: always valid UTF-8, whatever a peer has put into its headers ------------------------------------------ */
 
-/* Printable or not, nothing but ASCII, and no zero byte: eight bytes at a time. */
-static bool is_plain(const char *text, size_t len)
+/* Copy, eight bytes at a time, and tell whether it is nothing but ASCII without a zero byte. `to` has room for more. */
+static bool copy_plain(uint8_t *to, const char *text, size_t len)
 {
 	const uint64_t ones = 0x0101010101010101ull;
 	uint64_t word, strange = 0;
 
-	for (; len >= sizeof(word); text += sizeof(word), len -= sizeof(word)) {
+	for (; len >= sizeof(word); to += sizeof(word), text += sizeof(word), len -= sizeof(word)) {
 		memcpy(&word, text, sizeof(word));
+		memcpy(to, &word, sizeof(word));
 		strange |= word | (word - ones);
 	}
-	word = ones;
-	memcpy(&word, text, len);
+	for (word = ones; len > 0; len--)
+		word = word << 8 | (uint8_t)text[len - 1];
 	strange |= word | (word - ones);
+	word = htole64(word);
+	memcpy(to, &word, sizeof(word));
 	return !(strange & (ones << 7));
 }
 
@@ -90,20 +93,21 @@ static unsigned int utf8_length(const uint8_t *p, size_t left)
  */
 static uint8_t *escape_text(uint8_t *to, const char *text, size_t len)
 {
+	static const char digits[] = "0123456789ABCDEF";
 	const uint8_t *p = (const uint8_t *)text, *end = p + len;
 
 	while (p < end) {
 		unsigned int whole = utf8_length(p, (size_t)(end - p));
-		char escaped[8];
 
 		if (whole) {
 			memcpy(to, p, whole);
 			to += whole;
 			p += whole;
 		} else {
-			snprintf(escaped, sizeof(escaped), "\\x%02X", *p++);
-			memcpy(to, escaped, ESCAPED);
-			to += ESCAPED;
+			*to++ = '\\';
+			*to++ = 'x';
+			*to++ = (uint8_t)digits[*p >> 4];
+			*to++ = (uint8_t)digits[*p++ & 15];
 		}
 	}
 	return to;
@@ -153,10 +157,10 @@ static uint8_t *put_count4(uint8_t *to, uint32_t n)
 
 static uint8_t *put_text(uint8_t *to, const char *text, size_t len)
 {
-	if (is_plain(text, len))
-		return put_bytes(to, text, (uint32_t)len);
-	uint8_t *end = escape_text(to + 4, text, len);
+	uint8_t *end = to + 4 + len;
 
+	if (!copy_plain(to + 4, text, len))
+		end = escape_text(to + 4, text, len);
 	put_length(to, (uint32_t)(end - to - 4));
 	return end;
 }
