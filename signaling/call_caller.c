@@ -434,7 +434,7 @@ static void refuse_overloaded(struct engine *engine, const struct sip_flow *flow
 
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite)
 {
-	struct source source = {0};
+	struct source source; /* its challenge is long: not cleared */
 	struct transaction *t = transaction_server_new(engine, flow, invite);
 
 	counter_inc(engine->counters, COUNTER_signaling_invites);

@@ -17,10 +17,12 @@ static const enum sip_header_id response_plain[] = {SIP_H_PRIVACY, SIP_H_REASON,
 static const enum sip_header_id response_identities[] = {SIP_H_P_ASSERTED_IDENTITY, SIP_H_REMOTE_PARTY_ID};
 
 /* What a user part may hold as it is (RFC 3261 section 25.1: unreserved and user-unreserved). */
-static bool user_char(char c)
+static bool user_char(uint8_t c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("-_.!~*'()&=+$,;?/", c));
+	/* Bit n of the whole: character n. */
+	static const uint64_t allowed[4] = {0xabffffd200000000, 0x47fffffe87fffffe, 0, 0};
+
+	return allowed[c / 64] >> c % 64 & 1;
 }
 
 static void build_escaped(struct sip_builder *b, struct sip_text user)
@@ -29,10 +31,11 @@ static void build_escaped(struct sip_builder *b, struct sip_text user)
 
 	for (uint32_t i = 0; i < user.len; i++) {
 		uint8_t c = (uint8_t)user.at[i];
+
+		if (user_char(c))
+			continue;
 		const char hex[] = {'%', "0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15], 0};
 
-		if (user_char((char)c))
-			continue;
 		sip_build_text(b, sip_text(user.at + done, i - done));
 		sip_build_string(b, hex);
 		done = i + 1;

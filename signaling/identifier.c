@@ -103,14 +103,19 @@ void identifier_tag_print(const struct identifier_tag *tag, const uint8_t key[16
 int identifier_tag_parse(struct identifier_tag *tag, const uint8_t key[16], struct sip_text text)
 {
 	const char *at = text.at;
-	uint32_t check;
+	uint32_t check = 0;
 
 	if (text.len != IDENTIFIER_TAG || *at++ != 'w')
 		return -EINVAL;
 	if (!get_byte(&at, &tag->worker) || !get_hex(&at, &tag->slot) || !get_hex(&at, &tag->nonce) ||
-	    !get_hex(&at, &check))
+	    (key && !get_hex(&at, &check)))
 		return -EINVAL;
 	return key && check != check_value(key, text.at) ? -EINVAL : 0;
+}
+
+bool identifier_peek(const char *at, uint32_t *value)
+{
+	return get_hex(&at, value);
 }
 
 void identifier_branch_print(const struct identifier_branch *branch, char out[static IDENTIFIER_BRANCH])

@@ -15,9 +15,9 @@
 
 #include "signaling/sip/text.h"
 
-#define IDENTIFIER_TAG     27
-#define IDENTIFIER_BRANCH  34
-#define IDENTIFIER_NO_SLOT UINT32_MAX /* a tag of an answer that belongs to no call */
+#define IDENTIFIER_TAG       27
+#define IDENTIFIER_BRANCH    34
+#define IDENTIFIER_NO_SLOT   UINT32_MAX       /* a tag of an answer that belongs to no call */
 #define IDENTIFIER_SHED_SLOT (UINT32_MAX - 1) /* likewise, and to no transaction (overload.h) */
 
 struct identifier_tag {
@@ -32,10 +32,15 @@ struct identifier_branch {
 };
 
 void identifier_tag_print(const struct identifier_tag *tag, const uint8_t key[16], char out[static IDENTIFIER_TAG]);
-/* 0, or -EINVAL: not one of ours. key NULL = only its form is looked at. */
+/* 0, or -EINVAL: not one of ours. key NULL = its check value is not looked at. */
 int identifier_tag_parse(struct identifier_tag *tag, const uint8_t key[16], struct sip_text text);
 
 void identifier_branch_print(const struct identifier_branch *branch, char out[static IDENTIFIER_BRANCH]);
 int identifier_branch_parse(struct identifier_branch *branch, struct sip_text text);
+
+/* Where the slot stands in a tag, and the index in a branch; and reading it alone. False: no number. */
+#define IDENTIFIER_TAG_SLOT     3
+#define IDENTIFIER_BRANCH_INDEX 10
+bool identifier_peek(const char *at, uint32_t *value);
 
 #endif

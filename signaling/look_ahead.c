@@ -25,19 +25,17 @@ static void prefetch_call(const struct calls *calls, uint32_t slot)
 /* A parameter's value that looks like a tag or branch of ours. True: it was a tag. */
 static bool note(const struct engine *engine, const char *value, const char *end)
 {
-	struct identifier_branch branch;
-	struct identifier_tag tag;
+	uint32_t number;
 
-	if (*value == 'w' && end - value >= IDENTIFIER_TAG &&
-	    identifier_tag_parse(&tag, NULL, sip_text(value, IDENTIFIER_TAG)) == 0) {
-		if (tag.slot < engine->calls->count)
-			prefetch_call(engine->calls, tag.slot);
+	if (*value == 'w' && end - value >= IDENTIFIER_TAG) {
+		if (!identifier_peek(value + IDENTIFIER_TAG_SLOT, &number) || number >= engine->calls->count)
+			return false;
+		prefetch_call(engine->calls, number);
 		return true;
 	}
 	if (*value == 'z' && end - value >= IDENTIFIER_BRANCH &&
-	    identifier_branch_parse(&branch, sip_text(value, IDENTIFIER_BRANCH)) == 0 &&
-	    branch.index < engine->transactions->used)
-		prefetch(&engine->transactions->pool[branch.index], sizeof(struct transaction));
+	    identifier_peek(value + IDENTIFIER_BRANCH_INDEX, &number) && number < engine->transactions->used)
+		prefetch(&engine->transactions->pool[number], sizeof(struct transaction));
 	return false;
 }
 

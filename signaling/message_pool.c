@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Most kept messages are responses and ACKs; an INVITE with its body takes the second size. */
+/* Most kept messages are responses and ACKs; an INVITE with its body takes the second or third size. */
 static const struct {
 	uint32_t size, share; /* one buffer for every `share` messages... */
 	uint32_t least;       /* ...but never fewer than this */
 } classes[MESSAGE_POOL_CLASSES] = {
+    {512, 1, 1024},
     {1024, 1, 1024},
     {2048, 2, 512},
     {8192, 16, 128},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Buffers for messages that are kept (to be sent again, or to be answered later), in four sizes, taken once at
+ * Buffers for messages that are kept (to be sent again, or to be answered later), in five sizes, taken once at
  * start. One thread's.
  */
 #ifndef TANDEM_SIGNALING_MESSAGE_POOL_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MESSAGE_POOL_CLASSES 4
+#define MESSAGE_POOL_CLASSES 5
 
 struct message_buffer {
 	struct message_buffer *next;

@@ -40,11 +40,13 @@ static void tags(void)
 		wrong += memcmp(text, expected, IDENTIFIER_TAG - 8) != 0;
 		wrong += identifier_tag_parse(&read, key, sip_text(text, sizeof(text))) != 0;
 		wrong += read.worker != tag.worker || read.slot != tag.slot || read.nonce != tag.nonce;
+		wrong += !identifier_peek(text + IDENTIFIER_TAG_SLOT, &read.slot) || read.slot != tag.slot;
 		if (text[at] == other)
 			continue;
 		text[at] = other;
 		wrong += identifier_tag_parse(&read, key, sip_text(text, sizeof(text))) == 0;
-		wrong += (identifier_tag_parse(&read, NULL, sip_text(text, sizeof(text))) == 0) != is_digit(other);
+		wrong += (identifier_tag_parse(&read, NULL, sip_text(text, sizeof(text))) == 0) !=
+			 (is_digit(other) || at >= IDENTIFIER_TAG - 8);
 	}
 	CHECK_INT(wrong, 0);
 }
@@ -64,6 +66,7 @@ static void branches(void)
 		wrong += memcmp(text, expected, sizeof(text)) != 0;
 		wrong += identifier_branch_parse(&read, sip_text(text, sizeof(text))) != 0;
 		wrong += read.worker != branch.worker || read.index != branch.index || read.serial != branch.serial;
+		wrong += !identifier_peek(text + IDENTIFIER_BRANCH_INDEX, &read.index) || read.index != branch.index;
 		text[at] = (char)any();
 		wrong += (identifier_branch_parse(&read, sip_text(text, sizeof(text))) == 0) != is_digit(text[at]);
 	}
