@@ -258,8 +258,10 @@ static inline bool parse_usual_header(struct sip_message *msg, const char *at, c
 /* Usual lines from `at` on; returns the first one that is not. Line ends are found for 64 bytes at a time. */
 static const char *parse_usual_headers(struct sip_message *msg, const char *at, const char *end)
 {
-	const char *block, *eol;
+	const char *block, *eol, *last = end - SIP_BLOCK;
 
+	if (end - at < SIP_BLOCK)
+		return at;
 	for (block = at; block < end - 2; block += 64) {
 		/* Two bytes follow each of them: the LF, and the first of the next line. */
 		uint64_t eols = sip_eol_mask(block, end - 2);
@@ -268,8 +270,7 @@ static const char *parse_usual_headers(struct sip_message *msg, const char *at, 
 			eols &= ~(uint64_t)1; /* the LF of a CR before this block */
 		for (; eols; at = eol + 2) {
 			eol = block + (size_t)__builtin_ctzll(eols);
-			if (end - at < SIP_BLOCK || msg->header_count == SIP_MESSAGE_HEADERS ||
-			    !parse_usual_header(msg, at, eol))
+			if (at > last || msg->header_count == SIP_MESSAGE_HEADERS || !parse_usual_header(msg, at, eol))
 				return at;
 			eols &= eols - 1;
 			eols &= eols - 1;

@@ -3,9 +3,9 @@
  * One SIP message in one datagram (RFC 3261 sections 7 and 18.3), read without copying.
  *
  * sip_message_parse() indexes the header lines in one pass and reads the start line; what stands inside a header is
- * parsed when somebody asks, and From, To, the top Via, CSeq and the Request-URI at most once.
+ * parsed when somebody asks, and From, To, the top Via, the first Contact, CSeq and the Request-URI at most once.
  *
- * The message borrows the datagram: every slice points into it and dies with it. The struct is large (2.3 KiB):
+ * The message borrows the datagram: every slice points into it and dies with it. The struct is large (2.4 KiB):
  * a worker keeps one and parses each datagram into it. One thread at a time. Nothing allocates.
  */
 #ifndef TANDEM_SIGNALING_SIP_MESSAGE_H
@@ -64,7 +64,7 @@ struct sip_message {
 	struct sip_text reason;   /* may be empty */
 	struct sip_text body;     /* at NULL when the headers have no end */
 	uint8_t first[SIP_H_COUNT];
-	uint8_t last[SIP_H_COUNT];
+	uint8_t last[SIP_H_COUNT]; /* private; only where there are two or more */
 	struct sip_header headers[SIP_MESSAGE_HEADERS];
 
 	/* Private: read through the accessors. */
