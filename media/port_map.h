@@ -46,7 +46,8 @@ static inline int port_map_address(const struct port_map *map, const struct net_
 	memcpy(theirs, local->ip, sizeof(theirs));
 	for (unsigned int i = 0; i < map->addresses; i++) {
 		memcpy(ours, map->address[i].addr.ip, sizeof(ours));
-		if (((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1])) == 0 && map->address[i].addr.family == local->family)
+		if (((ours[0] ^ theirs[0]) | (ours[1] ^ theirs[1])) == 0 &&
+		    map->address[i].addr.family == local->family)
 			return (int)i;
 	}
 	return -1;
@@ -58,6 +59,14 @@ static inline int port_map_owner(const struct port_map *map, unsigned int addres
 	const struct port_map_address *of = &map->address[address];
 
 	return port >= of->first && port - of->first < of->owned ? (int)((port - of->first) / of->span) : -1;
+}
+
+/* Is it this worker's? The same without any division: nearly always the answer is yes. */
+static inline bool port_map_owns(const struct port_map *map, unsigned int address, uint16_t port, unsigned int worker)
+{
+	const struct port_map_address *of = &map->address[address];
+
+	return port - (of->first + worker * of->span) < of->span;
 }
 
 static inline uint32_t *port_map_entry(const struct port_map *map, unsigned int address, uint16_t port)

@@ -180,23 +180,33 @@ static inline bool relay_plain(struct media_core *core, struct relay_packet *p, 
 	return true;
 }
 
+/* Another worker's, or nobody's. */
+static void look_elsewhere(struct media_core *core, const struct datagram *d, int address,
+			   struct relay_verdict *verdict)
+{
+	int owner = address < 0 ? -1 : port_map_owner(core->map, (unsigned int)address, d->local.port);
+
+	if (owner < 0) {
+		DROP(core, drop_no_session);
+		return;
+	}
+	verdict->action = RELAY_HAND_OVER;
+	verdict->target = (unsigned int)owner;
+}
+
 /* First stage: whose port it is, and the way into the map. */
-static void look_up(struct media_core *core, const struct datagram *d, struct relay_verdict *verdict)
+static inline void look_up(struct media_core *core, const struct datagram *d, struct relay_verdict *verdict)
 {
 	int address = port_map_address(core->map, &d->local);
-	int owner = address < 0 ? -1 : port_map_owner(core->map, (unsigned int)address, d->local.port);
 
 	*verdict = (struct relay_verdict){.action = RELAY_DROP};
 	__builtin_prefetch(d->data);
-	if (owner < 0) {
-		DROP(core, drop_no_session);
-	} else if ((unsigned int)owner != core->worker) {
-		verdict->action = RELAY_HAND_OVER;
-		verdict->target = (unsigned int)owner;
-	} else {
-		verdict->entry = port_map_entry(core->map, (unsigned int)address, d->local.port);
-		__builtin_prefetch(verdict->entry);
+	if (address < 0 || !port_map_owns(core->map, (unsigned int)address, d->local.port, core->worker)) {
+		look_elsewhere(core, d, address, verdict);
+		return;
 	}
+	verdict->entry = port_map_entry(core->map, (unsigned int)address, d->local.port);
+	__builtin_prefetch(verdict->entry);
 }
 
 /* Second stage: the session, and its lines. */
@@ -230,13 +240,4 @@ void relay_burst(struct media_core *core, struct datagram *datagrams, struct rel
 	for (unsigned int i = 0; i < count; i++)
 		if (packets[i].session && !relay_plain(core, &packets[i], &datagrams[i], &verdicts[i], now_us))
 			relay_one(core, &packets[i], &datagrams[i], &verdicts[i], now_us);
-}
-
-void relay_sent(struct media_core *core, const struct relay_verdict *verdict)
-{
-	struct media_leg_hot *from = verdict->from;
-
-	counter_inc(core->row, from ? COUNTER_media_rtp_relayed : COUNTER_media_rtcp_relayed);
-	if (from)
-		RECORD_ADD(from->sent, 1);
 }

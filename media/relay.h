@@ -7,6 +7,7 @@
 #define TANDEM_MEDIA_RELAY_H
 
 #include "common/port.h"
+#include "record.h"
 #include "session.h"
 
 enum relay_action {
@@ -27,7 +28,25 @@ struct relay_verdict {
 void relay_burst(struct media_core *core, struct datagram *datagrams, struct relay_verdict *verdicts,
 		 unsigned int count, uint64_t now_us);
 
-/* The port has taken it. */
-void relay_sent(struct media_core *core, const struct relay_verdict *verdict);
+/* What the port has taken of a burst. */
+struct relay_sum {
+	unsigned int rtp, rtcp;
+};
+
+static inline void relay_sent(struct relay_sum *sum, const struct relay_verdict *verdict)
+{
+	struct media_leg_hot *from = verdict->from;
+
+	sum->rtp += from != NULL;
+	sum->rtcp += from == NULL;
+	if (from)
+		RECORD_ADD(from->sent, 1);
+}
+
+static inline void relay_count(struct media_core *core, const struct relay_sum *sum)
+{
+	counter_add(core->row, COUNTER_media_rtp_relayed, sum->rtp);
+	counter_add(core->row, COUNTER_media_rtcp_relayed, sum->rtcp);
+}
 
 #endif

@@ -49,10 +49,11 @@ static void hand_over(struct media_worker *w, struct datagram *d, unsigned int t
 /* ---- the loop -----------------------------------------------------------------------------------------------------
  */
 
-static void send(struct media_worker *w, struct datagram *d, const struct relay_verdict *verdict, uint64_t now_us)
+static void send(struct media_worker *w, struct datagram *d, const struct relay_verdict *verdict, struct relay_sum *sum,
+		 uint64_t now_us)
 {
 	if (port_send(w->queue[verdict->target], d, now_us) == 0)
-		relay_sent(&w->core, verdict);
+		relay_sent(sum, verdict);
 	else
 		counter_inc(w->core.row, COUNTER_media_drop_send);
 }
@@ -60,8 +61,10 @@ static void send(struct media_worker *w, struct datagram *d, const struct relay_
 static void send_kept(struct media_core *core, struct datagram *d, const struct relay_verdict *verdict)
 {
 	struct media_worker *w = worker_of(core);
+	struct relay_sum sum = {0};
 
-	send(w, d, verdict, w->now_us);
+	send(w, d, verdict, &sum, w->now_us);
+	relay_count(core, &sum);
 }
 
 static void free_kept(struct media_core *core, struct datagram *d)
@@ -72,12 +75,13 @@ static void free_kept(struct media_core *core, struct datagram *d)
 static void relay(struct media_worker *w, struct datagram *datagrams, unsigned int count, uint64_t now_us)
 {
 	struct relay_verdict verdicts[PORT_BURST];
+	struct relay_sum sum = {0};
 
 	relay_burst(&w->core, datagrams, verdicts, count, now_us);
 	for (unsigned int i = 0; i < count; i++) {
 		switch (verdicts[i].action) {
 		case RELAY_SEND:
-			send(w, &datagrams[i], &verdicts[i], now_us);
+			send(w, &datagrams[i], &verdicts[i], &sum, now_us);
 			break;
 		case RELAY_KEPT:
 			break;
@@ -89,6 +93,7 @@ static void relay(struct media_worker *w, struct datagram *datagrams, unsigned i
 			break;
 		}
 	}
+	relay_count(&w->core, &sum);
 }
 
 static unsigned int receive(struct media_worker *w, uint64_t now_us)

@@ -79,7 +79,7 @@ struct waiting_frame {
 };
 
 struct destination {
-	uint8_t ip[16];
+	_Alignas(32) uint8_t ip[16]; /* never on two lines */
 	uint16_t neighbor;
 	uint8_t family; /* NET_NONE = empty */
 };

@@ -66,6 +66,7 @@ static void relay(uint8_t *data, uint32_t step, uint32_t len, unsigned int port)
 {
 	struct datagram d[PACKETS];
 	struct relay_verdict verdicts[PACKETS];
+	struct relay_sum sum = {0};
 
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		d[i] = (struct datagram){
@@ -77,8 +78,9 @@ static void relay(uint8_t *data, uint32_t step, uint32_t len, unsigned int port)
 	for (unsigned int i = 0; i < PACKETS; i++) {
 		if (verdicts[i].action != RELAY_SEND)
 			abort();
-		relay_sent(&bench.core[0], &verdicts[i]);
+		relay_sent(&sum, &verdicts[i]);
 	}
+	relay_count(&bench.core[0], &sum);
 }
 
 static void count_rtp(uint16_t seq)

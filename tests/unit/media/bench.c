@@ -47,9 +47,12 @@ static void on_let_go(struct media_core *core, unsigned int worker, uint32_t slo
 
 static void on_send_kept(struct media_core *core, struct datagram *d, const struct relay_verdict *verdict)
 {
+	struct relay_sum sum = {0};
+
 	bench.kept_sent[bench.kept++ % 8] = (uint16_t)(d->data[2] << 8 | d->data[3]);
 	bench.kept_to = d->remote;
-	relay_sent(core, verdict);
+	relay_sent(&sum, verdict);
+	relay_count(core, &sum);
 }
 
 static void on_free_kept(struct media_core *core, struct datagram *d)
@@ -163,11 +166,13 @@ struct datagram bench_rtp(const struct net_addr *from, const struct net_addr *to
 enum relay_action bench_relay(struct datagram *d)
 {
 	struct relay_verdict verdict;
+	struct relay_sum sum = {0};
 
 	bench.now_us += 20000;
 	relay_burst(&bench.core[0], d, &verdict, 1, bench.now_us);
 	if (verdict.action == RELAY_SEND)
-		relay_sent(&bench.core[0], &verdict);
+		relay_sent(&sum, &verdict);
+	relay_count(&bench.core[0], &sum);
 	return verdict.action;
 }
 
