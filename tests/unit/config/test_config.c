@@ -58,6 +58,7 @@ static void test_defaults(void)
 	CHECK_INT(config->log_level, LOG_INFO);
 	CHECK_INT(config->process[ROLE_MEDIA].core, -1);
 	CHECK_INT(config->process[ROLE_MEDIA].idle, IDLE_NAP);
+	CHECK_INT(config->process[ROLE_MEDIA].nap_us, 1000);
 	CHECK_INT(config->process[ROLE_MEDIA].hugepages, HUGEPAGES_AUTO);
 	CHECK_INT(config->limits.registrations, 100000);
 	CHECK_INT(config->limits.cdr_ring_kb, 8192);
