@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "signaling/keyed_hash.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/transaction.h"
 
@@ -193,7 +194,9 @@ static void put_top_via(struct overload *o, char **at, const struct sip_via *via
 static void refuse(struct engine *engine, const struct sip_flow *flow, const struct lines *l, const struct sip_via *via,
 		   struct text_hash key)
 {
-	struct identifier_tag tag = {engine->worker, IDENTIFIER_SHED_SLOT, (uint32_t)key.a};
+	/* The same each time the INVITE comes. Of the key itself nobody may learn anything (text_hash.h). */
+	uint64_t told = keyed_hash(engine->hash_key, 0x73686564, &key, sizeof(key));
+	struct identifier_tag tag = {engine->worker, IDENTIFIER_SHED_SLOT, (uint32_t)told};
 	struct sip_flow to = *flow;
 	char *at = (char *)engine->scratch, *tag_at;
 
@@ -212,7 +215,7 @@ static void refuse(struct engine *engine, const struct sip_flow *flow, const str
 	PUT_LINE(&at, "Call-ID", l->call_id);
 	PUT_LINE(&at, "CSeq", l->cseq);
 	PUT(&at, "Retry-After: ");
-	*at++ = (char)('1' + key.a % OVERLOAD_RETRY_MAX);
+	*at++ = (char)('1' + (told >> 32) % OVERLOAD_RETRY_MAX);
 	PUT(&at, "\r\nContent-Length: 0\r\n\r\n");
 	if (!via->has_rport)
 		to.remote.port = via->port ? via->port : 5060;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "signaling/overload.h"
+#include "signaling/transaction.h"
 #include "tests/unit/check.h"
 #include "tests/unit/signaling/lab.h"
 
@@ -193,6 +194,8 @@ static void refused_once_and_again(void)
 {
 	struct lab *lab = lab_new();
 	struct sip_message *first, *again;
+	struct identifier_tag id;
+	struct text_hash key;
 
 	lab->engine->overload.share = OVERLOAD_ALL;
 	lab_invite(lab, 1, "4930", lab_sdp, "");
@@ -202,6 +205,10 @@ static void refused_once_and_again(void)
 	CHECK(first && again && first->len == again->len && memcmp(first->data, again->data, first->len) == 0);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_calls_shed), 2);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	/* Nobody learns from it which chain the INVITE would have lain in. */
+	CHECK(!transaction_stands(lab->engine, sip_message_via(first), &key));
+	CHECK(identifier_tag_parse(&id, lab->engine->hash_key, sip_message_to(first)->tag) == 0);
+	CHECK(id.nonce != (uint32_t)key.a && id.nonce != (uint32_t)key.b);
 	lab_ack_failure(lab, CUSTOMER, first);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_acks_shed), 1);
 	lab->engine->overload.share = 0;
