@@ -72,6 +72,11 @@ uint16_t packet_tx_burst(struct port_queue *q, struct rte_mbuf **frames, uint16_
 		tx->piece[i] =
 		    (struct iovec){.iov_base = rte_pktmbuf_mtod(frames[i], void *), .iov_len = frames[i]->data_len};
 	sent = sendmmsg(tx->fd, tx->message, count, MSG_DONTWAIT);
+	/* Too long since somebody lowered the interface's MTU: it goes alone, not with all that is behind it. */
+	if (unlikely(sent < 0 && errno == EMSGSIZE)) {
+		counter_inc(q->row, COUNTER_port_tx_driver_full);
+		sent = 1;
+	}
 	if (sent <= 0)
 		return 0;
 	rte_pktmbuf_free_bulk(frames, (unsigned int)sent);

@@ -365,6 +365,40 @@ def test_link_down_does_not_hold_a_worker(echo, link, end):
     assert counters["tx_datagrams"] > 5000
 
 
+# A long one, which arrives in fragments, and short ones behind it, while the worker is stopped. Arguments: address, its
+# process.
+BEHIND = r"""
+import os, signal, socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(2)
+s.connect((sys.argv[1], 7))
+s.send(b"x")
+s.recv(100)
+worker = int(sys.argv[2])
+os.kill(worker, signal.SIGSTOP)
+for size in 1400, *range(1, 11):
+    s.send(bytes(size))
+os.kill(worker, signal.SIGCONT)
+assert [len(s.recv(2000)) for _ in range(10)] == list(range(1, 11))
+"""
+
+
+def test_one_too_long_goes_alone(echo, link):
+    one = echo("af_packet", link.interface)
+    try:
+        for namespace, interface in (link.host, link.interface), (link.peer, link.far):
+            sh(f"ip -n {namespace} link set {interface} mtu 1000")
+        link.at_peer(BEHIND, OURS4, str(one.process.pid))
+    finally:
+        for namespace, interface in (link.host, link.interface), (link.peer, link.far):
+            sh(f"ip -n {namespace} link set {interface} mtu 1500")
+        # An MTU below 1,280 has ended IPv6.
+        sh(f"ip -n {link.peer} addr replace {PEER6}/64 dev {link.far} nodad")
+    counters = one.stop()
+    assert counters["rx_reassembled"] == 1
+    assert counters["tx_driver_full"] == 1
+
+
 def test_wrong_device_is_an_error(echo):
     with pytest.raises(RuntimeError, match="nosuch0"):
         echo("af_packet", "nosuch0")
