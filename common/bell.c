@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "segment.h"
 
 static int bell_path(char path[static PROCESS_SOCKET_PATH], const char *node, enum process_role role,
 		     unsigned int worker)
@@ -23,11 +24,19 @@ static int bell_path(char path[static PROCESS_SOCKET_PATH], const char *node, en
 	return (size_t)snprintf(path + stem, room, "%u.bell", worker) < room ? 0 : -ENAMETOOLONG;
 }
 
-/* Whoever comes first makes it, for all processes of the node. */
+/* Whoever may ring is the owner and the group "tandem", as at the control socket. */
+static int share(int fd)
+{
+	if (fchown(fd, (uid_t)-1, segment_group()) < 0 && errno != EPERM)
+		return -errno;
+	return fchmod(fd, 0660) < 0 ? -errno : 0;
+}
+
+/* Whoever comes first makes it, for all processes of the node, whatever its umask and its user's own group. */
 static int open_pipe(const char *path)
 {
 	struct stat found;
-	int fd;
+	int fd, error = -EEXIST;
 
 	if (mkfifo(path, 0660) < 0 && errno != EEXIST)
 		return -errno;
@@ -35,9 +44,11 @@ static int open_pipe(const char *path)
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &found) == 0 && S_ISFIFO(found.st_mode))
+		error = found.st_uid == geteuid() ? share(fd) : 0;
+	if (error == 0)
 		return fd;
 	close(fd);
-	return -EEXIST;
+	return error;
 }
 
 static int open_bell(const struct process *process, enum process_role role, unsigned int worker)

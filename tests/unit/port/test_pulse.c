@@ -198,6 +198,27 @@ static void test_new_lives(void)
 	end();
 }
 
+/* Its users are others of the group, whatever umask this process has. */
+static void test_shared_bell(void)
+{
+	struct stat found;
+	char path[64];
+	mode_t before;
+	int fd;
+
+	begin(IDLE_NAP, 1000);
+	snprintf(path, sizeof(path), "%s/media.0.bell", directory);
+	CHECK_INT(unlink(path), 0);
+	before = umask(0077);
+	fd = bell_listen(&process, 0);
+	umask(before);
+	CHECK(fd >= 0);
+	CHECK_INT(stat(path, &found), 0);
+	CHECK_INT(found.st_mode & 07777, 0660);
+	close(fd);
+	end();
+}
+
 /* Something else has taken its place: a worker that can't be called looks often instead. */
 static void test_mute_bell(void)
 {
@@ -225,6 +246,7 @@ static const struct check_case cases[] = {
     {"no ring is lost", test_no_ring_is_lost},
     {"load is gathered", test_load_is_gathered},
     {"new lives", test_new_lives},
+    {"a shared bell", test_shared_bell},
     {"a mute bell", test_mute_bell},
 };
 
