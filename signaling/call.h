@@ -68,7 +68,8 @@ struct call_work {
 	uint16_t attempts;
 
 	/* an offer in a dialog, and an ACK that brings the answer */
-	bool update;                              /* an UPDATE was passed on: `before` has to stay */
+	uint32_t updates;                         /* UPDATEs passed on and not answered: `before` has to stay */
+	bool noted[CALL_SIDES];                   /* `before` holds something of this call */
 	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
 	uint32_t reinvite_cseq[CALL_SIDES];
 	struct transaction *answer_awaiting_ack; /* client INVITE whose ACK waits for the other side's */

@@ -387,8 +387,10 @@ void call_media_close(struct call *call)
 
 void call_media_note_before(struct call *call, enum call_side side)
 {
-	struct media_before *before = &call_work(call)->before[side];
+	struct call_work *work = call_work(call);
+	struct media_before *before = &work->before[side];
 
+	work->noted[side] = true;
 	before->media = call->record->media[side];
 	memcpy(before->codec, call->record->codec, sizeof(before->codec));
 }
@@ -398,7 +400,7 @@ void call_media_take_back(struct call *call, enum call_side side)
 	struct call_media *media = &call->record->media[side];
 	uint32_t generation = media->generation;
 
-	if (!call->work)
+	if (!call->work || !call->work->noted[side])
 		return;
 	const struct media_before *before = &call->work->before[side];
 	bool begun = call_write_begin(call);

@@ -123,8 +123,30 @@ static void fail_server(struct engine *engine, struct transaction *server, unsig
 	transaction_respond(engine, server, request, code, NULL, NULL);
 }
 
+static void update_over(struct call *call)
+{
+	if (call->work && call->work->updates)
+		call->work->updates--;
+}
+
+/* Nobody has answered an UPDATE: its offer is taken back. Its call may be over, and the owner another. */
+static void update_failed(struct engine *engine, struct transaction *t)
+{
+	struct sip_message *request = t->peer ? transaction_request(engine, t->peer) : NULL;
+	enum call_side side;
+	struct call *call = request ? call_find(engine, request, false, &side) : NULL;
+
+	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED)
+		return;
+	call_media_take_back(call, side);
+	update_over(call);
+	call_work_done(call);
+}
+
 static void passed_failed(struct engine *engine, struct transaction *t)
 {
+	if (t->method == SIP_UPDATE)
+		update_failed(engine, t);
 	fail_server(engine, t->peer, 408);
 }
 
@@ -202,7 +224,7 @@ void call_request(struct call *call, const struct call_event *event)
 		return;
 	}
 	if (event->message->method == SIP_UPDATE)
-		call_work(call)->update = true;
+		call_work(call)->updates++;
 	if (server->kind != SERVER_INVITE)
 		return;
 	server->user = &reinvite_user;
@@ -291,8 +313,8 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 		call->work->reinvite[server->owner_side] = NULL;
 	if (!success && client->method != SIP_INFO)
 		call_media_take_back(call, other(side));
-	if (client->method == SIP_UPDATE && call->work)
-		call->work->update = false;
+	if (client->method == SIP_UPDATE)
+		update_over(call);
 	call_work_done(call);
 	if (server && request)
 		send_answer(call, server, response, sdp);

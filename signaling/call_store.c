@@ -136,7 +136,7 @@ void call_work_done(struct call *call)
 {
 	const struct call_work *work = call->work;
 
-	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->update)
+	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->updates)
 		call_work_free(call);
 }
 

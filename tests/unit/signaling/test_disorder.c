@@ -342,6 +342,40 @@ static void refused_offer(void)
 	lab_free(lab);
 }
 
+/* Of offers in UPDATEs that overlap each is taken back by itself, also when nobody answers it. */
+static void refused_updates(void)
+{
+	struct lab *lab = lab_new();
+	const struct call_record *record = call_table_record(lab->calls, 0);
+	static struct sip_message answer, invite, first, second, third;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "UPDATE", 2, moved);
+	first = *lab_take(lab, VENDOR(0), "UPDATE ");
+	lab_caller_request(lab, &answer, "UPDATE", 3, lab_sdp);
+	second = *lab_take(lab, VENDOR(0), "UPDATE ");
+	CHECK_INT(record->media[CALLER].remote.port, 4000);
+	lab_reply(lab, &first, VENDOR(0), 200, "", lab_sdp, "");
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "INVITE", 1, lab_sdp);
+	third = *lab_take(lab, CUSTOMER, "SIP/2.0 200"); /* of the first */
+	third = *lab_take(lab, CUSTOMER, "INVITE ");
+	lab_reply(lab, &second, VENDOR(0), 500, "", NULL, "");
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	CHECK(record->media[CALLER].local.port != 0);
+	lab_reply(lab, &third, CUSTOMER, 488, "", NULL, "");
+	CHECK(lab->engine->calls->call[0].work == NULL);
+	lab_skip(lab, NULL);
+	lab_caller_request(lab, &answer, "UPDATE", 4, lab_sdp);
+	CHECK_INT(record->media[CALLER].remote.port, 4000);
+	lab_sleep(lab, 40000);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 408"));
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	CHECK(lab->engine->calls->call[0].work == NULL);
+	lab_caller_request(lab, &answer, "BYE", 5, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 /* A description that can't be read does not cross as it is. */
 static void unreadable_answer(void)
 {
@@ -530,6 +564,7 @@ static const struct check_case cases[] = {
     {"a BYE without room", bye_without_room},
     {"an old ACK", old_ack},
     {"a refused offer", refused_offer},
+    {"refused UPDATEs", refused_updates},
     {"an unreadable answer", unreadable_answer},
     {"causes pass", causes_pass},
     {"an answer of another call", answer_of_another_call},
