@@ -291,13 +291,18 @@ static const struct tombstone *find_past(const struct engine *engine, struct sip
 	return past && past->kind >= TOMBSTONE_CLIENT_2XX ? past : NULL;
 }
 
+static bool was_behind_nat(const struct tombstone *past)
+{
+	return past && past->kind == TOMBSTONE_CLIENT_2XX_NAT;
+}
+
 bool transaction_was_acked(struct engine *engine, struct sip_message *response, bool *behind_nat)
 {
 	const struct tombstone *past = find_past(engine, response);
 
 	if (!past || past->value != hash_tag(engine, sip_message_to(response)->tag))
 		return false;
-	*behind_nat = past->kind == TOMBSTONE_CLIENT_2XX_NAT;
+	*behind_nat = was_behind_nat(past);
 	return true;
 }
 
@@ -438,7 +443,9 @@ static void end_dialog(struct engine *engine, const struct sip_flow *from, bool 
 void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,
 			      struct sip_message *response)
 {
-	end_dialog(engine, from, t && t->behind_nat, response, t);
+	bool behind_nat = t ? t->behind_nat : was_behind_nat(find_past(engine, response));
+
+	end_dialog(engine, from, behind_nat, response, t);
 }
 
 static void orphan_response(struct engine *engine, struct transaction *t, struct sip_message *response)

@@ -484,6 +484,26 @@ static bool same(const struct sip_message *a, const struct sip_message *b)
 	return a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+/* Where its own addresses lead nowhere, a fork that answers after the first is hung up where it is heard. */
+static void late_fork_behind_nat(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+	static const char behind[] = "192.168.7.7:5060";
+	struct call *call = &lab->engine->calls->call[0];
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	call->callee_invite->behind_nat = true;
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_reply(lab, &invite, VENDOR(0), 200, "fork", lab_sdp, "Record-Route: <sip:192.168.7.7:5060;lr>\r\n");
+	CHECK_INT(lab_waiting(lab, behind), 0);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "tag=fork"));
+	CHECK(has(lab_take(lab, VENDOR(0), "BYE "), "tag=fork"));
+	lab_free(lab);
+}
+
 /* The customer's BYE, the very same each time. */
 static void hang_up(struct lab *lab, struct sip_message *answer)
 {
@@ -570,5 +590,6 @@ static const struct check_case cases[] = {
     {"an answer of another call", answer_of_another_call},
     {"killed before the answer", killed_before_answer},
     {"resends after the end", resends_after_the_end},
+    {"a late fork behind NAT", late_fork_behind_nat},
 };
 CHECK_MAIN(cases)
