@@ -87,6 +87,9 @@ int port_send_copy(struct port_queue *q, const struct net_addr *local, const str
  */
 void port_resolve(struct port_queue *q, const struct net_addr *remote, uint64_t now_us);
 
+/* The last port_receive() took as many frames as it may, whatever they were: there are probably more. */
+bool port_queue_more(const struct port_queue *q);
+
 /* Readable when the queue may have received something, to sleep on; -1 when its driver has no such descriptor. */
 int port_queue_fd(const struct port_queue *q);
 

@@ -33,6 +33,8 @@ struct pulse {
 	unsigned int nap_us;
 	uint64_t paid_us;                      /* the wake-ups until now are worth this long */
 	uint64_t polls, busy, started, before; /* all but polls in cycles */
+	struct port_queue *const *queues;
+	unsigned int queues_count;
 	unsigned int sources;
 	struct pollfd source[1 + CONFIG_MAX_PORTS]; /* the bell first */
 };

@@ -187,6 +187,7 @@ struct port_queue {
 	uint64_t announce_us; /* queue 0: when to look at the link and announce our addresses next */
 	unsigned int announcements;
 	struct rte_mbuf *tx[PORT_TX_BATCH];
+	bool more;                   /* port_queue_more() */
 	int wake_fd;                 /* port_queue_fd() */
 	struct packet_tx *packet_tx; /* how they leave through a kernel's interface; NULL: through the driver */
 	_Alignas(64) struct rte_ring *events; /* written by the other workers, read by ours */

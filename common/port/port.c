@@ -447,6 +447,11 @@ const struct net_addr *port_address(const struct port *port, enum net_family fam
 	return NULL;
 }
 
+bool port_queue_more(const struct port_queue *q)
+{
+	return q->more;
+}
+
 int port_queue_fd(const struct port_queue *q)
 {
 	return q->wake_fd;

@@ -352,6 +352,8 @@ unsigned int port_receive(struct port_queue *q, struct datagram *out, unsigned i
 	q->now_us = now_us;
 	if (unlikely(rte_ring_count(q->events) != 0))
 		neighbor_drain(q);
-	count = rte_eth_rx_burst(q->port->id, q->id, frames, (uint16_t)RTE_MIN(max, (unsigned int)PORT_BURST));
+	max = RTE_MIN(max, (unsigned int)PORT_BURST);
+	count = rte_eth_rx_burst(q->port->id, q->id, frames, (uint16_t)max);
+	q->more = count == max;
 	return count ? port_input(q, frames, count, out) : 0;
 }

@@ -12,8 +12,8 @@
 #include "common/clock.h"
 #include "internal.h"
 
-#define FULL_POLL  PORT_BURST /* so much work, and there is probably more: no rest */
-#define IDLE_POLLS 32         /* in a row, with something due all the time, before a nap */
+#define FULL_POLL  PORT_BURST
+#define IDLE_POLLS 32 /* in a row, with something due all the time, before a nap */
 #define NAP_MIN_US 50
 
 /* A port whose driver has no descriptor can't wake anybody: then the worker looks every nap_us. */
@@ -33,6 +33,8 @@ void pulse_init(struct pulse *pulse, struct process *process, unsigned int worke
 	*pulse = (struct pulse){.status = &process->status->worker[worker],
 				.idle = config->idle,
 				.nap_us = config->nap_us,
+				.queues = queues,
+				.queues_count = count,
 				.listening = config->idle == IDLE_NAP};
 	atomic_store_explicit(&pulse->status->asleep, 0, memory_order_relaxed);
 	if (config->idle == IDLE_NAP)
@@ -106,6 +108,15 @@ static void linger(struct pulse *pulse)
 		nap(pulse, NAP_MIN_US);
 }
 
+/* There is probably more to do: much was found, or a port had much, be it only what it dropped. */
+static bool has_more(const struct pulse *pulse, unsigned int work)
+{
+	for (unsigned int i = 0; i < pulse->queues_count; i++)
+		if (port_queue_more(pulse->queues[i]))
+			return true;
+	return work >= FULL_POLL;
+}
+
 static void rest(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64_t next_us)
 {
 	uint64_t most_us = next_us > now_us ? RTE_MIN(next_us - now_us, (uint64_t)PULSE_SLEEP_MOST_US) : 0;
@@ -119,7 +130,7 @@ static void rest(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64
 		say_asleep(pulse, false);
 	if (work > 0 || most_us > 0)
 		pulse->idle_polls = 0;
-	if (work >= FULL_POLL)
+	if (has_more(pulse, work))
 		return;
 	if (most_us == 0)
 		linger(pulse);

@@ -9,8 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
+
 #include "common/bell.h"
 #include "common/clock.h"
+#include "common/port/internal.h"
 #include "tests/unit/check.h"
 
 static char node[32], directory[] = "/tmp/test-pulse-XXXXXX";
@@ -103,6 +106,25 @@ static void test_spin(void)
 	sleep_us(50 * US_PER_MS);
 	CHECK(polls > 10000);
 	CHECK_INT(process.status->worker[0].asleep, 0);
+	stopping = true;
+	pthread_join(thread, NULL);
+	pulse_fini(&pulse);
+	end();
+}
+
+/* A port that is flooded with what it drops gives no work, and is not left alone for it. */
+static void test_flood(void)
+{
+	static struct port_queue flooded = {.wake_fd = -1, .more = true};
+	struct port_queue *queue = &flooded;
+	struct pulse pulse;
+	pthread_t thread;
+
+	begin(IDLE_NAP, 10000);
+	pulse_init(&pulse, &process, 0, &queue, 1);
+	CHECK_INT(pthread_create(&thread, NULL, work, &pulse), 0);
+	sleep_us(50 * US_PER_MS);
+	CHECK(polls > 10000);
 	stopping = true;
 	pthread_join(thread, NULL);
 	pulse_fini(&pulse);
@@ -243,6 +265,7 @@ static void test_mute_bell(void)
 static const struct check_case cases[] = {
     {"rest", test_rest},
     {"spin", test_spin},
+    {"flood", test_flood},
     {"no ring is lost", test_no_ring_is_lost},
     {"load is gathered", test_load_is_gathered},
     {"new lives", test_new_lives},
