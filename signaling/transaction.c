@@ -178,7 +178,6 @@ static void bury(struct engine *engine, struct transaction *t)
 	if (t->kind >= CLIENT_INVITE) {
 		key = transaction_client_key(t->serial, t->index);
 	} else if (t->by_merge.from) {
-		kind = TOMBSTONE_NEW_INVITE;
 		value = transaction_way(t->key);
 		key = t->merge_key;
 	}

@@ -7,6 +7,8 @@
 #include "signaling/keyed_hash.h"
 #include "signaling/transaction.h"
 
+#define TIMER_I_US (5 * (int64_t)US_PER_S) /* T4: how long a network may hold a message */
+
 /* What keeps the kinds of keys apart. */
 #define KEY_RFC3261 1u
 #define KEY_RFC2543 2u
@@ -65,7 +67,7 @@ static void receive_ack(struct engine *engine, struct transaction *t)
 	if (t->state != TRANSACTION_COMPLETED)
 		return;
 	t->state = TRANSACTION_CONFIRMED;
-	transaction_end(engine, t, TOMBSTONE_INVITE, 0);
+	transaction_end(engine, t, TOMBSTONE_REFUSED_INVITE, 0);
 }
 
 static void receive_again(struct engine *engine, struct transaction *t)
@@ -107,6 +109,15 @@ static bool has_dialog(struct sip_message *request)
 	return !to || to->tag.at;
 }
 
+/* One that was refused is no ongoing transaction any more (timer I): a proxy may be trying us again, another way. */
+static bool is_long_over(const struct engine *engine, const struct tombstone *past)
+{
+	int32_t left_ms = (int32_t)(past->end_ms - (uint32_t)(engine->now_us / US_PER_MS));
+	int64_t since_us = (int64_t)transaction_lifetime_us(engine) - left_ms * (int64_t)US_PER_MS;
+
+	return past->kind == TOMBSTONE_REFUSED_INVITE && since_us > TIMER_I_US;
+}
+
 /*
  * An INVITE outside a dialog. Nearly every one is new, and then has no other with its merge key: so that is looked for
  * first, and only where there is one, which of both it is. True: one that comes again, by the same way.
@@ -119,8 +130,8 @@ static bool receive_new_invite(struct engine *engine, struct sip_message *reques
 	const struct transaction *other = find_merge(ts, ts->merge_key);
 	const struct tombstone *past = other ? NULL : tombstone_find(&ts->tombstones, ts->merge_key);
 
-	ts->merged = other || past;
-	if (!ts->merged)
+	ts->merged = other || (past && !is_long_over(engine, past));
+	if (!other && !past)
 		return false;
 	struct transaction *t = find(engine, ts->key);
 

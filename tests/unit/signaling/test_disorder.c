@@ -163,6 +163,43 @@ static void cancel_is_ignored(void)
 	lab_free(lab);
 }
 
+static void invite_by(struct lab *lab, const char *branch)
+{
+	lab_text(lab, CUSTOMER,
+		 "INVITE sip:4930123@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bK%s\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:a@10.1.0.5>;tag=a\r\nTo: <sip:4930123@10.0.0.1>\r\nCall-ID: ways\r\n"
+		 "CSeq: 1 INVITE\r\nContact: <sip:a@10.1.0.5>\r\nContent-Type: application/sdp\r\n"
+		 "Content-Length: %zu\r\n\r\n%s",
+		 branch, strlen(lab_sdp), lab_sdp);
+}
+
+/* An INVITE by two ways is one (RFC 3261 section 8.2.2.2); a while after it was refused it is another attempt. */
+static void by_another_way(void)
+{
+	struct lab *lab = lab_new();
+
+	lab->config.routing_gateways_count = 1;
+	lab_reload(lab);
+	invite_by(lab, "one");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	invite_by(lab, "two");
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 482"));
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL, "");
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 503"));
+	lab_skip(lab, NULL);
+	invite_by(lab, "two");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 482"));
+	lab_sleep(lab, 6000);
+	invite_by(lab, "one"); /* long on its way: still the same */
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	invite_by(lab, "two");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 503, "v", NULL, "");
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 503"));
+	check_empty(lab);
+	lab_free(lab);
+}
+
 /* A flood of INVITEs of strangers, who acknowledge nothing, leaves room for customers. */
 static void flood_of_strangers(void)
 {
@@ -578,6 +615,7 @@ static const struct check_case cases[] = {
     {"foreign tags", foreign_tags},
     {"branches are secret", branches_are_secret},
     {"a CANCEL is ignored", cancel_is_ignored},
+    {"by another way", by_another_way},
     {"a flood of strangers", flood_of_strangers},
     {"buffers run out", buffers_run_out},
     {"blocks come back", blocks_come_back},
