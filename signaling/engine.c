@@ -50,7 +50,10 @@ static int load_key(struct engine *engine)
 #define LEAST_TRANSACTIONS 16384u
 #define MOST_TRANSACTIONS  4194304u
 
-/* A transaction lingers for half a minute after its call may be over, so there are many more than calls. */
+/*
+ * Each call has a few while it is set up or ended, and what nobody acknowledges or answers stands for half a minute.
+ * Tombstones are counted by it, too.
+ */
 static uint32_t transactions_wanted(const struct engine_options *options)
 {
 	uint64_t count = (uint64_t)options->config->limits.calls * 8 / options->workers;

@@ -119,7 +119,9 @@ void transactions_fini(struct engine *engine);
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 struct transaction **found);
-/* Is there one for the INVITE with this top Via, or was there a moment ago? Its key in either case; branch of RFC 3261.
+/*
+ * Does one stand for the INVITE with this top Via (branch of RFC 3261), which is outside a dialog? Its key in either
+ * case. One that has ended is not known by its Via: its client has long had its answer, and heeds no other.
  */
 bool transaction_stands(const struct engine *engine, const struct sip_via *via, struct text_hash *key);
 /*

@@ -58,7 +58,7 @@ static struct transaction *find(const struct engine *engine, struct text_hash ke
 bool transaction_stands(const struct engine *engine, const struct sip_via *via, struct text_hash *key)
 {
 	*key = key_of_via(engine, via, SIP_INVITE);
-	return find(engine, *key) || tombstone_find(&engine->transactions->tombstones, *key);
+	return find(engine, *key);
 }
 
 /* The ACK to a final response other than 2xx; the transaction then absorbs what is still under way. */
