@@ -345,13 +345,14 @@ static bool acked(struct call *call, const struct call_event *event)
 {
 	struct call_work *work = call->work;
 	struct transaction *reinvite = work ? work->reinvite[event->side] : NULL;
+	const struct call_dialog *caller = &call->record->dialog[CALLER];
+	uint32_t cseq = sip_message_cseq(event->message)->number;
 
-	if (event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
+	if (event->side == CALLER && (caller->flags & DIALOG_ACK_DUE)) {
 		call_caller_acked(call, event);
-		return true;
+		return cseq == caller->invite_cseq; /* else it is of a re-INVITE that we refused, and comes again */
 	}
-	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED ||
-	    sip_message_cseq(event->message)->number != work->reinvite_cseq[event->side])
+	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED || cseq != work->reinvite_cseq[event->side])
 		return false;
 	transaction_acked(call->engine, reinvite);
 	work->reinvite[event->side] = NULL;

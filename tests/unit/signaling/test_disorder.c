@@ -347,6 +347,28 @@ static void old_ack(void)
 	lab_free(lab);
 }
 
+/* No more does the ACK, come twice, to a re-INVITE that we refused since the first ACK was not there yet. */
+static void ack_of_a_refusal(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, failure;
+
+	lab_invite(lab, 1, "4930123", NULL, "");
+	lab_skip(lab, CUSTOMER);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+	failure = *lab_take(lab, CUSTOMER, "SIP/2.0 491");
+	lab_ack_failure(lab, CUSTOMER, &failure);
+	lab_ack_failure(lab, CUSTOMER, &failure);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "c=IN IP4 10.0.0.2"));
+	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 static const char moved[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\n"
 			    "m=audio 5000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
 
@@ -621,6 +643,7 @@ static const struct check_case cases[] = {
     {"blocks come back", blocks_come_back},
     {"a BYE without room", bye_without_room},
     {"an old ACK", old_ack},
+    {"an ACK of a refusal", ack_of_a_refusal},
     {"a refused offer", refused_offer},
     {"refused UPDATEs", refused_updates},
     {"an unreadable answer", unreadable_answer},
