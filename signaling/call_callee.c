@@ -7,14 +7,17 @@
 #include "signaling/local_headers.h"
 
 /* From: the caller's display name and number at our address (RFC 3323 section 4.1.1.3 for who wants no name). */
-static void build_from(struct call *call, struct sip_builder *b, struct sip_text display, struct sip_text number,
-		       const struct net_addr *ours)
+static void build_from(struct call *call, struct sip_builder *b, const struct sip_name_addr *from,
+		       struct sip_text number, const struct net_addr *ours)
 {
 	sip_build_string(b, "From: ");
-	if (display.len) {
+	if (from && from->display.len && from->display_quoted) {
 		sip_build_string(b, "\"");
-		sip_build_text(b, display);
+		sip_build_text(b, from->display);
 		sip_build_string(b, "\" ");
+	} else if (from && from->display.len) {
+		sip_build_quoted(b, from->display);
+		sip_build_string(b, " ");
 	}
 	sip_build_string(b, "<");
 	if (sip_text_is_nocase(number, "anonymous")) {
@@ -41,8 +44,8 @@ static void build_call_id(struct sip_builder *b, const struct call_record *recor
 }
 
 /* To stands last: the callee's answer adds a tag. */
-static bool put_callee_head(struct call *call, struct sip_text display, struct sip_text caller, struct sip_text callee,
-			    const struct attempt_target *target)
+static bool put_callee_head(struct call *call, const struct sip_name_addr *from, struct sip_text caller,
+			    struct sip_text callee, const struct attempt_target *target)
 {
 	struct calls *calls = call->engine->calls;
 	struct call_head head = {0};
@@ -51,7 +54,7 @@ static bool put_callee_head(struct call *call, struct sip_text display, struct s
 
 	call_make_tag(call, CALLEE, tag);
 	sip_build_init(&b, calls->head, sizeof(calls->head));
-	build_from(call, &b, display, caller, &target->flow.local);
+	build_from(call, &b, from, caller, &target->flow.local);
 	head.local_tag_at = b.len;
 	local_headers_put(&b, sip_text(tag, sizeof(tag)));
 	sip_build_string(&b, "\r\nCall-ID: ");
@@ -86,7 +89,7 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	dialog->sdp_id = engine_random(call->engine) >> 2;
 	return call_put(call, &record->routing_gateway, target->name) &&
 	       call_put(call, &record->caller_out, caller_out) && call_put(call, &record->callee_out, callee_out) &&
-	       put_callee_head(call, from ? from->display : SIP_TEXT(""), caller_out, callee_out, target);
+	       put_callee_head(call, from, caller_out, callee_out, target);
 }
 
 static void build_forwards(struct sip_builder *b, const struct sip_message *invite)

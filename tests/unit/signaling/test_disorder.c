@@ -369,6 +369,24 @@ static void ack_of_a_refusal(void)
 	lab_free(lab);
 }
 
+/* A name that stood without quotes may have what does not stand in them as it is. */
+static void names_are_quoted(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab_text(lab, CUSTOMER,
+		 "INVITE sip:4930123@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKname\r\n"
+		 "Max-Forwards: 70\r\nFrom: Ann\\ <sip:4911@10.1.0.5>;tag=a\r\nTo: <sip:4930123@10.0.0.1>\r\n"
+		 "Call-ID: name\r\nCSeq: 1 INVITE\r\nContact: <sip:a@10.1.0.5>\r\n"
+		 "Content-Type: application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+		 strlen(lab_sdp), lab_sdp);
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	CHECK(has(&invite, "From: \"Ann\\\\\" <sip:4911@"));
+	CHECK(sip_message_from(&invite) && sip_message_from(&invite)->tag.len);
+	lab_free(lab);
+}
+
 static const char moved[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\n"
 			    "m=audio 5000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
 
@@ -644,6 +662,7 @@ static const struct check_case cases[] = {
     {"a BYE without room", bye_without_room},
     {"an old ACK", old_ack},
     {"an ACK of a refusal", ack_of_a_refusal},
+    {"names are quoted", names_are_quoted},
     {"a refused offer", refused_offer},
     {"refused UPDATEs", refused_updates},
     {"an unreadable answer", unreadable_answer},
