@@ -290,9 +290,11 @@ void call_answered(struct call *call, const struct call_event *event)
 	record->answer_us = call->engine->now_us;
 	record->sip_code = 200;
 	record->dialog[CALLER].flags |= DIALOG_ACK_DUE;
+	call_set_state(call, CALL_ANSWERED);
+	/* Not before: a call in set-up that has nothing due would end for neither side. */
+	atomic_thread_fence(memory_order_release);
 	record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 	record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
-	call_set_state(call, CALL_ANSWERED);
 	call_media_tell(call);
 	start_conversation(call);
 	if (record->bodyless) {
