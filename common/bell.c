@@ -51,6 +51,35 @@ static int open_pipe(const char *path)
 	return error;
 }
 
+/* Nobody's but root's to remove, and the group's to ring. */
+static int make_bell(const char *node, enum process_role role, unsigned int worker)
+{
+	char path[PROCESS_SOCKET_PATH];
+	int fd = bell_path(path, node, role, worker), error = 0;
+
+	if (fd == 0)
+		fd = open_pipe(path);
+	if (fd < 0)
+		return fd;
+	/* One that a process made once is taken away from it. */
+	if (fchown(fd, 0, segment_group()) < 0 || fchmod(fd, 0660) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
+int bells_make(const struct config *config)
+{
+	int error = 0;
+
+	if (geteuid() != 0 || segment_group() == (gid_t)-1)
+		return 0;
+	for (enum process_role role = 0; role < ROLE_COUNT; role++)
+		for (unsigned int worker = 0; worker < config->process[role].workers_count && !error; worker++)
+			error = make_bell(config->node, role, worker);
+	return error;
+}
+
 static int open_bell(const struct process *process, enum process_role role, unsigned int worker)
 {
 	char path[PROCESS_SOCKET_PATH];

@@ -23,6 +23,13 @@ struct bell {
 	uint64_t told; /* how far the ring was filled when the bell was rung last */
 };
 
+/*
+ * Where processes have users of their own (as process_make_runtime_directory()): the bells of all workers of the node,
+ * such that each process rings them and none removes one. Elsewhere who comes first makes a bell. 0 or a negative
+ * errno.
+ */
+int bells_make(const struct config *config);
+
 /* The worker may be one of this process, and need not run. After process_init(). One that fails is logged and mute. */
 void bell_open(struct bell *bell, struct process *process, enum process_role role, unsigned int worker);
 void bell_close(struct bell *bell); /* one that is zeroed, too */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bell.h"
 #include "common/layout/segments.h"
 #include "common/process.h"
 #include "common/status.h"
@@ -188,8 +189,10 @@ static int create_segments(struct ctl *ctl, const struct list *list, bool replac
 	unsigned int created = 0, kept = 0;
 	int error = process_make_runtime_directory(ctl->config->node);
 
+	if (error == 0)
+		error = bells_make(ctl->config);
 	if (error != 0) {
-		ctl_error("segments: the directory of the control sockets: %s", strerror(-error));
+		ctl_error("segments: the directory of the control sockets and bells: %s", strerror(-error));
 		return CTL_FAILED;
 	}
 	if (replace && !may_replace(ctl, list))
