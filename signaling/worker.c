@@ -83,7 +83,7 @@ static unsigned int receive(struct worker *w)
 	for (uint32_t port = 0; port < w->signaling->ports; port++) {
 		unsigned int count = port_receive(w->queue[port], datagrams, PORT_BURST, w->now_us);
 
-		w->backlog |= count == PORT_BURST;
+		w->backlog |= port_queue_more(w->queue[port]);
 		for (unsigned int i = 0; i < count && i < ENGINE_LOOK_AHEAD; i++)
 			engine_look_ahead(w->engine, datagrams[i].data, datagrams[i].len);
 		for (unsigned int i = 0; i < count; i++) {
