@@ -165,6 +165,8 @@ void calls_recover_step(struct engine *engine)
 {
 	struct calls *calls = engine->calls;
 
+	if (!calls->recover_count)
+		return;
 	for (unsigned int i = 0; i < STEP && calls->recover_count; i++) {
 		struct call *call = &calls->call[calls->recover[--calls->recover_count]];
 
@@ -172,6 +174,8 @@ void calls_recover_step(struct engine *engine)
 		if (call->record)
 			recover_call(call);
 	}
+	if (!calls->recover_count)
+		transactions_release(engine);
 }
 
 /* ---- attach ---- */
@@ -221,6 +225,8 @@ static void adopt(struct engine *engine, uint32_t slot, struct call_record *reco
 	if (sequence & 1) /* its writer died in the middle */
 		atomic_store_explicit(&record->sequence, sequence + 1, memory_order_release);
 	hold_gateways(engine, call);
+	if (record->dialog[CALLEE].flags & DIALOG_CANCEL_DUE)
+		transactions_hold(engine, record->branch_index);
 	calls->standing++;
 	calls->recover[calls->recover_count++] = slot;
 	counter_inc(engine->counters, COUNTER_signaling_calls_recovered);

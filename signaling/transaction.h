@@ -23,6 +23,7 @@ enum transaction_kind { SERVER_INVITE, SERVER_OTHER, CLIENT_INVITE, CLIENT_OTHER
 
 enum transaction_state {
 	TRANSACTION_FREE,
+	TRANSACTION_HELD,       /* an earlier life's, perhaps: not to be given away yet */
 	TRANSACTION_TRYING,     /* client: Calling / Trying; server: no response yet */
 	TRANSACTION_PROCEEDING, /* a provisional response has passed */
 	TRANSACTION_COMPLETED,  /* a final response (other than 2xx to INVITE) has passed */
@@ -81,6 +82,7 @@ static_assert(sizeof(struct transaction) == 5 * 64, "every line of it is counted
 struct transactions {
 	struct transaction *pool;
 	uint32_t count, used, standing;
+	uint32_t held; /* at recovery: those before it are given to nobody but whom they belonged to */
 	struct transaction *free;
 	struct transaction **by_key, **by_merge;
 	uint32_t mask;
@@ -160,6 +162,12 @@ void transaction_reply_stateless(struct engine *engine, const struct sip_flow *f
 /* A new client transaction; print its branch into the request with transaction_branch(). NULL: no room (counted). */
 struct transaction *transaction_client_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
 					   const struct transaction_user *user, void *owner);
+/*
+ * After a restart: that of an earlier life, and those before it, are kept for transaction_client_restore() until they
+ * are released. Before any is taken.
+ */
+void transactions_hold(struct engine *engine, uint32_t index);
+void transactions_release(struct engine *engine);
 /* After a restart: the one an earlier life had, with its branch. `message`: the request as it was, without a body. */
 struct transaction *transaction_client_restore(struct engine *engine, uint32_t index, uint64_t serial,
 					       const struct sip_flow *flow, const void *message, uint32_t len);

@@ -31,25 +31,35 @@ static void on_orphan_end(struct timer *timer, void *context)
 	transaction_free(context, (struct transaction *)((char *)timer - offsetof(struct transaction, end)));
 }
 
-/* Unlink an unused transaction from the free list, or take those up to it from the untouched part of the pool. */
-static struct transaction *claim(struct transactions *ts, uint32_t index)
+void transactions_hold(struct engine *engine, uint32_t index)
 {
-	if (index >= ts->count)
-		return NULL;
-	for (; ts->used <= index; ts->used++) {
-		struct transaction *t = &ts->pool[ts->used];
+	struct transactions *ts = engine->transactions;
 
+	for (; ts->used <= index && ts->used < ts->count; ts->used++) {
+		memset(&ts->pool[ts->used], 0, sizeof(ts->pool[0]));
+		ts->pool[ts->used].state = TRANSACTION_HELD;
+		ts->held = ts->used + 1;
+	}
+}
+
+void transactions_release(struct engine *engine)
+{
+	struct transactions *ts = engine->transactions;
+
+	for (; ts->held; ts->held--) {
+		struct transaction *t = &ts->pool[ts->held - 1];
+
+		if (t->state != TRANSACTION_HELD)
+			continue;
 		t->state = TRANSACTION_FREE;
 		t->by_key.next = ts->free;
 		ts->free = t;
 	}
-	for (struct transaction **at = &ts->free; *at; at = &(*at)->by_key.next) {
-		if (*at != &ts->pool[index])
-			continue;
-		*at = ts->pool[index].by_key.next;
-		return &ts->pool[index];
-	}
-	return NULL;
+}
+
+static struct transaction *claim(struct transactions *ts, uint32_t index)
+{
+	return index < ts->held && ts->pool[index].state == TRANSACTION_HELD ? &ts->pool[index] : NULL;
 }
 
 struct transaction *transaction_client_restore(struct engine *engine, uint32_t index, uint64_t serial,
@@ -316,6 +326,7 @@ static struct transaction *find(struct engine *engine, struct sip_message *respo
 		return NULL;
 	struct transaction *t = &ts->pool[branch.index];
 
+	/* One that is held is of no kind yet. */
 	if (t->state == TRANSACTION_FREE || t->serial != branch.serial || t->kind < CLIENT_INVITE)
 		return NULL;
 	if (t->method == SIP_INVITE && cseq->method == SIP_CANCEL)

@@ -556,6 +556,27 @@ static void killed_before_answer(void)
 	lab_free(lab);
 }
 
+/* Each of many calls that were ringing is cancelled, whatever transactions the others take. */
+static void killed_while_many_ring(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab->config.routing_gateways_count = 1;
+	lab_reload(lab);
+	for (unsigned int i = 0; i < 8; i++) {
+		lab_invite(lab, i, "4930123", lab_sdp, "");
+		invite = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
+	}
+	lab_skip(lab, NULL);
+	lab_restart(lab);
+	for (unsigned int i = 0; i < 8; i++)
+		CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	check_empty(lab);
+	lab_free(lab);
+}
+
 static bool same(const struct sip_message *a, const struct sip_message *b)
 {
 	return a && b && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
@@ -669,6 +690,7 @@ static const struct check_case cases[] = {
     {"causes pass", causes_pass},
     {"an answer of another call", answer_of_another_call},
     {"killed before the answer", killed_before_answer},
+    {"killed while many ring", killed_while_many_ring},
     {"resends after the end", resends_after_the_end},
     {"a late fork behind NAT", late_fork_behind_nat},
 };
