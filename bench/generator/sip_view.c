@@ -332,12 +332,17 @@ static bool ip4_parse(struct net_addr *addr, const char *at, const char *end)
 	return at == end;
 }
 
+/* The media's own address goes before the session's (RFC 4566 section 5.7); there is one medium. */
 bool sdp_media_address(struct net_addr *addr, struct span body)
 {
-	const char *end = body.at + body.len, *at, *stop;
+	const char *end = body.at + body.len, *media = sdp_line(body, "m=audio ", 8), *at, *stop;
 	uint32_t port;
 
-	at = sdp_line(body, "c=IN IP", 7);
+	if (!media)
+		return false;
+	at = sdp_line((struct span){media, (uint32_t)(end - media)}, "c=IN IP", 7);
+	if (!at)
+		at = sdp_line(body, "c=IN IP", 7);
 	if (!at || end - at < 2)
 		return false;
 	at += 2;
@@ -345,10 +350,7 @@ bool sdp_media_address(struct net_addr *addr, struct span body)
 		stop++;
 	if (!ip4_parse(addr, at, stop) && net_addr_parse(addr, at, (size_t)(stop - at)) != 0)
 		return false;
-	at = sdp_line(body, "m=audio ", 8);
-	if (!at)
-		return false;
-	if (!number(&at, end, &port) || port > UINT16_MAX)
+	if (!number(&media, end, &port) || port > UINT16_MAX)
 		return false;
 	addr->port = (uint16_t)port;
 	return true;

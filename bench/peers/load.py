@@ -109,7 +109,7 @@ class CarrierLoad:
 
 class GeneratorLoad:
     """tandem-generator, on DPDK: a port for the SIP of both sides, one for their audio."""
-    RATE, AUDIO_CALLS = 500, 250
+    RATE, AUDIO_CALLS = 1000, 250
 
     def __init__(self, host, folder, build, core):
         self.host, self.folder, self.core = host, folder, core
@@ -167,7 +167,8 @@ class GeneratorLoad:
         outcome = Outcome(calls["offered"], calls["answered"], calls["ended"], setup["p50"] / 1000, setup["p99"] / 1000,
                           rtp["sent"], rtp["received"], calls["retransmitted"], measured["limited"])
         return outcome.judge(self.plan, {name: calls[name] for name in ("failed", "shed", "timed_out", "not_placed")}
-                             | {"disagreements": measured["disagreements"]["total"]}
+                             | {f"disagreements, {kind}": count for kind, count in measured["disagreements"].items()
+                                if kind not in ("total", "in_doubt")}
                              | {"RTP " + name: rtp[name] for name in ("duplicated", "corrupted", "wrong_call")})
 
     def stop(self):

@@ -57,6 +57,23 @@ static void a_request_is_read(void)
 	CHECK_TEXT(printed, strlen(printed), "192.0.2.7:4002");
 }
 
+static void the_medium_has_its_own_address(void)
+{
+	static const char both[] =
+	    "v=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 8\r\nc=IN IP4 192.0.2.7\r\n";
+	static const char one[] = "v=0\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4002 RTP/AVP 8\r\na=sendrecv\r\n";
+	char printed[NET_ADDR_TEXT];
+	struct net_addr media;
+
+	CHECK(sdp_media_address(&media, (struct span){both, sizeof(both) - 1}));
+	net_addr_print(&media, printed);
+	CHECK_TEXT(printed, strlen(printed), "192.0.2.7:4002");
+	CHECK(sdp_media_address(&media, (struct span){one, sizeof(one) - 1}));
+	net_addr_print(&media, printed);
+	CHECK_TEXT(printed, strlen(printed), "192.0.2.1:4002");
+	CHECK(!sdp_media_address(&media, (struct span){one, 20}));
+}
+
 static void a_response_is_read(void)
 {
 	struct sip_view view;
@@ -273,6 +290,7 @@ static void a_link_is_read(void)
 
 static const struct check_case cases[] = {
     {"a request is read", a_request_is_read},
+    {"the medium has its own address", the_medium_has_its_own_address},
     {"a response is read", a_response_is_read},
     {"a glance is enough", a_glance_is_enough},
     {"our contact is known again", our_contact_is_known_again},
