@@ -259,6 +259,16 @@ static unsigned int end_calls(struct generator *g)
 	return count;
 }
 
+/* Calls that are there for the rate of their packets begin with the lowest, not with what so many would send. */
+static double first_interval_ns(const struct generator *g)
+{
+	const struct load *load = &g->scenario->load;
+	double streams = 2 * load->standing * g->scenario->rtp.share,
+	       interval_ns = (double)g->scenario->rtp.interval_ns;
+
+	return load->of_rtp && load->rate > 0 ? fmax(interval_ns, 1e9 * streams / load->rate) : interval_ns;
+}
+
 static void enter_phase(struct generator *g, uint32_t index)
 {
 	struct phase *phase = g->phases[index];
@@ -270,6 +280,8 @@ static void enter_phase(struct generator *g, uint32_t index)
 						   : (double)g->scenario->rtp.interval_ns);
 	else if (phase->rate > 0)
 		g->interval_ns = 1e9 / phase->rate;
+	if (phase->standing)
+		rtp_set_interval(g, first_interval_ns(g));
 	g->next_due_ns = (double)g->now_ns;
 	g->ending_slot = phase->ending ? 0 : g->calls.size;
 	atomic_store_explicit(&g->answer.phase, index, memory_order_release);
