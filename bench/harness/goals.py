@@ -35,7 +35,7 @@ def relay(results):
     share = 100 * rate / ground["packets_per_second"]
     how = "by busy time, the generator is slower" if found["limited"] else "clean"
     return share, (f"{share:.0f} %: {rate / 1e6:.2f} of {ground['packets_per_second'] / 1e6:.2f} M/s ({how}; "
-                   f"{found['half_load']['busy_ns_per_packet']:.0f} ns a packet)") + noise(found["half_load"])
+                   f"{found['full_load']['busy_ns_per_packet']:.0f} ns a packet)") + noise(found["full_load"])
 
 
 def setup(results):
