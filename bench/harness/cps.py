@@ -137,4 +137,4 @@ def run(bench):
             continue
         results.append(one_count(bench, workers, whole=number == 0))
     return {"by_workers": results, "standing": bench.standing, "prefixes": 10000, "gateways": 200,
-            "spool": os.path.join(bench.folder, "spool")}
+            "spool": bench.folder}

@@ -19,6 +19,9 @@ RING = "rsize=11"  # 2,048 descriptors, as a network card has: what a peer witho
 CALLS_AN_ADDRESS = (RTP_LAST + 1 - RTP_FIRST) // 4  # four ports a relayed call
 
 
+NUMBERS = itertools.count(1)
+
+
 class Here:
     """Takes the place of a lab network: processes run where we are."""
 
@@ -37,13 +40,17 @@ def gateways():
 
 
 def config(bench, layout, under_test, calls, relayed, registrations=1000):
-    """under_test: signaling or media: its workers spin on cores of their own."""
+    """
+    under_test: signaling or media: its workers spin on cores of their own. A name and a spool that no node of this run had
+    before: what one leaves behind, half a minute's records perhaps, is not loaded by the next.
+    """
+    number = next(NUMBERS)
     addresses = max(1, -(-relayed // CALLS_AN_ADDRESS))
     workers = {role: {"workers": layout.under_test if role == under_test else [layout.helper], "core": layout.rest,
                       "idle": "spin" if role == under_test else "nap", "hugepages": "auto"}
                for role in ("signaling", "media")}
     return {
-        "node": f"bench{os.getpid()}",
+        "node": f"bench{os.getpid()}n{number}",
         "log": {"level": "info"},
         "digest_algorithms": "MD5",
         "parameters": {"SS_MEDIAPROXYMODE": "on", "SS_NOMEDIAHANGUPTIME": 0},
@@ -60,7 +67,7 @@ def config(bench, layout, under_test, calls, relayed, registrations=1000):
         "routing_gateways": gateways(),
         "phones": [],
         "database": {"connection": bench.database.connection, "batch": 10000, "batch_wait_ms": 200},
-        "spool": {"directory": os.path.join(bench.folder, "spool"), "segment_mb": 64, "reserve_mb": 16},
+        "spool": {"directory": os.path.join(bench.folder, f"spool{number}"), "segment_mb": 64, "reserve_mb": 16},
     }
 
 
