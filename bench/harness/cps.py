@@ -70,12 +70,19 @@ def overload(curve, back):
 
 
 def memory(before, after, standing):
-    """Bytes a standing call takes in signaling and media."""
+    """
+    Bytes a standing call takes in signaling and media: what they grow by, and its part of the tables that are taken, and touched
+    from end to end, when the node starts.
+    """
     if not after or after["calls"] - before["calls"] < standing / 2:
         return {"failed": "the standing calls did not come about, so that their memory can't be told"}
+    tables, limit = before["tables"]
+    if before["bytes"] < tables:
+        return {"failed": "the tables were not touched at the start, so that a call's part of them can't be told"}
     calls = after["calls"] - before["calls"]
-    return {"bytes_per_call": (after["bytes"] - before["bytes"]) / calls, "calls": calls, "before_bytes": before["bytes"],
-            "after_bytes": after["bytes"]}
+    grown = (after["bytes"] - before["bytes"]) / calls
+    return {"bytes_per_call": grown + tables / limit, "grown_per_call": grown, "tables_per_call": tables / limit,
+            "calls": calls, "before_bytes": before["bytes"], "after_bytes": after["bytes"]}
 
 
 def limited_by(report, peak, waited):
@@ -100,7 +107,7 @@ def one_count(bench, workers, whole):
     node = node_for(bench, layout, bench.standing, 70000)
     with bench.running(node, layout):
         def used():
-            return {"bytes": node.memory(), "calls": node.sample()["calls"]}
+            return {"bytes": node.memory(), "calls": node.sample()["calls"], "tables": node.tables()}
 
         before = used()
         run = generator.Generator(bench, generator.link(bench, layout), scenario, "--search", f"{LOWEST_RATE}:{LIMIT_RATE}:0.05",

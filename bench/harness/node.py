@@ -135,6 +135,11 @@ class Node(Switch):
             role["waited_s"] = waited_s(name, pids[name])
         return {"time": time.monotonic(), "busy": busy, "counters": self.counters(), "calls": status["calls"]}
 
+    def tables(self):
+        """Bytes of the segments that have a record for each call, and how many calls that is."""
+        names = [f"/dev/shm/tandem.{self.config['node']}.{name}" for name in ("calls", "media-sessions")]
+        return sum(os.stat(name).st_size for name in names), self.config["limits"]["calls"]
+
     def memory(self):
         """Bytes that signaling and media really use; what both have is counted once. Hugepages included."""
         used = 0
