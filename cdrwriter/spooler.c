@@ -10,7 +10,10 @@
 #include "common/rings.h"
 #include "proto/messages.h"
 
-/* A group waits this long for company: it bounds the number of fdatasyncs, and nobody waits for a record. */
+/*
+ * A group waits at most this long for company, and so long we nap at most: it bounds the number of fdatasyncs, and
+ * nobody waits for a record. Less when a ring could fill up meanwhile, since only the commit frees its room.
+ */
 #define GROUP_WAIT_US (20 * US_PER_MS)
 #define ROOM_CHECK_US (200 * US_PER_MS)
 #define NAP_MIN_US    (1 * US_PER_MS)
@@ -172,7 +175,7 @@ static bool turn(struct spooler *s, bool stopping)
 	}
 	if (s->group_since_us == 0)
 		s->group_since_us = now_us;
-	if (!group_full && !stopping && now_us - s->group_since_us < GROUP_WAIT_US) {
+	if (!group_full && !stopping && now_us - s->group_since_us < s->nap_us) {
 		nap(s->nap_us);
 		return true;
 	}

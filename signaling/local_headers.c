@@ -22,7 +22,7 @@ static unsigned int make(struct local_headers *local, const struct net_addr *our
 static unsigned int find(struct local_headers *local, const struct net_addr *ours)
 {
 	for (unsigned int i = 0; i < LOCAL_HEADERS_ADDRESSES; i++)
-		if (memcmp(&local->address[i].addr, ours, sizeof(*ours)) == 0)
+		if (local->address[i].via_len && memcmp(&local->address[i].addr, ours, sizeof(*ours)) == 0)
 			return i;
 	return make(local, ours);
 }
