@@ -170,6 +170,9 @@ static void start_status(struct process *process)
 		atomic_store(&status->worker[i].busy_cycles, 0);
 		atomic_store(&status->worker[i].total_cycles, 0);
 		atomic_store(&status->worker[i].polls, 0);
+		atomic_store(&status->worker[i].polls_over_100us, 0);
+		atomic_store(&status->worker[i].polls_over_1ms, 0);
+		atomic_store(&status->worker[i].longest_poll_cycles, 0);
 		atomic_store(&status->worker[i].beat_us, 0);
 	}
 }

@@ -33,6 +33,9 @@ struct pulse {
 	unsigned int nap_us;
 	uint64_t paid_us;                      /* the wake-ups until now are worth this long */
 	uint64_t polls, busy, started, before; /* all but polls in cycles */
+	uint64_t long_cycles, second_cycles;   /* what is worth a note: 100 us; and how long a second is */
+	uint64_t longest, longest_before;      /* poll of this minute, and of the last, in cycles */
+	uint64_t minute_ends;                  /* in cycles */
 	struct port_queue *const *queues;
 	unsigned int queues_count;
 	unsigned int sources;

@@ -13,14 +13,20 @@
 #include "config.h"
 #include "segment.h"
 
-/* Busy and all cycles of a worker's loop since its start: utilisation of a polling core. Written by that worker. */
+/*
+ * Busy and all cycles of a worker's loop since its start: utilisation of a polling core; and how long it was away from
+ * its ports at a time, be it by work or because somebody took its core. Written by that worker.
+ */
 struct worker_status {
 	_Alignas(64) _Atomic uint64_t busy_cycles;
 	_Atomic uint64_t total_cycles;
 	_Atomic uint64_t polls;
-	_Atomic uint64_t beat_us;           /* monotonic, at least once a second: a stuck worker shows */
-	_Atomic uint64_t cycles_per_second; /* how long those are; 0 = it has never run */
-	/* It sleeps, or is about to: ring its bell (bell.h). Others look at it after every poll, so a line of its own. */
+	_Atomic uint64_t beat_us;                          /* monotonic, at least once a second: a stuck worker shows */
+	_Atomic uint64_t cycles_per_second;                /* how long those are; 0 = it has never run */
+	_Atomic uint64_t polls_over_100us, polls_over_1ms; /* since its start; these are among those */
+	_Atomic uint64_t longest_poll_cycles;              /* of this minute and the last one */
+	/* It sleeps, or is about to: ring its bell (bell.h). Others look at it after every poll, so a line of its own.
+	 */
 	_Alignas(64) _Atomic uint32_t asleep;
 };
 

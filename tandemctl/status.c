@@ -34,9 +34,12 @@ static const struct column process_columns[] = {
 };
 
 static const struct column worker_columns[] = {
-    {"process", "PROCESS", -10},   {"worker", "WORKER", 6}, {"core", "CORE", 4},
-    {"busy_percent", "BUSY %", 6}, {"polls", "POLLS", 16},  {"beat_age_s", "LAST BEAT", 9},
-    {"busy_cycles", "", 0},        {"total_cycles", "", 0}, {"cycles_per_second", "", 0},
+    {"process", "PROCESS", -10},  {"worker", "WORKER", 6},
+    {"core", "CORE", 4},          {"busy_percent", "BUSY %", 6},
+    {"polls", "POLLS", 16},       {"beat_age_s", "LAST BEAT", 9},
+    {"busy_cycles", "", 0},       {"total_cycles", "", 0},
+    {"cycles_per_second", "", 0}, {"longest_poll_us", "LONGEST us", 10},
+    {"polls_over_100us", "", 0},  {"polls_over_1ms", "", 0},
 };
 
 static double age_s(uint64_t now_us, uint64_t stamp_us)
@@ -110,6 +113,17 @@ static void sample(const struct status *status, struct cycles cycles[ROLE_COUNT]
 	}
 }
 
+static void put_polls(struct output *output, const struct worker_status *worker)
+{
+	uint64_t per_second = READ(worker->cycles_per_second);
+	double seconds = per_second ? (double)READ(worker->longest_poll_cycles) / (double)per_second : 0;
+
+	output_uint(output, per_second);
+	output_uint(output, (uint64_t)(seconds * (double)US_PER_S));
+	output_uint(output, READ(worker->polls_over_100us));
+	output_uint(output, READ(worker->polls_over_1ms));
+}
+
 /* How busy each worker was during the sample. */
 static void put_workers(struct ctl *ctl, const struct status *status)
 {
@@ -145,7 +159,7 @@ static void put_workers(struct ctl *ctl, const struct status *status)
 			put_stamp(output, now_us, READ(process->worker[w].beat_us));
 			output_uint(output, after[role][w].busy);
 			output_uint(output, after[role][w].total);
-			output_uint(output, READ(process->worker[w].cycles_per_second));
+			put_polls(output, &process->worker[w]);
 		}
 	}
 	output_list_end(output);

@@ -53,8 +53,10 @@ void pulse_fini(struct pulse *pulse)
 void pulse_start(struct pulse *pulse)
 {
 	prctl(PR_SET_TIMERSLACK, 1000ul); /* ns: naps of the length asked for */
-	atomic_store_explicit(&pulse->status->cycles_per_second, rte_get_tsc_hz(), memory_order_relaxed);
-	pulse->started = pulse->before = rte_rdtsc();
+	pulse->second_cycles = rte_get_tsc_hz();
+	pulse->long_cycles = pulse->second_cycles / 10000;
+	atomic_store_explicit(&pulse->status->cycles_per_second, pulse->second_cycles, memory_order_relaxed);
+	pulse->started = pulse->before = pulse->minute_ends = rte_rdtsc();
 }
 
 /* ---- rest -------------------------------------------------------------------------------------------------------- */
@@ -148,12 +150,43 @@ static void rest(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64
 
 /* ---- the poll ---------------------------------------------------------------------------------------------------- */
 
+static void add_one(_Atomic uint64_t *to)
+{
+	atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + 1, memory_order_relaxed);
+}
+
+/* Away from the ports for 100 us and more: how often, and the longest of one to two minutes. */
+static void note_long(struct pulse *pulse, uint64_t cycles)
+{
+	struct worker_status *status = pulse->status;
+
+	add_one(&status->polls_over_100us);
+	if (cycles >= pulse->second_cycles / 1000)
+		add_one(&status->polls_over_1ms);
+	if (cycles > pulse->longest)
+		pulse->longest = cycles;
+	if (pulse->longest > pulse->longest_before)
+		atomic_store_explicit(&status->longest_poll_cycles, pulse->longest, memory_order_relaxed);
+}
+
+static void next_minute(struct pulse *pulse, uint64_t now)
+{
+	pulse->longest_before = pulse->longest;
+	pulse->longest = 0;
+	pulse->minute_ends = now + 60 * pulse->second_cycles;
+	atomic_store_explicit(&pulse->status->longest_poll_cycles, pulse->longest_before, memory_order_relaxed);
+}
+
 static void account(struct pulse *pulse, unsigned int work, uint64_t now_us)
 {
 	struct worker_status *status = pulse->status;
-	uint64_t after = rte_rdtsc();
+	uint64_t after = rte_rdtsc(), cycles = after - pulse->before;
 
-	pulse->busy += work > 0 ? after - pulse->before : 0;
+	pulse->busy += work > 0 ? cycles : 0;
+	if (after >= pulse->minute_ends)
+		next_minute(pulse, after);
+	if (cycles >= pulse->long_cycles)
+		note_long(pulse, cycles);
 	pulse->before = after;
 	pulse->polls++;
 	atomic_store_explicit(&status->busy_cycles, pulse->busy, memory_order_relaxed);

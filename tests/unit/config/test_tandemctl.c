@@ -394,9 +394,11 @@ static void test_status(void)
 	process->worker[0].busy_cycles = 12;
 	process->worker[0].total_cycles = 48;
 	process->worker[0].cycles_per_second = 2600000000u;
+	process->worker[0].longest_poll_cycles = 5200000u;
+	process->worker[0].polls_over_1ms = 3;
 	check_json("status",
-		   "[d[\"workers\"][0][k] for k in (\"busy_cycles\", \"total_cycles\", \"cycles_per_second\")]"
-		   " == [12, 48, 2600000000]");
+		   "[d[\"workers\"][0][k] for k in (\"busy_cycles\", \"total_cycles\", \"cycles_per_second\","
+		   " \"longest_poll_us\", \"polls_over_1ms\")] == [12, 48, 2600000000, 2000, 3]");
 	process->ready = 1;
 	check_json("status",
 		   "d[\"processes\"][0][\"state\"] == \"ready\" and d[\"processes\"][1][\"state\"] == \"stopped\"");

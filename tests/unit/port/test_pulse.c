@@ -114,6 +114,37 @@ static void test_rest(void)
 	halt();
 }
 
+#define MS_CYCLES 1000000u /* a cycle takes a nanosecond or less */
+
+/* Twice for longer than a millisecond, once for a little less. */
+static void test_long_polls(void)
+{
+	const struct worker_status *status;
+
+	begin(IDLE_SPIN, 1000);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	pulse_start(&pulse);
+	pulse.second_cycles = MS_CYCLES * 1000; /* without DPDK's start nobody knows */
+	pulse.long_cycles = pulse.second_cycles / 10000;
+	status = &process.status->worker[0];
+	for (unsigned int i = 0; i < 3; i++) {
+		sleep_us(i ? 2000 : 300);
+		pulse_beat(&pulse, 1, clock_now_us(), UINT64_MAX);
+	}
+	CHECK(status->polls_over_100us >= 3);
+	CHECK(status->polls_over_1ms >= 2);
+	CHECK(status->longest_poll_cycles >= MS_CYCLES);
+	/* What was long ago is forgotten. */
+	for (unsigned int minutes = 0; minutes < 2; minutes++) {
+		pulse.minute_ends = 0;
+		pulse.before = rte_rdtsc();
+		pulse_beat(&pulse, 1, clock_now_us(), UINT64_MAX);
+	}
+	CHECK(status->longest_poll_cycles < MS_CYCLES);
+	pulse_fini(&pulse);
+	end();
+}
+
 static void test_spin(void)
 {
 
@@ -254,6 +285,7 @@ static void test_mute_bell(void)
 static const struct check_case cases[] = {
     {"rest", test_rest},
     {"spin", test_spin},
+    {"long polls", test_long_polls},
     {"flood", test_flood},
     {"no ring is lost", test_no_ring_is_lost},
     {"load is gathered", test_load_is_gathered},
