@@ -286,6 +286,12 @@ static enum gateway_verdict party_admit(const struct engine *engine, struct part
 	return GATEWAY_OK;
 }
 
+/* Retry-After of a failing server speaks of the server (RFC 3261 section 20.33); of a 404 or 486, of whom it serves. */
+static bool bans(const struct party *party, unsigned int code, uint32_t retry_after_s)
+{
+	return party->kind == PARTY_ROUTING && retry_after_s > 0 && (code == 500 || code == 503);
+}
+
 static void admit_standing(const struct engine *engine, struct party *party)
 {
 	struct gateway_cell *cell = cell_of(engine, party);
@@ -339,7 +345,7 @@ void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, 
 	if (code >= 200 && code < 300) {
 		if (cell != NULL)
 			cell_add(&cell->answered, 1);
-	} else if (retry_after_s > 0 && party->kind == PARTY_ROUTING) {
+	} else if (bans(party, code, retry_after_s)) {
 		uint32_t ban_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
 		uint64_t until_us = engine->now_us + ban_s * US_PER_S;
 

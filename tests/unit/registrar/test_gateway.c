@@ -197,6 +197,9 @@ static void test_retry_after(void)
 	f.config.routing_gateways_count = 1;
 	reload(0, 0, true);
 	id = gateway_id(GATEWAY_CALLEE, "vendor");
+	gateway_report(&f.engine, GATEWAY_CALLEE, id, 486, 10);
+	gateway_report(&f.engine, GATEWAY_CALLEE, id, 600, 10);
+	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
 	gateway_report(&f.engine, GATEWAY_CALLEE, id, 503, 10);
 	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_DISABLED);
 	f.engine.now_us += 10 * US_PER_S;
