@@ -9,7 +9,10 @@
  *   call_caller.c    the caller's INVITE, and what it is answered
  *   call_callee.c    attempts: the INVITE to a gateway or phone, and its answers
  *   call_attempt.c   which gateway is next, and when to stop
- *   call_request.c   requests inside the dialogs, passed on
+ *   call_request.c   requests inside the dialogs...
+ *   call_pass.c      ...passed to the other side, and their answers back
+ *   call_ack.c       ACKs to a 2xx
+ *   reason.c         SIP codes and Q.850 causes
  *   call_bye.c       the end of a call, whoever ends it
  *   call_headers.c   which headers cross, and how
  *   call_media.c     session descriptions, and what media is told
@@ -266,11 +269,16 @@ void call_failure(struct call *call, const struct call_event *event);
 void call_stage_timeout(struct call *call, const struct call_event *event);
 void call_stage_start(struct call *call, enum call_stage stage);
 void call_release_callee(struct call *call);
-enum end_reason call_reason_of(unsigned int code);
-unsigned int call_cause_of(unsigned int code);
 
 /* ---- call_request.c ---- */
 void call_request(struct call *call, const struct call_event *event);
+
+/* ---- call_pass.c ---- */
+/* Pass a request on, with this description (empty: with what else its body is). 0 or a negative errno. */
+int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp);
+extern const struct transaction_user call_reinvite_user; /* of the server transaction of a passed re-INVITE */
+
+/* ---- call_ack.c ---- */
 void call_ack(struct call *call, const struct call_event *event);
 /* answer_awaiting_ack; NULL when it has ended meanwhile: then a resent 200 is answered from the record. */
 struct transaction *call_awaiting_ack(const struct call *call);
@@ -292,6 +300,11 @@ void call_cancelled(struct call *call, const struct call_event *event);
 /* The Q.850 cause of an end: what a peer told, else by the callee's response code, else by the reason. */
 unsigned int call_cause(const struct call *call, enum end_reason reason, enum end_direction direction,
 			unsigned int code);
+
+/* ---- reason.c ---- */
+/* What a final response means, as end reason and as Q.850 cause. */
+enum end_reason call_reason_of(unsigned int code);
+unsigned int call_cause_of(unsigned int code);
 /* The Q.850 cause in a message's Reason header (RFC 3326), 0 = none. */
 uint8_t call_told_cause(const struct sip_message *message);
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);

@@ -4,42 +4,9 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/client_auth.h"
 #include "signaling/registrar.h"
 #include "signaling/route.h"
-
-/* ---- codes ---- */
-
-static const struct {
-	uint16_t first, last, cause; /* RFC 3398 section 8.2.6.1 and its kin */
-	enum end_reason reason;
-} codes[] = {
-    {300, 399, 31, END_REJECTED},        {400, 400, 41, END_REJECTED},       {401, 401, 21, END_FORBIDDEN},
-    {402, 402, 21, END_REJECTED},        {403, 403, 21, END_FORBIDDEN},      {404, 404, 1, END_NOT_FOUND},
-    {405, 405, 63, END_REJECTED},        {407, 407, 21, END_FORBIDDEN},      {408, 408, 102, END_REJECTED},
-    {410, 410, 22, END_NOT_FOUND},       {413, 416, 127, END_REJECTED},      {480, 480, 18, END_REJECTED},
-    {484, 484, 28, END_NOT_FOUND},       {485, 485, 1, END_REJECTED},        {486, 486, 17, END_BUSY},
-    {487, 487, 16, END_REJECTED},        {488, 488, 65, END_REJECTED},       {400, 499, 21, END_REJECTED},
-    {501, 501, 79, END_SERVER_FAILURE},  {502, 502, 38, END_SERVER_FAILURE}, {503, 503, 41, END_SERVER_FAILURE},
-    {504, 504, 102, END_SERVER_FAILURE}, {500, 599, 41, END_SERVER_FAILURE}, {600, 600, 17, END_BUSY},
-    {604, 604, 1, END_NOT_FOUND},        {600, 699, 21, END_GLOBAL_FAILURE},
-};
-#define CODES (sizeof(codes) / sizeof(codes[0]))
-
-enum end_reason call_reason_of(unsigned int code)
-{
-	for (unsigned int i = 0; i < CODES; i++)
-		if (code >= codes[i].first && code <= codes[i].last)
-			return codes[i].reason;
-	return END_REJECTED;
-}
-
-unsigned int call_cause_of(unsigned int code)
-{
-	for (unsigned int i = 0; i < CODES; i++)
-		if (code >= codes[i].first && code <= codes[i].last)
-			return codes[i].cause;
-	return 31; /* normal, unspecified */
-}
 
 /* ---- stages ---- */
 
@@ -320,29 +287,16 @@ static bool stops(const struct call *call, unsigned int code)
 static bool answer_challenge(struct call *call, struct sip_message *response)
 {
 	struct engine *engine = call->engine;
-	const struct config_routing_gateway *gateway = NULL;
-	struct sip_challenge challenge;
-	char value[SIP_DIGEST_TEXT], cnonce[17];
-	bool proxy;
+	struct client_auth auth;
 
-	if (!call->work->to_phone)
-		gateway = gateway_routing(engine->snapshot, call->callee_gateway);
-	if (!gateway || !gateway->digest || call->work->challenged ||
-	    sip_digest_choose(engine->calls->digest, response, &challenge, &proxy) < 0)
-		return false;
-	for (unsigned int i = 0; i < 16; i++)
-		cnonce[i] = "0123456789abcdef"[engine_random(engine) & 15];
-	int len = sip_digest_authorize(engine->calls->digest, &challenge, sip_text_of(gateway->digest->user),
-				       sip_text_of(gateway->digest->password), SIP_TEXT("INVITE"),
-				       call_text(call, call->record->dialog[CALLEE].target), sip_text(cnonce, 16), 1,
-				       value, sizeof(value));
-
-	if (len < 0)
+	if (call->work->challenged || call->work->to_phone ||
+	    client_auth_answer(engine, call->callee_gateway, SIP_TEXT("INVITE"),
+			       call_text(call, call->record->dialog[CALLEE].target), response, &auth) < 0)
 		return false;
 	call->work->challenged = true;
 	struct sip_message *invite = transaction_request(engine, call->caller_invite);
 
-	return invite && call_send_invite(call, invite, sip_text(value, (size_t)len), proxy) == 0;
+	return invite && call_send_invite(call, invite, sip_text(auth.value, auth.len), auth.proxy) == 0;
 }
 
 static uint32_t retry_after_of(const struct sip_message *response)

@@ -5,35 +5,6 @@
 
 #include "signaling/call.h"
 
-void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size)
-{
-	struct sip_builder b;
-
-	sip_build_init(&b, out, size - 1);
-	if (code) {
-		sip_build_string(&b, "SIP;cause=");
-		sip_build_u32(&b, code);
-		sip_build_string(&b, ", ");
-	}
-	sip_build_string(&b, "Q.850;cause=");
-	sip_build_u32(&b, cause);
-	out[b.len] = '\0';
-}
-
-uint8_t call_told_cause(const struct sip_message *message)
-{
-	struct sip_reason reason;
-	struct sip_values it;
-	struct sip_text value;
-
-	sip_values_init(&it, message, SIP_H_REASON);
-	while (sip_values_next(&it, &value) == 1)
-		if (sip_reason_parse(&reason, value) == 0 && sip_text_is_nocase(reason.protocol, "Q.850") &&
-		    reason.cause > 0 && reason.cause < 128)
-			return (uint8_t)reason.cause;
-	return 0;
-}
-
 /* ---- what is due ---- */
 
 static void bye_response(struct engine *engine, struct transaction *t, struct sip_message *response)

@@ -271,7 +271,6 @@ static void copy_parameters(struct call *call)
 {
 	const struct parameters *p = call->engine->snapshot->parameters;
 	struct call_record *record = call->record;
-	bool timer = record->dialog[CALLER].flags & DIALOG_TIMER;
 
 	call->work->parameters = (struct parameters_of_call){
 	    .switch_limit = p->gateway_switch_limit,
@@ -294,8 +293,8 @@ static void copy_parameters(struct call *call)
 		record->max_duration_s = p->max_call_duration_s;
 		record->duration_reason = END_MAX_DURATION;
 	}
-	/* Refreshes by RFC 4028 are not sent yet, so this limit holds for callers that could not be asked for them. */
-	if (!timer && p->no_timer_reinvite_interval_s &&
+	/* Refreshes by RFC 4028 are not sent yet, so this limit holds for all. */
+	if (p->no_timer_reinvite_interval_s &&
 	    (!record->max_duration_s || p->no_timer_reinvite_interval_s < record->max_duration_s)) {
 		record->max_duration_s = p->no_timer_reinvite_interval_s;
 		record->duration_reason = END_NO_TIMER_LIMIT;

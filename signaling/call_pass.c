@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests inside the dialogs, passed to the other side and their answers back; descriptions are rewritten on the way.
+ * A passed request is a server transaction and a client transaction that are each other's peer; the call is found again
+ * by the tag in the answer (it has to be the one that asked: the client's owner says which slot that was), so that
+ * neither holds on to it.
+ */
+#include <errno.h>
+
+#include "signaling/call.h"
+#include "signaling/local_headers.h"
+
+static enum call_side other(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
+
+static void reinvite_failed(struct engine *engine, struct transaction *t)
+{
+	struct call *call = t->owner;
+
+	if (call->work)
+		call->work->reinvite[t->owner_side] = NULL;
+	call_dispatch(call,
+		      &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = (enum call_side)t->owner_side});
+}
+
+const struct transaction_user call_reinvite_user = {.failed = reinvite_failed};
+
+/* What is not a description crosses as it is; one that can't be read must not: it says where it comes from. */
+static void build_passed_body(struct sip_builder *b, const struct sip_message *from, struct sip_text sdp)
+{
+	struct sip_text unread;
+
+	if (sdp.len)
+		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
+	else if (from->body.len && sip_message_sdp(from, &unread) == -ENOENT)
+		sip_build_body(b, sip_message_value(from, SIP_H_CONTENT_TYPE), from->body);
+	else
+		sip_build_no_body(b);
+}
+
+static int build_passed(struct call *call, enum call_side to, const struct sip_message *request,
+			struct transaction *client, struct sip_text sdp)
+{
+	struct call_dialog *d = &call->record->dialog[to];
+	const struct net_addr *ours = &client->flow.local;
+	struct dialog dialog;
+	struct sip_builder b;
+	char branch[IDENTIFIER_BRANCH];
+
+	call_dialog(call, to, &dialog);
+	transaction_branch(call->engine, client, branch);
+	d->local_cseq++;
+	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(call->engine, &b, &dialog, request->method_text, d->local_cseq, ours,
+			     sip_text(branch, sizeof(branch)));
+	if (request->method != SIP_INFO) {
+		local_headers_contact(call->engine, &b, ours);
+		call_build_allow(&b);
+	}
+	call_copy_request_headers(&b, request, ours);
+	build_passed_body(&b, request, sdp);
+	return sip_build_finish(&b);
+}
+
+static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response);
+
+/* The asker gets an answer of ours, since the other side's will not come. */
+static void fail_server(struct engine *engine, struct transaction *server, unsigned int code)
+{
+	struct sip_message *request = server ? transaction_request(engine, server) : NULL;
+
+	if (!request)
+		return;
+	if (server->user == &call_reinvite_user) {
+		struct call *call = server->owner;
+
+		if (call->work)
+			call->work->reinvite[server->owner_side] = NULL;
+		call_media_take_back(call, (enum call_side)server->owner_side);
+		call_work_done(call);
+	}
+	/* RFC 4320 section 4.2: by now its client has given up, and a proxy that hears a 408 may take us for dead. */
+	if (code == 408 && server->kind == SERVER_OTHER)
+		transaction_end(engine, server, TOMBSTONE_UNANSWERED, 0);
+	else
+		transaction_respond(engine, server, request, code, NULL, NULL);
+}
+
+static void update_over(struct call *call)
+{
+	if (call->work && call->work->updates)
+		call->work->updates--;
+}
+
+/* Nobody has answered an UPDATE: its offer is taken back. Its call may be over, and the owner another. */
+static void update_failed(struct engine *engine, struct transaction *t)
+{
+	struct sip_message *request = t->peer ? transaction_request(engine, t->peer) : NULL;
+	enum call_side side;
+	struct call *call = request ? call_find(engine, request, false, &side) : NULL;
+
+	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED)
+		return;
+	call_media_take_back(call, side);
+	update_over(call);
+	call_work_done(call);
+}
+
+static void passed_failed(struct engine *engine, struct transaction *t)
+{
+	if (t->method == SIP_UPDATE)
+		update_failed(engine, t);
+	fail_server(engine, t->peer, 408);
+}
+
+static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
+
+/* A re-INVITE that rings for ever would keep all others out (RFC 3261 section 16.6: timer C). */
+#define PASSED_INVITE_US (180 * US_PER_S)
+
+static void on_passed_expired(struct timer *timer, void *context)
+{
+	struct transaction *t = (struct transaction *)((char *)timer - offsetof(struct transaction, end));
+
+	fail_server(context, t->peer, 408);
+	transaction_cancel(context, t, 0, 0);
+}
+
+int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp)
+{
+	struct engine *engine = call->engine;
+	enum call_side to = other(event->side);
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	call_dialog(call, to, &dialog);
+	call_next_hop(call, to, &dialog, &flow);
+	struct transaction *client =
+	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, call);
+
+	if (!client)
+		return -ENOBUFS;
+	client->behind_nat = dialog.behind_nat;
+	int len = build_passed(call, to, event->message, client, sdp);
+
+	if (len < 0) {
+		transaction_free(engine, client);
+		return len;
+	}
+	int error = transaction_send_request(engine, client, engine->scratch, (uint32_t)len);
+
+	if (error < 0)
+		return error;
+	client->peer = event->transaction;
+	event->transaction->peer = client;
+	if (client->kind == CLIENT_INVITE)
+		timer_start(&engine->wheel, &client->end, engine->now_us + PASSED_INVITE_US, on_passed_expired);
+	return 0;
+}
+
+/* ---- answers ---- */
+
+static void send_answer(struct call *call, struct transaction *server, struct sip_message *response,
+			struct sip_text sdp)
+{
+	struct engine *engine = call->engine;
+	struct sip_message *request = transaction_request(engine, server);
+	const struct net_addr *ours = &server->flow.local;
+	unsigned int code = response->status;
+	struct sip_builder b;
+
+	if (!request)
+		return;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_response(&b, request, code, NULL, SIP_TEXT(""), &server->flow.remote);
+	if (code < 300 && request->method != SIP_INFO) {
+		sip_build_copy(&b, request, SIP_H_RECORD_ROUTE);
+		local_headers_contact(engine, &b, ours);
+		call_build_allow(&b);
+	}
+	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
+	call_copy_response_headers(&b, response, ours);
+	build_passed_body(&b, response, sdp);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		transaction_respond(engine, server, request, 500, NULL, NULL);
+	else
+		transaction_send_response(engine, server, code, engine->scratch, (uint32_t)len);
+}
+
+/* The ACK to the answer: at once, or when the asker's comes, where that brings the description. */
+static void acknowledge(struct call *call, enum call_side side, struct transaction *client, bool offerless,
+			uint32_t cseq)
+{
+	if (offerless)
+		call_await_ack(call, side, client, cseq);
+	else
+		call_ack_callee(call, side, client, client->serial, cseq, SIP_TEXT(""));
+}
+
+static void pass_answer(struct call *call, enum call_side side, struct transaction *client,
+			struct sip_message *response)
+{
+	struct transaction *server = client->peer;
+	struct sip_message *request = server ? transaction_request(call->engine, server) : NULL;
+	bool invite = client->kind == CLIENT_INVITE, success = response->status < 300;
+	bool offerless = request && request->body.len == 0;
+	struct sip_text sdp = SIP_TEXT("");
+
+	if (success && client->method != SIP_INFO)
+		call_refresh_target(call, side, response);
+	if (success && call_media_pass(call, side, response, &sdp) < 0)
+		sdp = SIP_TEXT("");
+	if (invite && success)
+		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);
+	if (server && invite && !success && call->work)
+		call->work->reinvite[server->owner_side] = NULL;
+	if (!success && client->method != SIP_INFO)
+		call_media_take_back(call, other(side));
+	if (client->method == SIP_UPDATE)
+		update_over(call);
+	call_work_done(call);
+	if (server && request)
+		send_answer(call, server, response, sdp);
+}
+
+static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	enum call_side side;
+	struct call *call = call_find(engine, response, true, &side);
+
+	if (response->status < 200)
+		return; /* the asker has its 100 */
+	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED) {
+		if (t->kind == CLIENT_INVITE && response->status < 300)
+			transaction_end_stranger(engine, t, &t->flow, response);
+		fail_server(engine, t->peer, 481);
+		return;
+	}
+	bool begun = call_write_begin(call);
+
+	pass_answer(call, side, t, response);
+	call_write_end(call, begun);
+}
