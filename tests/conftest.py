@@ -1,18 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures of the system tests: a network, a database, a switch. Needs root; what is missing fails, it never skips."""
+"""Fixtures of the suites at the wire: a network, a database, a switch. Needs root; what is missing fails, it never skips."""
+import contextlib
 import os
 import sys
 import tempfile
 
 import pytest
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "deploy"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from lab.net import Network  # noqa: E402
 from lab.postgres import PrivatePostgres  # noqa: E402
 from lab.switch import Switch, base_config  # noqa: E402
+
+
+@contextlib.contextmanager
+def a_folder():
+    with tempfile.TemporaryDirectory(prefix="tandem-test-") as path:
+        os.chmod(path, 0o755)
+        yield path
+
+
+@contextlib.contextmanager
+def a_database(folder):
+    database = PrivatePostgres(os.path.join(folder, "pg")).create()
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +40,7 @@ def build():
 
 @pytest.fixture(scope="module")
 def folder():
-    with tempfile.TemporaryDirectory(prefix="tandem-test-") as path:
-        os.chmod(path, 0o755)
+    with a_folder() as path:
         yield path
 
 
@@ -36,9 +52,8 @@ def net():
 
 @pytest.fixture(scope="module")
 def postgres(folder):
-    database = PrivatePostgres(os.path.join(folder, "pg")).create()
-    yield database
-    database.close()
+    with a_database(folder) as database:
+        yield database
 
 
 @pytest.fixture
