@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the suites at the wire: a network, a database, a switch. Needs root; what is missing fails, it never skips."""
-import contextlib
 import os
 import sys
-import tempfile
 
 import pytest
 
@@ -11,25 +9,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TOP, "deploy"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+from fixtures import a_database, a_folder  # noqa: E402
 from lab.net import Network  # noqa: E402
-from lab.postgres import PrivatePostgres  # noqa: E402
 from lab.switch import Switch, base_config  # noqa: E402
-
-
-@contextlib.contextmanager
-def a_folder():
-    with tempfile.TemporaryDirectory(prefix="tandem-test-") as path:
-        os.chmod(path, 0o755)
-        yield path
-
-
-@contextlib.contextmanager
-def a_database(folder):
-    database = PrivatePostgres(os.path.join(folder, "pg")).create()
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 @pytest.fixture(scope="session")

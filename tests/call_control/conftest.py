@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One node for all scenarios, peers of each scenario's own, and the table of what was seen."""
+import contextlib
+import os
+
+import pytest
+from fixtures import a_database, a_folder
+from lab.net import Network
+from node import CUSTOMER, PHONE, STRANGER, VENDORS, Node, NotingPeer, told
+
+ROWS = pytest.StashKey()
+SEEN = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def folder():
+    with a_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def net():
+    with Network(f"tc{os.getpid() % 10000}") as network:
+        yield network
+
+
+@pytest.fixture(scope="session")
+def postgres(folder):
+    with a_database(folder) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def the_node(net, folder, postgres, build):
+    node = Node(net, folder, postgres, build, f"tc-{os.getpid() % 10000}")
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def node(the_node, request):
+    """The node, with nothing left of other scenarios."""
+    the_node.calm()
+    the_node.notes = []
+    yield the_node
+    request.node.stash[SEEN] = request.node.stash.get(SEEN, []) + [told(the_node.notes)]
+
+
+@pytest.fixture
+def saw(request):
+    """saw(text): goes into the table beside the messages."""
+    def note(text):
+        request.node.stash[SEEN] = request.node.stash.get(SEEN, []) + [str(text)]
+    return note
+
+
+@contextlib.contextmanager
+def a_peer(node, name, ip):
+    with NotingPeer(node.hosts[name], ip, name, node.notes) as peer:
+        yield peer
+
+
+@pytest.fixture
+def caller(node):
+    with a_peer(node, "caller", CUSTOMER) as peer:
+        yield peer
+
+
+@pytest.fixture
+def phone(node):
+    with a_peer(node, "phone", PHONE) as peer:
+        yield peer
+
+
+@pytest.fixture
+def stranger(node):
+    with a_peer(node, "stranger", STRANGER) as peer:
+        yield peer
+
+
+@pytest.fixture
+def first(node):
+    with a_peer(node, "first", VENDORS["first"]) as peer:
+        yield peer
+
+
+@pytest.fixture
+def second(node):
+    with a_peer(node, "second", VENDORS["second"]) as peer:
+        yield peer
+
+
+@pytest.fixture
+def third(node):
+    with a_peer(node, "third", VENDORS["third"]) as peer:
+        yield peer
+
+
+@pytest.fixture
+def last(node):
+    with a_peer(node, "last", VENDORS["last"]) as peer:
+        yield peer
+
+
+# ---- the table ----
+
+def pytest_configure(config):
+    config.stash[ROWS] = {}
+    config.addinivalue_line("markers", "scenario(text): what the table calls it")
+    config.addinivalue_line("markers", "missing(behaviour): it fails until the switch does that; the day it does, the mark has to go")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        missing = item.get_closest_marker("missing")
+        if missing:
+            item.add_marker(pytest.mark.xfail(reason="missing: " + missing.args[0], strict=True, raises=AssertionError))
+
+
+def title(item):
+    mark = item.get_closest_marker("scenario")
+    text = mark.args[0] if mark else item.originalname.removeprefix("test_").replace("_", " ")
+    return f"{text}: {item.callspec.id}" if hasattr(item, "callspec") else text
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    rows = item.config.stash[ROWS]
+    seen = " · ".join(text for text in item.stash.get(SEEN, []) if text)
+    if report.when == "call":
+        verdict = "pass" if report.passed else "FAIL"
+        if hasattr(report, "wasxfail"):
+            verdict = "FAIL" if report.passed else report.wasxfail.removeprefix("reason: ")
+        rows[item.nodeid] = [title(item), seen, verdict]
+        if verdict == "FAIL":
+            rows[item.nodeid][2] += ": " + " ".join(str(call.excinfo.value).split())[:200] if call.excinfo else ""
+    elif report.failed:
+        rows.setdefault(item.nodeid, [title(item), "", ""])[2] = f"FAIL in its {report.when}"
+    if report.when == "teardown" and item.nodeid in rows:
+        rows[item.nodeid][1] = seen
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    rows = list(config.stash[ROWS].values())
+    if not rows:
+        return
+    terminalreporter.section("scenarios")
+    for scenario, seen, verdict in rows:
+        terminalreporter.line(f"{scenario} | {seen or '-'} | {verdict}")
+    missing = sum(verdict.startswith("missing") for _, _, verdict in rows)
+    passed = sum(verdict == "pass" for _, _, verdict in rows)
+    terminalreporter.line(f"{len(rows)} scenarios: {passed} pass, {missing} missing in the switch, {len(rows) - passed - missing} FAIL")

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node that the scenarios share, the peers that note down what they see, and the records."""
+import contextlib
+import itertools
+
+from lab.net import wait_for
+from lab.switch import Switch, base_config
+from scaled_clock import ScaledClock
+from sip_peer import SipPeer
+
+CUSTOMER, PHONE, STRANGER = "10.77.0.10", "10.77.0.30", "10.77.0.66"
+FIRST, SECOND, THIRD, LAST = "10.77.0.21", "10.77.0.22", "10.77.0.23", "10.77.0.20"
+VENDORS = {"first": FIRST, "second": SECOND, "third": THIRD, "last": LAST}
+
+COLUMNS = ("attempt", "final", "end_reason", "end_direction", "sip_code", "q850_cause", "mapping_gateway", "routing_gateway",
+           "callee_number_out", "caller_number_out", "pdd_ms", "codec", "media_mode")
+
+
+class Record(dict):
+    """One row of the database; the fields are attributes, too."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+    def __repr__(self):
+        return f"{self.routing_gateway or 'no gateway'} {self.end_reason} {self.sip_code}{'' if self.final else ' (not final)'}"
+
+
+class NotingPeer(SipPeer):
+    """A peer whose messages get into the table: (peer, what) in `notes`, in the order they were read."""
+
+    def __init__(self, host, ip, name, notes, **options):
+        super().__init__(host, ip, **options)
+        self.name, self.notes = name, notes
+
+    def receive(self, timeout_s=3.0):
+        message = super().receive(timeout_s)
+        if message:
+            self.notes.append((self.name, str(message.code or message.method)))
+        return message
+
+    def drain(self, timeout_s=0.05):
+        """Everything that is here, or comes soon."""
+        found = []
+        while message := self.receive(timeout_s):
+            found.append(message)
+        return found
+
+    # What tests do with a whole call.
+
+    def answer(self, invite=None, body=None, ring=True, **options):
+        """Ring and answer an INVITE (the next one); returns it."""
+        invite = invite or self.expect("INVITE")
+        self.respond(invite, 100, "Trying")
+        if ring:
+            self.respond(invite, 180, "Ringing")
+        self.respond(invite, 200, "OK", body=self.sdp(41000) if body is None else body, **options)
+        return invite
+
+    def refuse(self, code, reason="No", **options):
+        """Answer the next INVITE so, and wait for the ACK."""
+        invite = self.expect("INVITE")
+        self.respond(invite, code, reason, **options)
+        self.expect("ACK")
+        return invite
+
+    def hang_up(self, invite, answer, other, cseq=2):
+        """This caller's BYE, through to `other`."""
+        self.send(self.in_dialog("BYE", invite, answer, cseq=cseq))
+        bye = other.expect("BYE")
+        other.respond(bye, 200, "OK")
+        self.expect(200)
+        return bye
+
+    def connect(self, callee, number, **options):
+        """A call of this caller's to `callee`; returns INVITE sent, 200 got, INVITE at the callee."""
+        invite = self.invite(number, **options)
+        received = callee.answer()
+        ok = self.expect(200)
+        self.ack(invite, ok)
+        callee.expect("ACK")
+        return invite, ok, received
+
+
+def told(notes):
+    """What the peers saw, in one line: "caller 100 180 200, last INVITE×2 ACK"."""
+    peers = {}
+    for name, what in notes:
+        peers.setdefault(name, []).append(what)
+    return ", ".join(f"{name} " + " ".join(what if count == 1 else f"{what}×{count}"
+                                           for what, count in ((w, len(list(group))) for w, group in itertools.groupby(seen)))
+                     for name, seen in peers.items())
+
+
+class Node:
+    """Four vendors behind one switch; the digits before a number say which of them are tried, in which order."""
+
+    def __init__(self, net, folder, postgres, build, name):
+        self.net, self.folder, self.postgres, self.build = net, folder, postgres, build
+        self.hosts = {"caller": net.peer("customer", 10), "phone": net.peer("phone", 30), "stranger": net.peer("stranger", 66)}
+        for vendor, ip in VENDORS.items():
+            self.hosts[vendor] = net.peer(vendor, int(ip.split(".")[-1]))
+        self.clock = ScaledClock(folder, build)
+        self.switch = Switch(net, folder, self._configure(base_config(name, folder, postgres.connection)))
+        self.switch.environment |= self.clock.environment
+        self.switch.start()
+        self.dialled = itertools.count(100001)
+        self.notes = []
+
+    @staticmethod
+    def _configure(config):
+        config["digest_algorithms"] = "both"
+        config["parameters"] = {"SS_MEDIAPROXYMODE": "on"}
+        config["mapping_gateways"] = [{"name": "customer", "addresses": [CUSTOMER, "fd77::a"]}]
+        gateways = [("first", ["44", "41"], 10), ("second", ["41"], 20), ("third", ["41"], 30), ("last", ["49", "44", "41"], 40)]
+        config["routing_gateways"] = [{"name": name, "address": f"{VENDORS[name]}:5060", "prefixes": prefixes, "priority": priority}
+                                      for name, prefixes, priority in gateways]
+        config["phones"] = [{"user": "alice", "password": "wonderland"}, {"user": "bob", "password": "builder"},
+                            {"user": "1000", "password": "fleet", "count": 30}]
+        return config
+
+    def number(self, prefix="49"):
+        """A number that nobody has dialled: 49 the last vendor alone; 44 first, last; 41 first, second, third, last."""
+        return f"{prefix}{next(self.dialled)}"
+
+    def gateway(self, name):
+        """The entry of a vendor in the configuration, to be changed within `changed()`."""
+        return next(g for g in self.switch.config["routing_gateways"] if g["name"] == name)
+
+    @contextlib.contextmanager
+    def changed(self, **parameters):
+        """Other parameters for a while. What the test does to switch.config before reload() is taken back, too."""
+        before = repr(self.switch.config)
+        self.switch.config["parameters"] |= parameters
+        if parameters:
+            self.switch.reload()
+        try:
+            yield self.switch.config
+        finally:
+            self.switch.reload(eval(before))  # a dictionary of plain values
+
+    def records(self, number, count=1):
+        """The records of the calls to that number, in order; waits until so many are there."""
+        columns = ", ".join(COLUMNS) + ", extract(epoch from duration)"
+
+        def rows():
+            found = self.postgres.query(f"SELECT {columns} FROM tandem.cdr WHERE callee_number_in = '{number}' ORDER BY setup_time, attempt")
+            return found if len(found) >= count else None
+
+        found = [Record(zip(COLUMNS + ("duration",), row)) for row in wait_for(rows, 10, f"{count} records for {number}")]
+        for record in found:
+            record.update(attempt=int(record.attempt), final=record.final == "t", sip_code=int(record.sip_code or 0),
+                          pdd_ms=int(record.pdd_ms or 0), duration=float(record.duration))
+            self.notes.append(("record", f"[{record}]"))
+        assert len(found) == count, found
+        assert [record.final for record in found] == [False] * (count - 1) + [True]
+        return found
+
+    def record(self, number, reason=None, code=None, direction=None):
+        """The only record of a call, which must say so."""
+        record, = self.records(number)
+        assert reason in (None, record.end_reason) and code in (None, record.sip_code) and direction in (None, record.end_direction), \
+            f"{record} by {record.end_direction}, not {reason} {code} by {direction}"
+        return record
+
+    def calls(self, number):
+        return [call for call in self.switch.calls() if call["callee"] == number]
+
+    def standing(self, number):
+        return [call for call in self.calls(number) if call["state"] in ("answered", "talking")]
+
+    def gone(self, number):
+        wait_for(lambda: not self.calls(number), 5, lambda: f"the call to {number} is gone: {self.calls(number)}")
+
+    def calm(self):
+        """No call of the scenario before is left: it would resend into the next one."""
+        if not self.switch.calls():
+            return
+        for call in self.switch.calls():
+            self.switch.ctl("hangup", call["id"], check=False)
+        for _ in range(3):
+            self.clock.advance(40)
+            try:
+                wait_for(lambda: not self.switch.calls(), 3, "no call is left")
+                return
+            except TimeoutError:
+                pass
+        raise AssertionError(f"calls that do not end: {self.switch.calls()}")
+
+    def close(self):
+        self.switch.close()
+        self.clock.close()

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls that go as they should, and the ways they end: RFC 3665 section 3, offers and answers, hold, another codec."""
+import time
+
+import pytest
+
+scenario = pytest.mark.scenario
+
+
+@scenario("RFC 3665 3.1: a call is set up and ends")
+@pytest.mark.parametrize("who", ["caller hangs up", "callee hangs up"])
+def test_session(node, caller, last, who):
+    number = node.number()
+    invite = caller.invite(number)
+    received = last.expect("INVITE")
+    last.respond(received, 100, "Trying")
+    last.respond(received, 180, "Ringing")
+    ringing = caller.expect(180)
+    last.respond(received, 200, "OK", body=last.sdp(41000))
+    ok = caller.expect(200)
+    assert ringing.tag("to") == ok.tag("to") and ok.media()[0] == "10.77.0.2"
+    caller.ack(invite, ok)
+    last.expect("ACK")
+    if who == "caller hangs up":
+        caller.hang_up(invite, ok, last)
+    else:
+        last.send(last.in_dialog_callee("BYE", received))
+        last.expect(200)
+        caller.respond(caller.expect("BYE"), 200, "OK")
+    record = node.record(number, "Normal", 200, who.split()[0])
+    assert record.q850_cause == "16" and record.codec.startswith("PCMA")
+    node.gone(number)
+
+
+@scenario("RFC 3665 3.2: the vendor's proxy wants credentials")
+@pytest.mark.parametrize("code", [401, 407])
+def test_vendor_challenges(node, caller, last, code):
+    header, answer = {401: ("WWW-Authenticate", "authorization"), 407: ("Proxy-Authenticate", "proxy-authorization")}[code]
+    with node.changed():
+        node.gateway("last")["digest"] = {"user": "us", "password": "secret"}
+        node.switch.reload()
+        number = node.number()
+        invite = caller.invite(number)
+        challenged = last.expect("INVITE")
+        last.respond(challenged, code, "Who?", headers=[f'{header}: Digest realm="vendor", nonce="abc", algorithm=MD5, qop="auth"'])
+        last.expect("ACK")
+        received = last.expect("INVITE")
+        assert 'username="us"' in received[answer] and 'realm="vendor"' in received[answer]
+        assert received["call-id"] == challenged["call-id"] and int(received["cseq"].split()[0]) == int(challenged["cseq"].split()[0]) + 1
+        last.answer(received)
+        ok = caller.expect(200)
+        caller.ack(invite, ok)
+        last.expect("ACK")
+        caller.hang_up(invite, ok, last)
+        node.record(number, "Normal", 200, "caller")
+
+
+@scenario("RFC 3665 3.2, 3.3: both sides want credentials")
+def test_both_challenge(node, caller, last, stranger):
+    from test_registrations import digest
+    with node.changed():
+        node.switch.config["mapping_gateways"].append({"name": "roaming", "digest": {"user": "roam", "password": "er"}})
+        node.gateway("last")["digest"] = {"user": "us", "password": "secret"}
+        node.switch.reload()
+        number = node.number()
+        uri = f"sip:{number}@10.77.0.1:5060"
+        invite = stranger.invite(number, user="roam")
+        challenge = stranger.expect(407)
+        stranger.ack(invite, challenge)
+        invite = stranger.invite(number, user="roam", call_id=invite["call-id"], cseq=2, from_tag=invite.tag("from"),
+                                 headers=[digest(challenge, "roam", "er", "INVITE", uri)])
+        received = last.expect("INVITE")
+        assert received["proxy-authorization"] is None  # the caller's is none of the vendor's business
+        last.respond(received, 407, "Who?", headers=['Proxy-Authenticate: Digest realm="vendor", nonce="abc", algorithm=MD5'])
+        last.expect("ACK")
+        received = last.answer()
+        assert 'username="us"' in received["proxy-authorization"]
+        ok = stranger.expect(200)
+        stranger.ack(invite, ok)
+        last.expect("ACK")
+        stranger.hang_up(invite, ok, last, cseq=3)
+        assert node.record(number, "Normal", 200, "caller").mapping_gateway == "roaming"
+
+
+@scenario("RFC 3665 3.4: the first proxy is dead")
+def test_first_is_dead(node, caller, first, last):
+    number = node.number("44")
+    invite = caller.invite(number)
+    first.expect("INVITE")
+    node.clock.advance(10.2)
+    last.answer()
+    ok = caller.expect(200)
+    caller.ack(invite, ok)
+    last.expect("ACK")
+    caller.hang_up(invite, ok, last)
+    dead, live = node.records(number, 2)
+    assert (dead.end_reason, dead.routing_gateway, live.end_reason) == ("InviteTimeout", "first", "Normal")
+    assert len([1 for name, what in node.notes if name == "first"]) >= 1
+
+
+@scenario("RFC 3665 3.6: redirected, then an INVITE without SDP and the answer in the ACK")
+@pytest.mark.missing("a 3xx is followed by policy")
+def test_redirected(node, caller, first, second):
+    number = node.number("44")
+    caller.invite(number)
+    first.refuse(302, "Moved", headers=[f"Contact: <sip:{number}@10.77.0.22>"], contact=False)
+    assert second.expect("INVITE").body == ""
+
+
+@scenario("RFC 3665 3.7: a re-INVITE moves the audio to another address")
+def test_reinvite_moves(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    last.send(last.in_dialog_callee("INVITE", received, body=last.sdp(41500), headers=[f"Contact: <sip:v@{last.shown}>"]))
+    crossed = caller.expect("INVITE")
+    assert crossed.media()[0] == "10.77.0.2" and crossed["call-id"] == invite["call-id"]
+    caller.respond(crossed, 200, "OK", body=caller.sdp(40000))
+    last.expect(200)
+    last.send(last.in_dialog_callee("ACK", received, cseq=100))
+    caller.expect("ACK")
+    caller.hang_up(invite, ok, last)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("RFC 3665 3.8: no answer, the caller gives up")
+def test_no_answer(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number)
+    received = last.expect("INVITE")
+    last.respond(received, 180, "Ringing")
+    caller.expect(180)
+    caller.cancel(invite)
+    caller.expect(200)
+    caller.ack(invite, caller.expect(487))
+    request = last.expect("CANCEL")
+    assert "cause=" in request["reason"] and request["via"] == received["via"]
+    last.respond(request, 200, "OK")
+    last.respond(received, 487, "Request Terminated")
+    last.expect("ACK")
+    node.record(number, "CallerCancel", None, "caller")
+    node.gone(number)
+
+
+@scenario("RFC 3665 3.9 to 3.11: the callee can't take it")
+@pytest.mark.parametrize("code, reason", [(486, "Busy"), (480, "Rejected"), (404, "NotFound"), (500, "ServerFailure"), (603, "GlobalFailure")])
+def test_refused(node, caller, last, code, reason):
+    number = node.number()
+    invite = caller.invite(number)
+    last.refuse(code)
+    final = caller.expect(code)
+    assert "Q.850" in (final["reason"] or "")
+    caller.ack(invite, final)
+    node.record(number, reason, code, "callee")
+    caller.nothing(0.2)
+
+
+@scenario("RFC 3665 3.10: nobody responds at all")
+def test_nobody_responds(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number)
+    last.expect("INVITE")
+    node.clock.advance(10.2)
+    caller.ack(invite, caller.expect(408))
+    node.record(number, "InviteTimeout", 408, "server")
+
+
+@scenario("an INVITE without an offer: the callee offers, the ACK answers")
+def test_offerless(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number, body="")
+    received = last.expect("INVITE")
+    assert received.body == ""
+    last.respond(received, 180, "Ringing")
+    last.respond(received, 200, "OK", body=last.sdp(41000))
+    ok = caller.expect(200)
+    assert ok.media()[0] == "10.77.0.2"
+    last.nothing(0.2)  # the ACK is kept back until it can bring the answer
+    caller.send(caller.in_dialog("ACK", invite, ok, cseq=1, body=caller.sdp(40000)))
+    assert last.expect("ACK").media()[0] == "10.77.0.2"
+    caller.hang_up(invite, ok, last)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("hold and resume")
+@pytest.mark.parametrize("hold, held", [("sendonly", "recvonly"), ("inactive", "inactive")])
+def test_hold_and_resume(node, caller, last, hold, held):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    for cseq, offer, answer in ((2, hold, held), (3, "sendrecv", "sendrecv")):
+        caller.send(caller.in_dialog("INVITE", invite, ok, cseq=cseq, body=caller.sdp(40000, offer),
+                                     headers=[f"Contact: <sip:c@{caller.shown}>"]))
+        crossed = last.expect("INVITE")
+        assert f"a={offer}" in crossed.body and crossed.media()[0] == "10.77.0.2"
+        last.respond(crossed, 200, "OK", body=last.sdp(41000, answer))
+        assert f"a={answer}" in caller.expect(200).body
+        caller.send(caller.in_dialog("ACK", invite, ok, cseq=cseq))
+        last.expect("ACK")
+    caller.hang_up(invite, ok, last, cseq=4)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("another codec in the middle of a call")
+def test_codec_change(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+
+    def pcmu(sdp):
+        return sdp.replace("AVP 8", "AVP 0").replace("rtpmap:8 PCMA", "rtpmap:0 PCMU")
+
+    caller.send(caller.in_dialog("INVITE", invite, ok, body=pcmu(caller.sdp(40000)), headers=[f"Contact: <sip:c@{caller.shown}>"]))
+    crossed = last.expect("INVITE")
+    assert "RTP/AVP 0 101" in crossed.body and "PCMA" not in crossed.body
+    last.respond(crossed, 200, "OK", body=pcmu(last.sdp(41000)))
+    assert "PCMU" in caller.expect(200).body
+    caller.send(caller.in_dialog("ACK", invite, ok, cseq=2))
+    last.expect("ACK")
+    caller.hang_up(invite, ok, last, cseq=3)
+    assert node.record(number, "Normal", 200, "caller").codec.startswith("PCMU")
+
+
+@scenario("a re-INVITE without an offer")
+def test_offerless_reinvite(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    caller.send(caller.in_dialog("INVITE", invite, ok, headers=[f"Contact: <sip:c@{caller.shown}>"]))
+    crossed = last.expect("INVITE")
+    assert crossed.body == ""
+    last.respond(crossed, 200, "OK", body=last.sdp(41000))
+    assert caller.expect(200).media()[0] == "10.77.0.2"
+    caller.send(caller.in_dialog("ACK", invite, ok, cseq=2, body=caller.sdp(40000)))
+    assert last.expect("ACK").media()[0] == "10.77.0.2"
+    caller.hang_up(invite, ok, last, cseq=3)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("a re-INVITE that is refused changes nothing")
+def test_reinvite_refused(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    reinvite = caller.in_dialog("INVITE", invite, ok, body=caller.sdp(40002), headers=[f"Contact: <sip:c@{caller.shown}>"],
+                                branch="z9hG4bKrefused")
+    caller.send(reinvite)
+    last.respond(last.expect("INVITE"), 488, "Not Acceptable Here")
+    last.expect("ACK")
+    refused = caller.expect(488)
+    caller.send(caller.in_dialog("ACK", invite, refused, uri=ok.contact_uri(), cseq=2, branch="z9hG4bKrefused"))
+    assert node.standing(number)
+    caller.hang_up(invite, ok, last, cseq=3)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("DTMF by INFO, both ways")
+def test_info(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    relay = "Signal=5\r\nDuration=160\r\n"
+
+    def info(text):
+        return text.replace("application/sdp", "application/dtmf-relay")
+
+    caller.send(info(caller.in_dialog("INFO", invite, ok, body=relay)))
+    crossed = last.expect("INFO")
+    assert crossed.body == relay and crossed["content-type"] == "application/dtmf-relay"
+    last.respond(crossed, 200, "OK")
+    caller.expect(200)
+    last.send(info(last.in_dialog_callee("INFO", received, body=relay)))
+    crossed = caller.expect("INFO")
+    caller.respond(crossed, 200, "OK")
+    last.expect(200)
+    caller.hang_up(invite, ok, last, cseq=3)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("ringing with audio: 183 with SDP reaches the caller, the 200 has it again")
+def test_early_media(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number)
+    received = last.expect("INVITE")
+    last.respond(received, 183, "Session Progress", body=last.sdp(41000))
+    assert caller.expect(183).media()[0] == "10.77.0.2"
+    last.respond(received, 200, "OK", body=last.sdp(41000))
+    ok = caller.expect(200)
+    assert ok.media()[0] == "10.77.0.2"
+    caller.ack(invite, ok)
+    last.expect("ACK")
+    time.sleep(0.2)
+    caller.hang_up(invite, ok, last)
+    node.record(number, "Normal", 200, "caller")
+
+
+@scenario("a 200 without SDP after a 183 with SDP")
+@pytest.mark.missing("the caller's 200 carries the SDP of the 183 (RFC 3261 13.2.1)")
+def test_early_answer_only(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number)
+    received = last.expect("INVITE")
+    last.respond(received, 183, "Session Progress", body=last.sdp(41000))
+    caller.expect(183)
+    last.respond(received, 200, "OK")
+    ok = caller.expect(200)
+    caller.ack(invite, ok)
+    last.expect("ACK")
+    assert ok.body and ok.media()[0] == "10.77.0.2"
+
+
+@scenario("no route")
+def test_no_route(node, caller):
+    number = node.number("99")
+    invite = caller.invite(number)
+    caller.ack(invite, caller.expect(503))
+    record = node.record(number, "NoAvailableRouter", 503, "server")
+    assert record.routing_gateway == ""
+
+
+@scenario("direct media: the SDP crosses unanchored")
+def test_direct_media(node, caller, last):
+    number = node.number()
+    with node.changed(SS_MEDIAPROXYMODE="off"):
+        invite = caller.invite(number)
+        received = last.expect("INVITE")
+        assert received.media() == ("10.77.0.10", 40000)
+        last.answer(received)
+        ok = caller.expect(200)
+        assert ok.media() == ("10.77.0.20", 41000)
+        caller.ack(invite, ok)
+        last.expect("ACK")
+        caller.hang_up(invite, ok, last)
+        assert node.record(number, "Normal", 200).media_mode == "direct"
