@@ -90,6 +90,15 @@ static void on_settle_timer(struct call *call, const struct call_event *event)
 	call_settle(call);
 }
 
+/* The callee has answered, but the caller does not know yet: its CANCEL is not too late. */
+static void cancel_answered(struct call *call, const struct call_event *event)
+{
+	if (reliable_answer_waits(call))
+		call_cancelled(call, event);
+	else
+		counter_inc(call->engine->counters, COUNTER_signaling_events_ignored);
+}
+
 /* The caller acknowledged a 200 whose call is over already: now its BYE may go. */
 static void ack_closing(struct call *call, const struct call_event *event)
 {
@@ -99,12 +108,12 @@ static void ack_closing(struct call *call, const struct call_event *event)
 
 #define OVER                                                                                                           \
 	[CALL_EVENT_ACK] = ack_closing, [CALL_EVENT_BYE] = call_bye_crossed, [CALL_EVENT_REQUEST] = refuse_over,       \
-	[CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, [CALL_EVENT_BYE_DONE] = call_bye_done,                              \
-	[CALL_EVENT_STAGE_TIMEOUT] = on_settle_timer
+	[CALL_EVENT_PRACK] = refuse_over, [CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout,                                   \
+	[CALL_EVENT_BYE_DONE] = call_bye_done, [CALL_EVENT_STAGE_TIMEOUT] = on_settle_timer
 
 #define STANDING                                                                                                       \
 	[CALL_EVENT_MEDIA_STARTED] = on_media_started, [CALL_EVENT_MEDIA_TIMER] = on_media_timer,                      \
-	[CALL_EVENT_HANGUP] = on_hangup
+	[CALL_EVENT_HANGUP] = on_hangup, [CALL_EVENT_PRACK] = call_prack
 
 #define CONFIRMED                                                                                                      \
 	STANDING, [CALL_EVENT_ACK] = call_ack, [CALL_EVENT_BYE] = call_bye, [CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, \
@@ -115,8 +124,9 @@ static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
     [CALL_SETUP] = {STANDING, [CALL_EVENT_CANCEL] = call_cancelled, [CALL_EVENT_BYE] = early_bye,
 		    [CALL_EVENT_REQUEST] = refuse_early, [CALL_EVENT_PROVISIONAL] = call_provisional,
 		    [CALL_EVENT_ANSWER] = call_answered, [CALL_EVENT_FAILURE] = call_failure,
-		    [CALL_EVENT_STAGE_TIMEOUT] = call_stage_timeout},
-    [CALL_ANSWERED] = {CONFIRMED, [CALL_EVENT_REQUEST] = call_request},
+		    [CALL_EVENT_STAGE_TIMEOUT] = call_stage_timeout, [CALL_EVENT_PRACK_TIMEOUT] = call_prack_timeout},
+    [CALL_ANSWERED] = {CONFIRMED, [CALL_EVENT_REQUEST] = call_request, [CALL_EVENT_CANCEL] = cancel_answered,
+		       [CALL_EVENT_PRACK_TIMEOUT] = call_prack_timeout},
     [CALL_ESTABLISHED] = {CONFIRMED, [CALL_EVENT_REQUEST] = call_request},
     [CALL_CLOSING] =
 	{OVER, [CALL_EVENT_MEDIA_CLOSED] = call_media_figures, [CALL_EVENT_MEDIA_TIMER] = on_closing_timer},

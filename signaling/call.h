@@ -13,6 +13,7 @@
  *   call_pass.c      ...passed to the other side, and their answers back
  *   call_ack.c       ACKs to a 2xx
  *   reason.c         SIP codes and Q.850 causes
+ *   reliable.c       provisional responses that are acknowledged, and PRACK
  *   call_bye.c       the end of a call, whoever ends it
  *   call_headers.c   which headers cross, and how
  *   call_media.c     session descriptions, and what media is told
@@ -26,6 +27,7 @@
 #include "signaling/dialog.h"
 #include "signaling/engine.h"
 #include "signaling/gateway.h"
+#include "signaling/reliable.h"
 #include "signaling/rtp_ports.h"
 #include "signaling/sdp/sdp.h"
 #include "signaling/sip/digest.h"
@@ -69,6 +71,8 @@ struct call_work {
 	uint8_t candidate_count, candidate_next;
 	uint8_t caller_len, callee_len;
 	uint16_t attempts;
+
+	struct reliable reliable;
 
 	/* an offer in a dialog, and an ACK that brings the answer */
 	uint32_t updates;                         /* UPDATEs passed on and not answered: `before` has to stay */
@@ -143,12 +147,14 @@ enum call_event_type {
 	CALL_EVENT_CANCEL, /* from the caller */
 	CALL_EVENT_ACK,    /* to a 2xx, from either side */
 	CALL_EVENT_BYE,
+	CALL_EVENT_PRACK,
 	CALL_EVENT_REQUEST,     /* INVITE, UPDATE, INFO, OPTIONS inside a dialog */
 	CALL_EVENT_PROVISIONAL, /* from the callee, as the next two */
 	CALL_EVENT_ANSWER,
 	CALL_EVENT_FAILURE,
 	CALL_EVENT_STAGE_TIMEOUT, /* a set-up time-out */
 	CALL_EVENT_ACK_TIMEOUT,
+	CALL_EVENT_PRACK_TIMEOUT, /* to a provisional response of ours */
 	CALL_EVENT_LIMIT,
 	CALL_EVENT_MEDIA_STARTED,
 	CALL_EVENT_MEDIA_SILENT,
@@ -232,6 +238,9 @@ bool call_put_remote_tag(struct call *call, enum call_side side, struct sip_text
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite);
 /* A provisional response, or the 200, made from the callee's `from` (NULL: nothing to copy). */
 void call_respond_caller(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp);
+/* A provisional response that is sent again until call_prack() has seen its PRACK. */
+void call_respond_reliably(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp,
+			   uint32_t rseq);
 void call_send_failure(struct call *call);
 /* Rewrite a number: out has CALL_NUMBER_MAX bytes; returns the length. */
 uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out);

@@ -57,6 +57,7 @@ static void clear_attempt(struct call *call)
 	struct call_record *record = call->record;
 
 	call_forget_attempt(call);
+	reliable_forget_attempt(call);
 	record->progress_us = record->end_us = 0;
 	record->pdd_ms = 0;
 	record->sip_code = record->q850_cause = 0;

@@ -211,7 +211,11 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	record->sip_code = (uint16_t)code;
 	record->q850_cause = (uint16_t)call_cause(call, reason, direction, code);
 	record->final = true;
+	bool unanswered = reliable_take_answer_back(call);
+
 	set_due(call, spare);
+	if (unanswered)
+		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_BYE_DUE;
 	end_passing(call);
 	if (!record->attempt) {
 		record->attempt_us = record->setup_us;
@@ -229,7 +233,7 @@ void call_bye(struct call *call, const struct call_event *event)
 	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, NULL);
 	call->cause_told = call_told_cause(event->message);
 	/* Whoever hangs up has no more use for our 200, acknowledged or not. */
-	if (event->side == CALLER) {
+	if (event->side == CALLER && !reliable_answer_waits(call)) {
 		call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
 		if (call->caller_invite)
 			transaction_acked(call->engine, call->caller_invite);

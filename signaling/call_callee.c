@@ -129,6 +129,8 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 	sip_build_cseq(&b, d->local_cseq, SIP_TEXT("INVITE"));
 	local_headers_contact(call->engine, &b, ours);
 	call_build_allow(&b);
+	if (reliable_offered(call, invite))
+		local_headers_put(&b, SIP_TEXT("Supported: 100rel\r\n"));
 	if (authorization.len)
 		sip_build_header(&b, proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION, authorization);
 	call_copy_request_headers(&b, invite, ours);
@@ -217,6 +219,8 @@ void call_provisional(struct call *call, const struct call_event *event)
 
 	if (event->transaction != call->callee_invite)
 		return;
+	if (code > 100 && !reliable_in_order(call, event->message))
+		return;
 	if (code > 100) {
 		note_progress(call);
 		/* A description we can't read is left out: the answer will have one. */
@@ -231,7 +235,7 @@ void call_provisional(struct call *call, const struct call_event *event)
 		call_stage_start(call, stage);
 	call->work->trying = true;
 	if (code > 100)
-		call_respond_caller(call, code, event->message, sdp);
+		reliable_respond(call, code, event->message, sdp);
 }
 
 static bool fill_answer(struct call *call, struct sip_message *response)
@@ -302,6 +306,8 @@ void call_answered(struct call *call, const struct call_event *event)
 	} else {
 		call_ack_callee(call, CALLEE, t, t->serial, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
 	}
+	if (reliable_holds_answer(call))
+		return;
 	call_work_done(call);
 	call_respond_caller(call, 200, event->message, call_text(call, record->answer));
 }

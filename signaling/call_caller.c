@@ -23,7 +23,7 @@ static void build_start(struct call *call, struct sip_builder *b, unsigned int c
 		sip_build_header(b, SIP_H_RECORD_ROUTE, call_text(call, dialog->route));
 }
 
-static bool send_built(struct call *call, struct sip_builder *b, unsigned int code)
+static bool send_built(struct call *call, struct sip_builder *b, unsigned int code, bool reliably)
 {
 	int len = sip_build_finish(b);
 
@@ -31,11 +31,15 @@ static bool send_built(struct call *call, struct sip_builder *b, unsigned int co
 		counter_inc(call->engine->counters, COUNTER_signaling_build_failures);
 		return false;
 	}
-	transaction_send_response(call->engine, call->caller_invite, code, b->data, (uint32_t)len);
+	if (reliably)
+		transaction_send_reliable(call->engine, call->caller_invite, code, b->data, (uint32_t)len);
+	else
+		transaction_send_response(call->engine, call->caller_invite, code, b->data, (uint32_t)len);
 	return true;
 }
 
-void call_respond_caller(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp)
+/* rseq 0: not reliably. */
+static void respond(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp, uint32_t rseq)
 {
 	const struct net_addr *ours = &call->record->dialog[CALLER].flow.local;
 	struct sip_builder b;
@@ -44,8 +48,12 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 		return;
 	build_start(call, &b, code);
 	local_headers_contact(call->engine, &b, ours);
-	if (code >= 200)
+	if (code >= 200 || rseq)
 		call_build_allow(&b);
+	if (rseq) {
+		local_headers_put(&b, SIP_TEXT("Require: 100rel\r\n"));
+		sip_build_number(&b, SIP_H_RSEQ, rseq);
+	}
 	if (from)
 		call_copy_response_headers(&b, from, ours);
 	if (sdp.len)
@@ -53,8 +61,19 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 	else
 		sip_build_no_body(&b);
 	/* Without what a callee may have put in too much of, it fits: the record is small. */
-	if (!send_built(call, &b, code) && from)
-		call_respond_caller(call, code, NULL, sdp);
+	if (!send_built(call, &b, code, rseq) && from)
+		respond(call, code, NULL, sdp, rseq);
+}
+
+void call_respond_caller(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp)
+{
+	respond(call, code, from, sdp, 0);
+}
+
+void call_respond_reliably(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp,
+			   uint32_t rseq)
+{
+	respond(call, code, from, sdp, rseq);
 }
 
 /* What the customer wants to be told instead of a code; 0: nothing else. */
@@ -106,7 +125,7 @@ void call_send_failure(struct call *call)
 	if (code == 503 && record->end_reason != END_NO_AVAILABLE_ROUTER)
 		sip_build_number(&b, SIP_H_RETRY_AFTER, 5);
 	sip_build_no_body(&b);
-	if (!send_built(call, &b, code))
+	if (!send_built(call, &b, code, false))
 		transaction_free(call->engine, call->caller_invite);
 	call->caller_invite = NULL; /* it carries on alone till its ACK */
 }
@@ -119,7 +138,13 @@ static void caller_failed(struct engine *engine, struct transaction *t)
 	call_dispatch(call, &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = CALLER, .transaction = t});
 }
 
-const struct transaction_user call_caller_user = {.failed = caller_failed};
+static void caller_unacknowledged(struct engine *engine, struct transaction *t)
+{
+	call_dispatch(t->owner,
+		      &(struct call_event){.type = CALL_EVENT_PRACK_TIMEOUT, .side = CALLER, .transaction = t});
+}
+
+const struct transaction_user call_caller_user = {.failed = caller_failed, .unacknowledged = caller_unacknowledged};
 
 void call_caller_acked(struct call *call, const struct call_event *event)
 {
@@ -134,6 +159,7 @@ void call_caller_acked(struct call *call, const struct call_event *event)
 	if (call_state(call) == CALL_ANSWERED)
 		call_set_state(call, CALL_ESTABLISHED);
 	dialog->flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	reliable_acked(call);
 	call_forget_setup(call);
 }
 
@@ -219,6 +245,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 		dialog->flags |= DIALOG_PHONE;
 	if (sip_message_lists(invite, SIP_H_SUPPORTED, "timer") || sip_message_has(invite, SIP_H_SESSION_EXPIRES))
 		dialog->flags |= DIALOG_TIMER;
+	reliable_read_invite(call, invite);
 	if (route < 0 || !contact.at)
 		return false;
 	if (!call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)))

@@ -117,5 +117,5 @@ void call_copy_response_headers(struct sip_builder *b, const struct sip_message 
 
 void call_build_allow(struct sip_builder *b)
 {
-	local_headers_put(b, SIP_TEXT("Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"));
+	local_headers_put(b, SIP_TEXT("Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"));
 }

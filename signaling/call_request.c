@@ -16,7 +16,7 @@ static void respond(struct call *call, const struct call_event *event, unsigned 
 
 static void answer_options(struct call *call, const struct call_event *event)
 {
-	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO\r\n"
+	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"
 				      "Accept: application/sdp\r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
 

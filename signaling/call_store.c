@@ -127,6 +127,7 @@ void call_work_free(struct call *call)
 
 	if (!call->work)
 		return;
+	reliable_forget_attempt(call);
 	call->work->next = calls->free_work;
 	calls->free_work = call->work;
 	call->work = NULL;
@@ -136,7 +137,8 @@ void call_work_done(struct call *call)
 {
 	const struct call_work *work = call->work;
 
-	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->updates)
+	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->updates &&
+	    !work->reliable.pending)
 		call_work_free(call);
 }
 

@@ -139,3 +139,20 @@ struct sip_text dialog_contact(const struct sip_message *message)
 		return (struct sip_text){NULL, 0};
 	return name.uri;
 }
+
+bool dialog_of_response(struct dialog *dialog, const struct sip_flow *flow, bool behind_nat,
+			struct sip_message *response, char route[static DIALOG_ROUTE_MAX])
+{
+	int route_len = dialog_route_set(response, true, route, DIALOG_ROUTE_MAX);
+
+	*dialog = (struct dialog){
+	    .call_id = sip_message_call_id(response),
+	    .local = sip_message_value(response, SIP_H_FROM),
+	    .remote = sip_message_value(response, SIP_H_TO),
+	    .target = dialog_contact(response),
+	    .route = sip_text(route, route_len > 0 ? (size_t)route_len : 0),
+	    .flow = *flow,
+	    .behind_nat = behind_nat,
+	};
+	return dialog->target.at;
+}

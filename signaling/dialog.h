@@ -36,6 +36,13 @@ void dialog_next_hop(const struct engine *engine, const struct dialog *dialog, s
  */
 int dialog_route_set(const struct sip_message *message, bool reversed, char *out, size_t size);
 
+/*
+ * The dialog that a response makes, by that response alone; it came to a request that went to `flow`. False: it does
+ * not say where its requests go.
+ */
+bool dialog_of_response(struct dialog *dialog, const struct sip_flow *flow, bool behind_nat,
+			struct sip_message *response, char route[static DIALOG_ROUTE_MAX]);
+
 /* The first Contact's URI, or at NULL. */
 struct sip_text dialog_contact(const struct sip_message *message);
 

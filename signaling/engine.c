@@ -203,12 +203,12 @@ unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int wo
 
 /* ---- requests ---- */
 
-static const char *const no_extensions[] = {NULL};
+static const char *const extensions[] = {"100rel", NULL};
 
 static const struct sip_abilities abilities = {
-    .extensions = no_extensions,
+    .extensions = extensions,
     .methods = 1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_BYE | 1u << SIP_CANCEL | 1u << SIP_OPTIONS |
-	       1u << SIP_REGISTER | 1u << SIP_UPDATE | 1u << SIP_INFO,
+	       1u << SIP_REGISTER | 1u << SIP_PRACK | 1u << SIP_UPDATE | 1u << SIP_INFO,
     .schemes = 1u << SIP_SCHEME_SIP | 1u << SIP_SCHEME_SIPS | 1u << SIP_SCHEME_TEL,
 };
 
@@ -269,6 +269,13 @@ static void receive_cancel(struct engine *engine, const struct sip_flow *flow, s
 		cancel_passed(engine, invite);
 }
 
+static enum call_event_type event_of(enum sip_method method)
+{
+	if (method == SIP_BYE)
+		return CALL_EVENT_BYE;
+	return method == SIP_PRACK ? CALL_EVENT_PRACK : CALL_EVENT_REQUEST;
+}
+
 static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flow, struct call *call,
 			       enum call_side side, struct transaction *t)
 {
@@ -283,7 +290,7 @@ static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flo
 	}
 	dialog->remote_cseq = cseq;
 	call_dispatch(call, &(struct call_event){
-				.type = request->method == SIP_BYE ? CALL_EVENT_BYE : CALL_EVENT_REQUEST,
+				.type = event_of((enum sip_method)request->method),
 				.side = side,
 				.transaction = t,
 				.message = request,
@@ -344,9 +351,9 @@ static void receive_invite(struct engine *engine, const struct sip_flow *flow)
 
 static void receive_options(struct engine *engine, const struct sip_flow *flow)
 {
-	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, UPDATE, INFO\r\n"
+	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO\r\n"
 				      "Accept: application/sdp\r\n"
-				      "Supported: \r\n";
+				      "Supported: 100rel\r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
 
 	reply(engine, flow, engine->draining ? 503 : 200, NULL, &extra);

@@ -282,6 +282,12 @@ uint64_t transaction_lifetime_us(const struct engine *engine)
 
 static void give_up(struct engine *engine, struct transaction *t)
 {
+	/* A reliable provisional response: the INVITE itself has yet to be answered. */
+	if (t->kind == SERVER_INVITE && t->state == TRANSACTION_PROCEEDING) {
+		if (t->user && t->user->unacknowledged)
+			t->user->unacknowledged(engine, t);
+		return;
+	}
 	counter_inc(engine->counters, COUNTER_signaling_transactions_timed_out);
 	if (t->user && t->user->failed)
 		t->user->failed(engine, t);

@@ -38,6 +38,8 @@ struct transaction_user {
 	void (*response)(struct engine *engine, struct transaction *transaction, struct sip_message *response);
 	/* client: no final response in time; server INVITE: no ACK to our 2xx. The transaction ends after it. */
 	void (*failed)(struct engine *engine, struct transaction *transaction);
+	/* server INVITE: no PRACK to our reliable provisional response in time. The transaction stands. */
+	void (*unacknowledged)(struct engine *engine, struct transaction *transaction);
 };
 
 struct transaction_link {
@@ -146,6 +148,11 @@ struct sip_message *transaction_request(struct engine *engine, struct transactio
  */
 int transaction_send_response(struct engine *engine, struct transaction *transaction, unsigned int code,
 			      const void *data, uint32_t len);
+/* A provisional response to INVITE that is sent again until transaction_reliable_acked() (RFC 3262 section 3). */
+int transaction_send_reliable(struct engine *engine, struct transaction *transaction, unsigned int code,
+			      const void *data, uint32_t len);
+/* Its PRACK has come. */
+void transaction_reliable_acked(struct engine *engine, struct transaction *transaction);
 /* The ACK to our 2xx has come. */
 void transaction_acked(struct engine *engine, struct transaction *transaction);
 /* After a restart: a server INVITE transaction as an earlier life had it; by the top Via's text and the INVITE's

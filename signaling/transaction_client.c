@@ -373,24 +373,6 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
 		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
 }
 
-/* The dialog that a 2xx has made, by the 2xx alone. False: it does not say where its requests go. */
-static bool dialog_of(struct dialog *dialog, const struct sip_flow *from, bool behind_nat, struct sip_message *response,
-		      char route[static DIALOG_ROUTE_MAX])
-{
-	int route_len = dialog_route_set(response, true, route, DIALOG_ROUTE_MAX);
-
-	*dialog = (struct dialog){
-	    .call_id = sip_message_call_id(response),
-	    .local = sip_message_value(response, SIP_H_FROM),
-	    .remote = sip_message_value(response, SIP_H_TO),
-	    .target = dialog_contact(response),
-	    .route = sip_text(route, route_len > 0 ? (size_t)route_len : 0),
-	    .flow = *from,
-	    .behind_nat = behind_nat,
-	};
-	return dialog->target.at;
-}
-
 /* Into the engine's scratch. */
 static int build_ack(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
 		     struct sip_message *response)
@@ -416,7 +398,7 @@ void transaction_ack_again(struct engine *engine, const struct sip_flow *from, b
 	struct dialog dialog;
 	struct sip_flow flow;
 
-	if (!dialog_of(&dialog, from, behind_nat, response, route))
+	if (!dialog_of_response(&dialog, from, behind_nat, response, route))
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
 	int len = build_ack(engine, &dialog, &flow, response);
@@ -434,7 +416,7 @@ static void end_dialog(struct engine *engine, const struct sip_flow *from, bool 
 	struct sip_flow flow;
 
 	counter_inc(engine->counters, COUNTER_signaling_late_answers);
-	if (!dialog_of(&dialog, from, behind_nat, response, route))
+	if (!dialog_of_response(&dialog, from, behind_nat, response, route))
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
 	int len = build_ack(engine, &dialog, &flow, response);

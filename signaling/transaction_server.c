@@ -330,6 +330,22 @@ int transaction_send_response(struct engine *engine, struct transaction *t, unsi
 	return 0;
 }
 
+int transaction_send_reliable(struct engine *engine, struct transaction *t, unsigned int code, const void *data,
+			      uint32_t len)
+{
+	int error = transaction_send_response(engine, t, code, data, len);
+
+	if (error == 0)
+		transaction_schedule_start(engine, t);
+	return error;
+}
+
+void transaction_reliable_acked(struct engine *engine, struct transaction *t)
+{
+	if (t->state == TRANSACTION_PROCEEDING)
+		timer_stop(&engine->wheel, &t->resend);
+}
+
 void transaction_acked(struct engine *engine, struct transaction *t)
 {
 	transaction_end(engine, t, TOMBSTONE_INVITE, 0);

@@ -49,7 +49,8 @@ static void move_invite(struct lab *lab, uint8_t a)
 {
 	static const char *const bodies[] = {lab_sdp, NULL, "v=0\r\nrubbish", lab_sdp};
 
-	lab_invite(lab, a & 7, a & 8 ? "4930123" : "1", bodies[a >> 4 & 3], a & 64 ? "Supported: timer\r\n" : "");
+	lab_invite(lab, a & 7, a & 8 ? "4930123" : "1", bodies[a >> 4 & 3],
+		   a & 64 ? "Supported: timer, 100rel\r\n" : "");
 }
 
 static void move_cancel(struct lab *lab, uint8_t a)
@@ -66,6 +67,25 @@ static void move_reply(struct lab *lab, uint8_t a)
 		lab_reply(lab, &message, peer, codes[a & 15], a & 128 ? "one" : "two",
 			  message.method == SIP_INVITE && a & 3 ? lab_sdp : NULL,
 			  (a & 15) == 8 ? "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n" : "");
+}
+
+/* A provisional response with a number (RFC 3262). */
+static void move_reliable(struct lab *lab, uint8_t a)
+{
+	static const unsigned int codes[] = {180, 183, 181, 183};
+	char extra[64];
+
+	if (!pick_kind(lab, a >> 5, true, &message, peer) || message.method != SIP_INVITE)
+		return;
+	snprintf(extra, sizeof(extra), "Require: 100rel\r\nRSeq: %u\r\n", 1u + (a >> 3 & 3));
+	lab_reply(lab, &message, peer, codes[a & 3], a & 4 ? "one" : "two", a & 1 ? lab_sdp : NULL, extra);
+}
+
+static void move_prack(struct lab *lab, uint8_t a)
+{
+	if (pick_kind(lab, a >> 3, false, &message, peer) && sip_message_has(&message, SIP_H_RSEQ) &&
+	    sip_message_has(&message, SIP_H_CONTACT) && sip_message_cseq(&message))
+		lab_prack(lab, &message, 2u + (a & 3), a & 4 ? lab_sdp : NULL);
 }
 
 static void move_caller(struct lab *lab, uint8_t a)
@@ -145,9 +165,11 @@ static void move_ack_failure(struct lab *lab, uint8_t a)
 }
 
 static void (*const moves[])(struct lab *lab, uint8_t a) = {
-    move_invite, move_reply, move_reply, move_reply, move_caller, move_caller, move_callee,      move_cancel,
-    move_sleep,  move_sleep, move_kill,  move_world, move_echo,   move_media,  move_ack_failure, move_reply,
+    move_invite, move_reply,  move_reply,       move_reply, move_caller,   move_caller,
+    move_callee, move_cancel, move_sleep,       move_sleep, move_kill,     move_world,
+    move_echo,   move_media,  move_ack_failure, move_reply, move_reliable, move_prack,
 };
+#define MOVES (sizeof(moves) / sizeof(moves[0]))
 
 static void check_records(const struct lab *lab)
 {
@@ -183,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct lab *lab = lab_new();
 
 	for (size_t i = 0; i + 1 < size && i / 2 < MOVES_MAX; i += 2)
-		moves[data[i] & 15](lab, data[i + 1]);
+		moves[data[i] % MOVES](lab, data[i + 1]);
 	quiet(lab);
 	lab_free(lab);
 	return 0;

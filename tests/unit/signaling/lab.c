@@ -515,14 +515,14 @@ static unsigned int branches;
 
 static void request(struct lab *lab, const char *from_addr, const char *method, struct sip_text uri,
 		    struct sip_text from, struct sip_text to, struct sip_text call_id, unsigned int cseq,
-		    const char *sdp)
+		    const char *sdp, const char *extra)
 {
 	lab_text(lab, from_addr,
 		 "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
-		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s"
+		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s%s"
 		 "Content-Length: %zu\r\n\r\n%s",
 		 method, (int)uri.len, uri.at, from_addr, ++branches, (int)from.len, from.at, (int)to.len, to.at,
-		 (int)call_id.len, call_id.at, cseq, method, from_addr, sdp ? "Content-Type: application/sdp\r\n" : "",
+		 (int)call_id.len, call_id.at, cseq, method, from_addr, extra, sdp ? "Content-Type: application/sdp\r\n" : "",
 		 sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
@@ -539,7 +539,18 @@ void lab_caller_request(struct lab *lab, struct sip_message *answer, const char 
 {
 	must(answer, "no answer");
 	request(lab, CUSTOMER, method, contact_uri(answer), sip_message_value(answer, SIP_H_FROM),
-		sip_message_value(answer, SIP_H_TO), sip_message_call_id(answer), cseq, sdp);
+		sip_message_value(answer, SIP_H_TO), sip_message_call_id(answer), cseq, sdp, "");
+}
+
+void lab_prack(struct lab *lab, struct sip_message *provisional, unsigned int cseq, const char *sdp)
+{
+	char rack[64];
+	uint32_t rseq;
+
+	must(provisional && sip_message_number(provisional, SIP_H_RSEQ, &rseq) == 0, "no RSeq to acknowledge");
+	snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", rseq, sip_message_cseq(provisional)->number);
+	request(lab, CUSTOMER, "PRACK", contact_uri(provisional), sip_message_value(provisional, SIP_H_FROM),
+		sip_message_value(provisional, SIP_H_TO), sip_message_call_id(provisional), cseq, sdp, rack);
 }
 
 void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
@@ -550,7 +561,7 @@ void lab_callee_request(struct lab *lab, struct sip_message *invite, const char 
 
 	snprintf(from, sizeof(from), "%.*s;tag=%s", (int)to.len, to.at, tag);
 	request(lab, vendor, method, contact_uri(invite), sip_text_of(from), sip_message_value(invite, SIP_H_FROM),
-		sip_message_call_id(invite), cseq, sdp);
+		sip_message_call_id(invite), cseq, sdp, "");
 }
 
 void lab_ack_failure(struct lab *lab, const char *from, struct sip_message *response)

@@ -116,6 +116,8 @@ void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor,
 /* The customer's request in the dialog of `answer` (a 200 it got). */
 void lab_caller_request(struct lab *lab, struct sip_message *answer, const char *method, unsigned int cseq,
 			const char *sdp);
+/* The customer acknowledges a reliable provisional response (RFC 3262). */
+void lab_prack(struct lab *lab, struct sip_message *provisional, unsigned int cseq, const char *sdp);
 /* The vendor's, in the dialog of `invite` (which it got) under its own tag. */
 void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
 			const char *method, unsigned int cseq, const char *sdp);

@@ -574,8 +574,8 @@ static void not_let_in(void)
 	lab_invite(lab, 2, "4930123", "v=0\r\nrubbish\r\n", "");
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
-	lab_invite(lab, 3, "4930123", lab_sdp, "Require: 100rel\r\n");
-	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 420"), "Unsupported: 100rel"));
+	lab_invite(lab, 3, "4930123", lab_sdp, "Require: 100rel, precondition\r\n");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 420"), "Unsupported: precondition"));
 	lab_text(lab, CUSTOMER,
 		 "BYE sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKz\r\nMax-Forwards: 70\r\n"
 		 "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: none\r\nCSeq: 1 BYE\r\nContent-Length: "

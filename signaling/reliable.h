@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Provisional responses that arrive (RFC 3262), each leg by itself.
+ *
+ * Towards the caller we are the UAS: who supports 100rel gets those reliably that the callee sent so, and those with a
+ * description; who requires it, all. One at a time: the latest of those that come meanwhile waits for the PRACK, and
+ * so does the 200, when the one under way has a description.
+ *
+ * Towards the callee we are the UAC. Where both legs do it, the caller's PRACK is what acknowledges the callee's
+ * response, so that an offer or answer in it crosses; else ours does, at once.
+ *
+ * What stands here is of a call being set up, and ends with the process: such a call ends then, too.
+ */
+#ifndef TANDEM_SIGNALING_RELIABLE_H
+#define TANDEM_SIGNALING_RELIABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/layout/call_record.h"
+#include "signaling/sip/message.h"
+
+#define RELIABLE_FORKS 4u /* early dialogs of one attempt that are told apart */
+
+struct call;
+struct call_event;
+struct engine;
+struct message_buffer;
+struct transaction;
+
+struct reliable {
+	/* towards the caller */
+	bool supported, required; /* by its INVITE */
+	bool pending;             /* one has been sent, and no PRACK has come */
+	bool pending_sdp;         /* it has a description */
+	bool answer_waits;        /* the 200, for that PRACK */
+	uint16_t next_code;       /* the latest provisional response that waits for it; 0: none */
+	struct call_text next_sdp;
+	uint32_t rseq; /* of the last one sent; 0: none yet */
+
+	/* towards the callee, in this attempt */
+	struct {
+		uint32_t tag, rseq; /* hash of its To tag, and the last response of it that was in order */
+	} fork[RELIABLE_FORKS];
+	unsigned int forks;
+	struct message_buffer *due; /* a response of the callee's that the caller's PRACK will acknowledge */
+};
+
+/* What the caller's INVITE says of it. */
+void reliable_read_invite(struct call *call, const struct sip_message *invite);
+/* Whether the INVITE to the callee says that we do it. Not where nobody could answer an offer in a response. */
+bool reliable_offered(const struct call *call, const struct sip_message *invite);
+/* A provisional response of the callee's: false when it came before, or out of order. */
+bool reliable_in_order(struct call *call, struct sip_message *response);
+/* Pass it on, reliably where that is wanted, and have it acknowledged. */
+void reliable_respond(struct call *call, unsigned int code, struct sip_message *response, struct sip_text sdp);
+/* The callee has answered: does the 200 to the caller have to wait? Then it is sent when the PRACK comes. */
+bool reliable_holds_answer(struct call *call);
+bool reliable_answer_waits(const struct call *call);
+/* The call ends while it waits: true, and the caller is owed a failure instead, no longer an ACK owed to us. */
+bool reliable_take_answer_back(struct call *call);
+/* The caller's ACK came: whatever it has not acknowledged before it has now. */
+void reliable_acked(struct call *call);
+/* The attempt is over, or the call is. */
+void reliable_forget_attempt(struct call *call);
+/* Handlers: a PRACK, and its absence. */
+void call_prack(struct call *call, const struct call_event *event);
+void call_prack_timeout(struct call *call, const struct call_event *event);
+
+#endif
