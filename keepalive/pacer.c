@@ -7,6 +7,9 @@
 #define ONE_TIME_MAX 10000u
 #define PERIOD_MAX_S 86400u
 
+/* Held up for so many intervals at most, it comes back into its slots; else all that follows is later by that. */
+#define CATCH_UP 8u
+
 static uint64_t period_us(const struct pace *pace)
 {
 	return pace->period_s * US_PER_S;
@@ -91,6 +94,7 @@ void pacer_set(struct pacer *pacer, const struct pace *pace, uint64_t now_us)
 	pacer->pace = *pace;
 	if (round->burst_us > now_us + interval_us(pace))
 		round->burst_us = now_us + interval_us(pace);
+	pacer->rest_us = 0;
 }
 
 /*
@@ -153,21 +157,24 @@ unsigned int pacer_poll(struct pacer *pacer, uint64_t now_us, pacer_emit emit, v
 	if (round->start_us == 0) {
 		begin_round(pacer, now_us);
 	} else if (now_us >= round->start_us + period) {
-		bool late = now_us - round->start_us - period >= interval;
+		bool late = now_us - round->start_us - period >= CATCH_UP * interval;
 
 		if (walk(pacer) && !pacer->excused)
 			pacer->overruns++;
 		/* Rounds keep to their grid; but one that begins late must not be cut short by the next. */
 		begin_round(pacer, late ? now_us : round->start_us + period);
 	}
-	if (round->left == 0 || now_us < round->burst_us)
+	if (round->left == 0 || now_us < round->burst_us || now_us < pacer->rest_us)
 		return 0;
 
 	unsigned int emitted = burst(pacer, now_us, emit, context);
 
+	/* Held up: never two at once to make up for it, but a shorter pause for a while. */
+	pacer->rest_us = now_us + interval / 2;
 	round->burst_us += interval;
-	if (round->burst_us <= now_us) { /* held up: no second burst to make up for it */
-		round->burst_us = now_us + interval;
+	if (round->burst_us <= now_us) {
+		if (now_us - round->burst_us >= CATCH_UP * interval)
+			round->burst_us = now_us + interval;
 		pacer->late_bursts++;
 	}
 	return emitted;
@@ -183,5 +190,7 @@ uint64_t pacer_next_us(const struct pacer *pacer)
 		return 0;
 	uint64_t next_round = round->start_us + period_us(&pacer->pace);
 
-	return round->left > 0 && round->burst_us < next_round ? round->burst_us : next_round;
+	uint64_t burst = round->burst_us > pacer->rest_us ? round->burst_us : pacer->rest_us;
+
+	return round->left > 0 && burst < next_round ? burst : next_round;
 }

@@ -5,8 +5,9 @@
  * A round begins every period and reaches every endpoint once: bursts of at most `one_time` endpoints, at least an
  * interval apart, in the order of their slots; then nothing until the next round begins. As long as the
  * population stays the same, each endpoint's turn comes at the same time of each round, so its messages are
- * exactly a period apart. One that joins is reached in the running round when its slot is still ahead, otherwise in
- * the next: at most a period later either way.
+ * exactly a period apart. When the process was held up for a few intervals, bursts follow each other at half an
+ * interval until the round is back in its slots. One that joins is reached in the running round when its slot is still
+ * ahead, otherwise in the next: at most a period later either way.
  *
  * A round that has not reached everybody when its period is over is an overrun: the next begins where it stopped,
  * so that nobody starves and all are served equally late.
@@ -41,7 +42,8 @@ struct pacer {
 	struct pace pace;
 	struct pacer_round round;
 	struct endpoints *endpoints;
-	bool excused; /* the running round was disturbed from outside, and is no overrun */
+	uint64_t rest_us; /* no burst before, though one is due */
+	bool excused;     /* the running round was disturbed from outside, and is no overrun */
 	/* Totals, for the counters. */
 	uint64_t rounds, overruns, bursts, late_bursts, expired;
 };
