@@ -43,6 +43,16 @@ void config_port_fini(struct config_port *port)
 	free(port->gateways);
 }
 
+static void free_credentials(struct config_credentials *credentials)
+{
+	if (credentials == NULL)
+		return;
+	free(credentials->user);
+	free(credentials->password);
+	free(credentials->realm);
+	free(credentials);
+}
+
 static void free_mapping_gateway(struct config_mapping_gateway *gateway)
 {
 	free(gateway->name);
@@ -62,7 +72,7 @@ static void free_routing_gateway(struct config_routing_gateway *gateway)
 	free_texts(gateway->prefixes, gateway->prefixes_count);
 	free(gateway->caller.add);
 	free(gateway->callee.add);
-	free_digest(gateway->digest);
+	free_credentials(gateway->digest);
 	free(gateway->stop_codes);
 }
 

@@ -76,6 +76,14 @@ struct config_digest {
 	char *password;
 };
 
+/* What we answer a vendor's challenge with, and which we answer. */
+struct config_credentials {
+	char *user;
+	char *password;
+	char *realm;                       /* NULL = the first one that the gateway itself names */
+	enum digest_algorithms algorithms; /* DIGEST_SHA256: no challenge that asks for MD5 alone */
+};
+
 struct config_rewrite_code {
 	unsigned int from, to;
 };
@@ -107,7 +115,7 @@ struct config_routing_gateway {
 	unsigned int priority; /* smaller first; default 100 */
 	unsigned int capacity, calls_per_second;
 	struct config_rewrite caller, callee;
-	struct config_digest *digest; /* credentials when this vendor challenges us; NULL = none */
+	struct config_credentials *digest; /* when this vendor challenges us; NULL = none */
 	unsigned int *stop_codes;
 	unsigned int stop_codes_count;
 	enum media_mode media_mode;

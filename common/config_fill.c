@@ -202,6 +202,30 @@ static struct config_digest *fill_digest(struct report *report, const struct pla
 	return digest;
 }
 
+static const struct word algorithms[] = {{"both", DIGEST_BOTH}, {"MD5", DIGEST_MD5}, {"SHA-256", DIGEST_SHA256}};
+
+/* A realm stands between quotation marks. */
+static char *take_realm(struct report *report, const struct place *place, char **raw, const char *fallback)
+{
+	if (*raw != NULL && strpbrk(*raw, "\"\\") != NULL)
+		report_error(report, place, "expected text without quotation marks and backslashes");
+	return take_text(report, place, raw, fallback, 128);
+}
+
+static struct config_credentials *fill_credentials(struct report *report, const struct place *place,
+						   struct raw_credentials *raw)
+{
+	struct config_credentials *credentials = raw != NULL ? array_of(report, 1, sizeof(*credentials)) : NULL;
+
+	if (credentials == NULL)
+		return NULL;
+	credentials->user = take_user(report, PLACE(place, "user"), &raw->user);
+	credentials->password = take_password(report, PLACE(place, "password"), &raw->password);
+	credentials->realm = take_realm(report, PLACE(place, "realm"), &raw->realm, NULL);
+	FILL_WORD(report, PLACE(place, "algorithms"), raw->algorithms, credentials->algorithms, DIGEST_BOTH, algorithms);
+	return credentials;
+}
+
 static void fill_mapping_gateway(struct report *report, const struct place *place, struct raw_mapping_gateway *raw,
 				 struct config_mapping_gateway *gateway)
 {
@@ -311,7 +335,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 		  1000000);
 	fill_rewrite(report, PLACE(place, "caller"), &raw->caller, &gateway->caller);
 	fill_rewrite(report, PLACE(place, "callee"), &raw->callee, &gateway->callee);
-	gateway->digest = fill_digest(report, PLACE(place, "digest"), raw->digest);
+	gateway->digest = fill_credentials(report, PLACE(place, "digest"), raw->digest);
 	gateway->stop_codes = array_of(report, raw->stop_codes_count, sizeof(*gateway->stop_codes));
 	for (unsigned int i = 0; i < raw->stop_codes_count && gateway->stop_codes != NULL; i++) {
 		gateway->stop_codes_count = i + 1;
@@ -545,16 +569,13 @@ static void fill_node(struct report *report, struct raw_config *raw, struct conf
 {
 	static const struct word levels[] = {
 	    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
-	static const struct word algorithms[] = {{"both", DIGEST_BOTH}, {"MD5", DIGEST_MD5}, {"SHA-256", DIGEST_SHA256}};
 	const struct place *log = PLACE(NULL, "log");
 	size_t len = raw->node != NULL ? strlen(raw->node) : 0;
 
 	if (len < 1 || len > 32 || strspn(raw->node, "abcdefghijklmnopqrstuvwxyz0123456789-") != len)
 		report_error(report, PLACE(NULL, "node"), "expected 1 to 32 of a-z, 0-9 and '-'");
 	config->node = take(&raw->node);
-	if (raw->realm != NULL && strpbrk(raw->realm, "\"\\") != NULL)
-		report_error(report, PLACE(NULL, "realm"), "expected text without quotation marks and backslashes");
-	config->realm = take_text(report, PLACE(NULL, "realm"), &raw->realm, config->node, 128);
+	config->realm = take_realm(report, PLACE(NULL, "realm"), &raw->realm, config->node);
 	FILL_WORD(report, PLACE(NULL, "digest_algorithms"), raw->digest_algorithms, config->digest_algorithms, DIGEST_BOTH,
 		  algorithms);
 	FILL_WORD(report, PLACE(log, "level"), raw->log.level, config->log_level, LOG_INFO, levels);

@@ -32,6 +32,14 @@ static const cyaml_schema_field_t digest_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t credentials_fields[] = {
+    KEY(raw_credentials, user),
+    KEY(raw_credentials, password),
+    KEY(raw_credentials, realm),
+    KEY(raw_credentials, algorithms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t rewrite_code_fields[] = {
     KEY(raw_rewrite_code, from),
     KEY(raw_rewrite_code, to),
@@ -149,7 +157,7 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     KEY(raw_routing_gateway, calls_per_second),
     SECTION(raw_routing_gateway, caller, rewrite_fields),
     SECTION(raw_routing_gateway, callee, rewrite_fields),
-    SECTION_IF_ANY(raw_routing_gateway, digest, digest_fields),
+    SECTION_IF_ANY(raw_routing_gateway, digest, credentials_fields),
     SECTION(raw_routing_gateway, timeouts, timeouts_fields),
     LIST(raw_routing_gateway, stop_codes, text_value),
     KEY(raw_routing_gateway, media_mode),

@@ -20,6 +20,11 @@ struct raw_digest {
 	char *user, *password;
 };
 
+/* Ours towards a vendor. */
+struct raw_credentials {
+	char *user, *password, *realm, *algorithms;
+};
+
 struct raw_rewrite_code {
 	char *from, *to;
 };
@@ -98,7 +103,7 @@ struct raw_routing_gateway {
 	unsigned int prefixes_count;
 	char **stop_codes;
 	unsigned int stop_codes_count;
-	struct raw_digest *digest;
+	struct raw_credentials *digest;
 	struct raw_rewrite caller, callee;
 	struct raw_timeouts timeouts;
 };

@@ -63,7 +63,7 @@ struct call_work {
 	uint8_t stage_now; /* enum call_stage */
 	bool rtp_started;  /* media heard the callee */
 	bool sdp_seen;     /* a provisional response of this attempt had a description */
-	bool challenged;   /* credentials have been sent in this attempt */
+	uint8_t challenged; /* how often credentials have been sent in this attempt */
 	bool trying;       /* any response came in this attempt */
 	bool caller_behind_nat;
 	bool to_phone;             /* the only candidate is a binding */

@@ -62,7 +62,8 @@ static void clear_attempt(struct call *call)
 	record->pdd_ms = 0;
 	record->sip_code = record->q850_cause = 0;
 	record->end_direction = record->end_reason = 0;
-	call->work->rtp_started = call->work->sdp_seen = call->work->challenged = call->work->trying = false;
+	call->work->rtp_started = call->work->sdp_seen = call->work->trying = false;
+	call->work->challenged = 0;
 	call->cause_told = 0;
 	record->attempt_us = call->engine->now_us;
 	atomic_thread_fence(memory_order_release);
@@ -290,11 +291,12 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 	struct engine *engine = call->engine;
 	struct client_auth auth;
 
-	if (call->work->challenged || call->work->to_phone ||
+	if (call->work->to_phone ||
 	    client_auth_answer(engine, call->callee_gateway, SIP_TEXT("INVITE"),
-			       call_text(call, call->record->dialog[CALLEE].target), response, &auth) < 0)
+			       call_text(call, call->record->dialog[CALLEE].target), response, &auth) < 0 ||
+	    !client_auth_helps(&auth, call->work->challenged))
 		return false;
-	call->work->challenged = true;
+	call->work->challenged++;
 	struct sip_message *invite = transaction_request(engine, call->caller_invite);
 
 	return invite && call_send_invite(call, invite, sip_text(auth.value, auth.len), auth.proxy) == 0;

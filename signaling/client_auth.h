@@ -1,22 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who we are, for a gateway that asks (RFC 3261 section 22.2): its challenge is answered with its credentials. */
+/*
+ * Who we are, for a gateway that asks (RFC 3261 section 22.2): its challenge is answered with its credentials.
+ *
+ * A digest is something to guess the password by. So only the gateway itself gets one: the challenge has to come from
+ * its own address, for the realm of its credentials, with an algorithm that they allow. Without a configured realm the
+ * first one that it names is the one, until the next reload.
+ */
 #ifndef TANDEM_SIGNALING_CLIENT_AUTH_H
 #define TANDEM_SIGNALING_CLIENT_AUTH_H
+
+#include <stdatomic.h>
 
 #include "signaling/engine.h"
 #include "signaling/sip/digest.h"
 
+#define CLIENT_AUTH_TRIES 3u /* answers that one request gets at most */
+
 struct client_auth {
 	uint32_t len;
 	bool proxy; /* Proxy-Authorization, not Authorization */
+	bool stale; /* the challenge says that the digest before was right, and its nonce too old */
 	char value[SIP_DIGEST_TEXT];
 };
 
+/* Whose credentials they are. */
+struct client_auth_peer {
+	const char *name; /* the gateway's, for the log */
+	const struct config_credentials *credentials;
+	const struct net_addr *address; /* its port does not matter */
+	_Atomic uint64_t *realm;        /* the realm that counts when none is configured, hashed; 0 = not known yet */
+};
+
 /*
- * The answer to a 401 or 407 of a routing gateway, for a request with this method and Request-URI. 0; -ENOENT: it has
- * no credentials, or asks for nothing that we can answer; -EMSGSIZE.
+ * The answer to a 401 or 407 of a routing gateway, for a request with this method and Request-URI. `response` is the
+ * message being handled: the address that the engine has it from counts. 0; -ENOENT: the gateway has no credentials;
+ * -EACCES: the challenge is none of its own, or too weak (counted); -EMSGSIZE.
  */
 int client_auth_answer(struct engine *engine, uint32_t gateway, struct sip_text method, struct sip_text uri,
 		       const struct sip_message *response, struct client_auth *auth);
+/* The same for any peer. */
+int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *peer, struct sip_text method,
+			  struct sip_text uri, const struct sip_message *response, struct client_auth *auth);
+
+/* Is a request to be sent with it that was sent with credentials `before` times already? */
+static inline bool client_auth_helps(const struct client_auth *auth, unsigned int before)
+{
+	return before == 0 || (auth->stale && before < CLIENT_AUTH_TRIES);
+}
 
 #endif

@@ -452,6 +452,10 @@ static void receive_response(struct engine *engine, const struct sip_flow *flow)
 		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);
 		return;
 	}
+	if (!local_headers_sent_by(engine, sip_message_via(response), &flow->local)) {
+		counter_inc(engine->counters, COUNTER_signaling_responses_foreign);
+		return;
+	}
 	if (transaction_receive_response(engine, response))
 		return;
 	if (response->status >= 200 && response->status < 300 && sip_message_cseq(response)->method == SIP_INVITE)
@@ -464,6 +468,7 @@ void engine_receive(struct engine *engine, const struct sip_flow *flow, const ui
 {
 	enum sip_parse_error error;
 
+	engine->flow = flow;
 	counter_inc(engine->counters, COUNTER_signaling_datagrams);
 	if (engine->overload.share && overload_receive(engine, flow, data, len))
 		return;

@@ -86,6 +86,7 @@ struct engine {
 	bool draining;        /* no new calls: 503 with Retry-After */
 	struct overload overload; /* the worker tells it of each poll */
 	struct sip_message *message; /* the one being handled */
+	const struct sip_flow *flow; /* and how it came; valid only while it is */
 	struct local_headers *local_headers;
 	uint8_t *scratch;            /* ENGINE_MESSAGE_MAX bytes to build a message in that nobody keeps */
 };

@@ -35,6 +35,7 @@ struct party {
 	_Atomic uint32_t phone_calls; /* a phone's calls: phones are too many for cells, and too small to meet at */
 	uint8_t kind;                 /* enum party_kind */
 	_Atomic uint8_t enabled;
+	_Atomic uint64_t realm; /* of its challenges, hashed: the first one that it named; 0 = none yet */
 };
 static_assert(sizeof(struct party) == 64, "one cache line");
 

@@ -23,6 +23,11 @@ void local_headers_via(struct engine *engine, struct sip_builder *b, const struc
 void local_headers_contact(struct engine *engine, struct sip_builder *b, const struct net_addr *ours);
 /* ip:port; valid till the next call of any of these. */
 struct sip_text local_headers_host(struct engine *engine, const struct net_addr *ours);
+/*
+ * Is the sent-by of this Via one that we write (RFC 3261 section 18.1.2)? `ours`: the address that the response came
+ * to, which it nearly always is; else any other of the SIP ports'.
+ */
+bool local_headers_sent_by(struct engine *engine, const struct sip_via *via, const struct net_addr *ours);
 
 /* Text that is known to be whole header lines, or a piece of one: copied as it is. */
 static inline void local_headers_put(struct sip_builder *b, struct sip_text text)

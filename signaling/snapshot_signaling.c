@@ -133,6 +133,9 @@ void signaling_snapshot_apply(const struct signaling_snapshot *snapshot)
 
 		party_limit(party_get(parties, snapshot->route_entries[i].id),
 			    &(struct party_limits){gateway->capacity, gateway->calls_per_second, gateway->enabled});
+		/* Who reloads may have been told of another one. */
+		atomic_store_explicit(&party_get(parties, snapshot->route_entries[i].id)->realm, 0,
+				      memory_order_relaxed);
 	}
 	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
 		const struct config_mapping_gateway *gateway = snapshot->source_entries[i].config;

@@ -36,12 +36,13 @@ void authorization_free(struct authorization *a)
 int authorization_write(struct authorization *a, struct span response, const char *user, const char *password,
 			const char *method, const char *uri, char *out, size_t size)
 {
+	static const struct sip_digest_limits any;
 	struct sip_challenge challenge;
 	bool proxy;
 	int before, len;
 
 	if (sip_message_parse(&a->message, response.at, response.len) != SIP_PARSE_OK ||
-	    sip_digest_choose(a->digest, &a->message, &challenge, &proxy) != 0)
+	    sip_digest_choose(a->digest, &a->message, &any, &challenge, &proxy) != 0)
 		return -ENOENT;
 	before = snprintf(out, size, "%s: ", proxy ? "Proxy-Authorization" : "Authorization");
 	if (before < 0 || (size_t)before + 2 >= size)

@@ -283,8 +283,14 @@ static int strength(uint8_t algorithm)
 	return algorithm == SIP_DIGEST_SHA256 ? 2 : algorithm == SIP_DIGEST_SHA512_256 ? 1 : 0;
 }
 
+static bool is_within(const struct sip_digest_limits *limits, const struct sip_challenge *challenge)
+{
+	return !(limits->refused & 1u << challenge->algorithm) &&
+	       (!limits->realm.at || sip_text_equal(limits->realm, challenge->realm));
+}
+
 int sip_digest_choose(const struct sip_digest *digest, const struct sip_message *response,
-		      struct sip_challenge *challenge, bool *proxy)
+		      const struct sip_digest_limits *limits, struct sip_challenge *challenge, bool *proxy)
 {
 	enum sip_header_id id = response->status == 407 ? SIP_H_PROXY_AUTHENTICATE : SIP_H_WWW_AUTHENTICATE;
 	struct sip_challenge offered;
@@ -293,7 +299,7 @@ int sip_digest_choose(const struct sip_digest *digest, const struct sip_message 
 	for (const struct sip_header *h = sip_header_first(response, id); h; h = sip_header_next(response, h)) {
 		if (sip_challenge_parse(&offered, sip_header_value(response, h)) != 0 ||
 		    !sip_digest_has(digest, (enum sip_digest_algorithm)offered.algorithm) ||
-		    (offered.has_qop && !offered.qop_auth))
+		    !is_within(limits, &offered) || (offered.has_qop && !offered.qop_auth))
 			continue;
 		if (found && strength(offered.algorithm) <= strength(challenge->algorithm))
 			continue;

@@ -49,13 +49,19 @@ int sip_digest_authorize(struct sip_digest *digest, const struct sip_challenge *
 			 struct sip_text password, struct sip_text method, struct sip_text uri, struct sip_text cnonce,
 			 uint32_t nc, char *out, size_t size);
 
+/* Which challenges are answered; all-zero: any. */
+struct sip_digest_limits {
+	struct sip_text realm; /* no other than this; at NULL = any */
+	unsigned int refused;  /* 1u << algorithm each */
+};
+
 struct sip_message;
 /*
  * The challenge of a 401 or 407 to answer: SHA-256 before SHA-512-256 before MD5 (RFC 8760 section 2.4 leaves the
  * choice to us among what the server offers). *proxy says which header it was. Returns 0 or -ENOENT (none usable).
  */
 int sip_digest_choose(const struct sip_digest *digest, const struct sip_message *response,
-		      struct sip_challenge *challenge, bool *proxy);
+		      const struct sip_digest_limits *limits, struct sip_challenge *challenge, bool *proxy);
 
 /* Lower-case hex of the response for given values; the core of the two above, public for tests. 0 or -ENOTSUP. */
 int sip_digest_response(struct sip_digest *digest, const struct sip_ha1 *ha1, struct sip_text nonce,

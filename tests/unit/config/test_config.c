@@ -40,6 +40,9 @@ static void test_sample_loads(void)
 	CHECK_INT(config->routing_gateways[0].stop_switch_after_sdp, 1);
 	CHECK_INT(config->routing_gateways[0].stop_switch_after_invite_timeout, -1);
 	CHECK_INT(config->routing_gateways[1].priority, 100);
+	CHECK_TEXT(config->routing_gateways[1].digest->realm, strlen(config->routing_gateways[1].digest->realm),
+		   "vendor-b.example");
+	CHECK_INT(config->routing_gateways[1].digest->algorithms, DIGEST_BOTH);
 	CHECK_INT(config->routing_gateways[1].address.family, NET_IP6);
 	CHECK_INT(config->phones[1].count, 1000);
 	CHECK_INT(config->phones[0].count, 1);
@@ -246,6 +249,14 @@ static void test_gateway_values(void)
 	    "node: t\nmapping_gateways:\n  - {name: a, addresses: [10.0.0.1], response_codes: [{from: 503, to: "
 	    "480}, {from: 503, to: 486}]}\n",
 	    3, "response_codes[1].from: '503': expected each code once");
+	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, digest: {user: a, password: b, realm: c}}\n", 3,
+		      "mapping_gateways[0].digest.realm: 'realm': unknown key");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
+		      "digest: {user: a, password: b, algorithms: MD4}}\n",
+		      3, "routing_gateways[0].digest.algorithms: 'MD4': expected one of: both, MD5, SHA-256");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
+		      "digest: {user: a, password: b, realm: 'a\"b'}}\n",
+		      3, "routing_gateways[0].digest.realm");
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, prefixes: ['']}\n", 3,
 		      "routing_gateways[0].address: missing");
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1}\n", 3,

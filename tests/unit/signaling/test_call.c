@@ -734,7 +734,8 @@ static void operator_hangs_up(void)
 
 static void vendor_challenges(void)
 {
-	static struct config_digest digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret"};
+	static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
+						   DIGEST_BOTH};
 	struct lab *lab = lab_new();
 	static struct sip_message invite;
 

@@ -119,18 +119,28 @@ static void choice(void)
 	    "Proxy-Authenticate: Digest realm=\"r\", nonce=\"3\", algorithm=NEWER, qop=\"auth\"\r\n"
 	    "WWW-Authenticate: Digest realm=\"r\", nonce=\"4\"\r\n\r\n";
 	static struct sip_message msg;
+	struct sip_digest_limits limits = {.refused = 0};
 	struct sip_challenge challenge;
 	bool proxy = false;
 
 	CHECK_INT(sip_message_parse(&msg, text, sizeof(text) - 1), SIP_PARSE_OK);
-	CHECK_INT(sip_digest_choose(digest, &msg, &challenge, &proxy), 0);
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), 0);
 	CHECK(proxy && challenge.algorithm == SIP_DIGEST_SHA256);
 	CHECK_TEXT(challenge.nonce.at, challenge.nonce.len, "2");
+	limits.realm = SIP_TEXT("other");
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), -ENOENT);
+	limits.realm = SIP_TEXT("r");
+	limits.refused = 1u << SIP_DIGEST_SHA256;
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), 0);
+	CHECK_INT(challenge.algorithm, SIP_DIGEST_MD5);
+	limits.refused |= 1u << SIP_DIGEST_MD5;
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), -ENOENT);
+	limits.refused = 0;
 	msg.status = 401;
-	CHECK_INT(sip_digest_choose(digest, &msg, &challenge, &proxy), 0);
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), 0);
 	CHECK(!proxy && challenge.algorithm == SIP_DIGEST_MD5);
 	CHECK_INT(sip_message_parse(&msg, "SIP/2.0 401 x\r\n\r\n", strlen("SIP/2.0 401 x\r\n\r\n")), SIP_PARSE_OK);
-	CHECK_INT(sip_digest_choose(digest, &msg, &challenge, &proxy), -ENOENT);
+	CHECK_INT(sip_digest_choose(digest, &msg, &limits, &challenge, &proxy), -ENOENT);
 }
 
 static int allocations; /* made by OpenSSL */
