@@ -117,7 +117,8 @@ static void ack_closing(struct call *call, const struct call_event *event)
 
 #define CONFIRMED                                                                                                      \
 	STANDING, [CALL_EVENT_ACK] = call_ack, [CALL_EVENT_BYE] = call_bye, [CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, \
-		  [CALL_EVENT_LIMIT] = on_limit, [CALL_EVENT_MEDIA_SILENT] = on_media_silent
+		  [CALL_EVENT_LIMIT] = on_limit, [CALL_EVENT_MEDIA_SILENT] = on_media_silent,                          \
+		  [CALL_EVENT_SESSION_TIMEOUT] = call_session_timeout, [CALL_EVENT_REFRESH] = call_refresh
 
 /* What does not stand here is ignored: it came late, or twice. */
 static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
@@ -156,11 +157,6 @@ void call_dispatch(struct call *call, const struct call_event *event)
 void call_on_stage(struct timer *timer, void *context)
 {
 	call_dispatch(CALL_OF(timer, timer), &(struct call_event){.type = CALL_EVENT_STAGE_TIMEOUT});
-}
-
-void call_on_limit(struct timer *timer, void *context)
-{
-	call_dispatch(CALL_OF(timer, timer), &(struct call_event){.type = CALL_EVENT_LIMIT});
 }
 
 void call_on_media(struct timer *timer, void *context)

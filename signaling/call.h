@@ -12,6 +12,9 @@
  *   call_request.c   requests inside the dialogs...
  *   call_pass.c      ...passed to the other side, and their answers back
  *   call_ack.c       ACKs to a 2xx
+ *   session_timer.c  how long a session lasts unless it is refreshed, and by whom
+ *   own_request.c    our own requests in a dialog: refreshes
+ *   call_deadline.c  what time ends, or refreshes
  *   reason.c         SIP codes and Q.850 causes
  *   reliable.c       provisional responses that are acknowledged, and PRACK
  *   call_bye.c       the end of a call, whoever ends it
@@ -63,6 +66,7 @@ struct call_work {
 	uint8_t stage_now; /* enum call_stage */
 	bool rtp_started;  /* media heard the callee */
 	bool sdp_seen;     /* a provisional response of this attempt had a description */
+	uint8_t raised;     /* how often the session's interval was made longer in this attempt */
 	uint8_t challenged; /* how often credentials have been sent in this attempt */
 	bool trying;       /* any response came in this attempt */
 	bool caller_behind_nat;
@@ -83,6 +87,12 @@ struct call_work {
 	enum call_side ack_side;                 /* to which side that ACK goes */
 	uint64_t ack_serial;                     /* answer_awaiting_ack's: it may end before the ACK comes */
 	uint32_t ack_cseq;
+
+	/* a refresh of ours on its way to a side: own_request.c */
+	struct own_request {
+		struct transaction *transaction; /* NULL: none */
+		uint8_t challenged, raised;      /* how often it was sent anew after 401 and 407, after 422 */
+	} own[CALL_SIDES];
 
 	/* from here on nothing is cleared: it means something only as far as the above says */
 	char caller_network[CALL_NETWORK_MAX]; /* "" = any; a copy: the configuration may be replaced */
@@ -112,7 +122,8 @@ struct call {
 	bool media_closing : 1; /* MediaClose sent, statistics awaited */
 	bool recovered : 1;     /* an earlier life made it */
 	uint8_t bye_sent : 2;   /* bit for each side: and not answered yet */
-	struct timer timer; /* set-up time-outs; longest duration; at recovery: its turn; over: a BYE is tried again */
+	uint8_t bye_challenged : 2; /* how often the callee wanted credentials with it */
+	struct timer timer; /* set-up time-outs; call_deadline.c; at recovery: its turn; over: a BYE is tried again */
 	struct timer media; /* media has to be told again, or to answer; a CDR has to be published again */
 };
 static_assert(sizeof(struct call) == 128, "every line of it is counted");
@@ -156,6 +167,8 @@ enum call_event_type {
 	CALL_EVENT_ACK_TIMEOUT,
 	CALL_EVENT_PRACK_TIMEOUT, /* to a provisional response of ours */
 	CALL_EVENT_LIMIT,
+	CALL_EVENT_SESSION_TIMEOUT, /* nobody has refreshed the session of this side */
+	CALL_EVENT_REFRESH,         /* it is ours to do that */
 	CALL_EVENT_MEDIA_STARTED,
 	CALL_EVENT_MEDIA_SILENT,
 	CALL_EVENT_MEDIA_CLOSED,
@@ -187,7 +200,6 @@ void call_dispatch(struct call *call, const struct call_event *event);
 struct call *call_find(struct engine *engine, struct sip_message *message, bool is_response, enum call_side *side);
 /* Handlers of the call's timers. */
 void call_on_stage(struct timer *timer, void *context);
-void call_on_limit(struct timer *timer, void *context);
 void call_on_media(struct timer *timer, void *context);
 
 /* ---- call_store.c ---- */
@@ -215,6 +227,8 @@ void call_forget_setup(struct call *call);
 void call_give_block(struct calls *calls, uint32_t block); /* as in the record: 0 = none */
 /* What did not fit would have, had there been another block. */
 bool call_lacks_block(const struct call *call);
+/* Store what a refresh of this side has to repeat, in place of the one before; empty when there is no room. */
+void call_put_description(struct call *call, enum call_side side, struct sip_text sdp);
 /* The strings of the attempt before may be overwritten from now on. */
 void call_forget_attempt(struct call *call);
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog);
@@ -310,6 +324,15 @@ void call_cancelled(struct call *call, const struct call_event *event);
 unsigned int call_cause(const struct call *call, enum end_reason reason, enum end_direction direction,
 			unsigned int code);
 
+/* ---- call_deadline.c ---- */
+/* Start call->timer for what comes first in this conversation; again whenever that may have changed. */
+void call_deadline_start(struct call *call);
+void call_on_deadline(struct timer *timer, void *context);
+void call_session_timeout(struct call *call, const struct call_event *event);
+/* A side has answered 408 or 481, or nothing at all, to a request in its dialog: the call is over for both. */
+void call_dialog_gone(struct call *call, unsigned int code);
+void call_refresh(struct call *call, const struct call_event *event);
+
 /* ---- reason.c ---- */
 /* What a final response means, as end reason and as Q.850 cause. */
 enum end_reason call_reason_of(unsigned int code);
@@ -338,6 +361,15 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
  */
 int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+/* The same text once more (call->body), with nothing noted: the description in `message` has crossed before. */
+int call_media_describe(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+/* The answer of this side to an offer of our own: where its audio goes now. */
+void call_media_learn(struct call *call, enum call_side side, struct sip_message *message);
+/*
+ * An offer of our own to this side, in the same buffer, for when what was sent there last is not known any more: the
+ * one codec that is in use. 0 or -ENOENT: not enough is known of the other side.
+ */
+int call_media_offer(struct call *call, enum call_side side, struct sip_text *out);
 /* Around an offer of this side in the dialog: note what it may change; take it back when the offer is refused. */
 void call_media_note_before(struct call *call, enum call_side side);
 void call_media_take_back(struct call *call, enum call_side side);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ACKs to a 2xx, of the first INVITE and of those in the dialogs; some bring a description that has to cross. */
-#include "signaling/call.h"
+#include "signaling/session_timer.h"
 
 struct transaction *call_awaiting_ack(const struct call *call)
 {
@@ -63,6 +63,7 @@ void call_ack(struct call *call, const struct call_event *event)
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
 	record->callee_acked = true;
+	session_timer_keep(call, side, sdp);
 	call_ack_callee(call, side, client, serial, cseq, sdp);
 	call_work_done(call);
 }

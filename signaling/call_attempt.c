@@ -7,6 +7,7 @@
 #include "signaling/client_auth.h"
 #include "signaling/registrar.h"
 #include "signaling/route.h"
+#include "signaling/session_timer.h"
 
 /* ---- stages ---- */
 
@@ -63,7 +64,7 @@ static void clear_attempt(struct call *call)
 	record->sip_code = record->q850_cause = 0;
 	record->end_direction = record->end_reason = 0;
 	call->work->rtp_started = call->work->sdp_seen = call->work->trying = false;
-	call->work->challenged = 0;
+	call->work->challenged = call->work->raised = 0;
 	call->cause_told = 0;
 	record->attempt_us = call->engine->now_us;
 	atomic_thread_fence(memory_order_release);
@@ -302,6 +303,20 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 	return invite && call_send_invite(call, invite, sip_text(auth.value, auth.len), auth.proxy) == 0;
 }
 
+#define RAISES_MAX 3u
+
+/* A vendor for which our session interval is too short gets a longer one (RFC 4028 section 7.3): no switch. */
+static bool raise_interval(struct call *call, struct sip_message *response)
+{
+	struct sip_message *invite = transaction_request(call->engine, call->caller_invite);
+
+	if (!invite || call->work->raised == RAISES_MAX || !session_timer_raise(call, CALLEE, response))
+		return false;
+	call->work->raised++;
+	call->work->challenged = 0;
+	return call_send_invite(call, invite, SIP_TEXT(""), false) == 0;
+}
+
 static uint32_t retry_after_of(const struct sip_message *response)
 {
 	struct sip_retry_after after;
@@ -319,7 +334,8 @@ void call_failure(struct call *call, const struct call_event *event)
 	if (event->transaction != call->callee_invite)
 		return;
 	call->callee_invite = NULL;
-	if ((code == 401 || code == 407) && answer_challenge(call, event->message)) {
+	if (((code == 401 || code == 407) && answer_challenge(call, event->message)) ||
+	    (code == 422 && raise_interval(call, event->message))) {
 		call_stage_start(call, STAGE_INVITE);
 		return;
 	}

@@ -3,17 +3,38 @@
 #include <errno.h>
 #include <string.h>
 
-#include "signaling/call.h"
+#include "signaling/own_request.h"
 
 /* ---- what is due ---- */
 
+static int send_bye(struct call *call, enum call_side side, const struct client_auth *auth);
+
+/* A gateway that wants credentials with the BYE would bill the call on without. */
+static bool answer_challenge(struct call *call, enum call_side side, struct sip_message *response)
+{
+	struct client_auth auth;
+
+	if ((response->status != 401 && response->status != 407) ||
+	    own_request_credentials(call, side, SIP_TEXT("BYE"), response, &auth) < 0 ||
+	    !client_auth_helps(&auth, call->bye_challenged))
+		return false;
+	call->bye_challenged++;
+	return send_bye(call, side, &auth) == 0;
+}
+
 static void bye_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
-	/* The dialog is over whatever the answer; a challenge to a BYE is not worth another round. */
-	if (response->status < 200)
-		return;
+	struct call *call = t->owner;
 	enum call_side side = (enum call_side)t->owner_side;
 
+	if (response->status < 200)
+		return;
+	bool begun = call_write_begin(call), again = answer_challenge(call, side, response);
+
+	call_write_end(call, begun);
+	/* The dialog is over whatever else the answer. */
+	if (again)
+		return;
 	call_dispatch(t->owner, &(struct call_event){.type = CALL_EVENT_BYE_DONE, .side = side});
 }
 
@@ -27,7 +48,7 @@ static void bye_failed(struct engine *engine, struct transaction *t)
 static const struct transaction_user bye_user = {.response = bye_response, .failed = bye_failed};
 
 /* -ENOBUFS: there is no room to send it from now; -EMSGSIZE: there never will be. */
-static int send_bye(struct call *call, enum call_side side)
+static int send_bye(struct call *call, enum call_side side, const struct client_auth *auth)
 {
 	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
@@ -51,6 +72,9 @@ static int send_bye(struct call *call, enum call_side side)
 			     sip_text(branch, sizeof(branch)));
 	call_reason_header(record->q850_cause, record->answer_us ? 0 : record->sip_code, reason, sizeof(reason));
 	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
+	if (auth)
+		sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
+				 sip_text(auth->value, auth->len));
 	sip_build_no_body(&b);
 	int len = sip_build_finish(&b);
 
@@ -78,7 +102,7 @@ static void settle_bye(struct call *call, enum call_side side)
 	/* Not before the ACK to our 200, or before it is certain never to come (RFC 3261 section 15). */
 	if (d->flags & DIALOG_ACK_DUE)
 		return;
-	int error = send_bye(call, side);
+	int error = send_bye(call, side, NULL);
 	uint64_t now_us = call->engine->now_us;
 
 	if (error == -ENOBUFS && now_us < call->record->end_us + BYE_GIVE_UP_US) {
@@ -139,6 +163,7 @@ static void end_passing(struct call *call)
 {
 	if (!call->work)
 		return;
+	own_request_end(call);
 	for (unsigned int side = 0; side < CALL_SIDES; side++) {
 		struct transaction *t = call->work->reinvite[side];
 

@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/local_headers.h"
+#include "signaling/session_timer.h"
 
 /* From: the caller's display name and number at our address (RFC 3323 section 4.1.1.3 for who wants no name). */
 static void build_from(struct call *call, struct sip_builder *b, const struct sip_name_addr *from,
@@ -129,6 +130,7 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 	sip_build_cseq(&b, d->local_cseq, SIP_TEXT("INVITE"));
 	local_headers_contact(call->engine, &b, ours);
 	call_build_allow(&b);
+	session_timer_put_offer(call, CALLEE, &b);
 	if (reliable_offered(call, invite))
 		local_headers_put(&b, SIP_TEXT("Supported: 100rel\r\n"));
 	if (authorization.len)
@@ -261,15 +263,27 @@ static void refuse_answer(struct call *call, const struct call_event *event)
 	call_close(call, END_SERVER_FAILURE, END_BY_CALLEE, 502, -1);
 }
 
+/* The session of each leg, and what a refresh there has to repeat. `answer` lies where an offer is made again. */
+static void begin_sessions(struct call *call, struct sip_message *response, struct sip_text answer)
+{
+	struct sip_message *invite;
+	struct sip_text offer;
+
+	session_timer_begin(call, CALLER);
+	session_timer_keep(call, CALLER, answer);
+	session_timer_agreed(call, CALLEE, response);
+	if (!session_timer_keeps(call, CALLEE))
+		return;
+	invite = call->caller_invite ? transaction_request(call->engine, call->caller_invite) : NULL;
+	if (invite && call_media_describe(call, CALLER, invite, &offer) == 0)
+		session_timer_keep(call, CALLEE, offer);
+}
+
 static void start_conversation(struct call *call)
 {
 	struct engine *engine = call->engine;
-	struct call_record *record = call->record;
 
-	timer_stop(&engine->wheel, &call->timer);
-	if (record->max_duration_s)
-		timer_start(&engine->wheel, &call->timer, record->answer_us + record->max_duration_s * US_PER_S,
-			    call_on_limit);
+	call_deadline_start(call);
 	gateway_report(engine, GATEWAY_CALLEE, call->callee_gateway, 200, 0);
 	gateway_report(engine, GATEWAY_CALLER, call->caller_gateway, 200, 0);
 	counter_inc(engine->counters, COUNTER_signaling_calls_answered);
@@ -288,6 +302,7 @@ void call_answered(struct call *call, const struct call_event *event)
 		refuse_answer(call, event);
 		return;
 	}
+	begin_sessions(call, event->message, sdp);
 	call->callee_invite = NULL;
 	transaction_detach(t);
 	note_progress(call);

@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/local_headers.h"
+#include "signaling/session_timer.h"
 #include "signaling/source.h"
 
 #define RETRY_AFTER "Retry-After: 5\r\n"
@@ -50,6 +51,8 @@ static void respond(struct call *call, unsigned int code, struct sip_message *fr
 	local_headers_contact(call->engine, &b, ours);
 	if (code >= 200 || rseq)
 		call_build_allow(&b);
+	if (code >= 200)
+		session_timer_put_answer(call, CALLER, &b);
 	if (rseq) {
 		local_headers_put(&b, SIP_TEXT("Require: 100rel\r\n"));
 		sip_build_number(&b, SIP_H_RSEQ, rseq);
@@ -243,8 +246,8 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 		dialog->flags |= DIALOG_BEHIND_NAT;
 	if (source->kind == SOURCE_PHONE)
 		dialog->flags |= DIALOG_PHONE;
-	if (sip_message_lists(invite, SIP_H_SUPPORTED, "timer") || sip_message_has(invite, SIP_H_SESSION_EXPIRES))
-		dialog->flags |= DIALOG_TIMER;
+	session_timer_init(call);
+	session_timer_asked(call, CALLER, invite);
 	reliable_read_invite(call, invite);
 	if (route < 0 || !contact.at)
 		return false;
@@ -320,8 +323,7 @@ static void copy_parameters(struct call *call)
 		record->max_duration_s = p->max_call_duration_s;
 		record->duration_reason = END_MAX_DURATION;
 	}
-	/* Refreshes by RFC 4028 are not sent yet, so this limit holds for all. */
-	if (p->no_timer_reinvite_interval_s &&
+	if (!session_timer_runs(call, CALLER) && p->no_timer_reinvite_interval_s &&
 	    (!record->max_duration_s || p->no_timer_reinvite_interval_s < record->max_duration_s)) {
 		record->max_duration_s = p->no_timer_reinvite_interval_s;
 		record->duration_reason = END_NO_TIMER_LIMIT;
@@ -458,6 +460,13 @@ static void refuse_overloaded(struct engine *engine, const struct sip_flow *flow
 		transaction_respond(engine, t, invite, 503, NULL, &retry_after);
 }
 
+static bool asks_for_too_short_a_session(struct engine *engine, struct transaction *t, struct sip_message *invite)
+{
+	const struct parameters *p = engine->snapshot->parameters;
+
+	return session_timer_refuses(engine, t, invite, p->session_ttl_s, p->session_min_se_s);
+}
+
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite)
 {
 	struct source source; /* its challenge is long: not cleared */
@@ -481,7 +490,7 @@ void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_
 		struct response_extra extra = {source.challenge, (uint32_t)strlen(source.challenge)};
 
 		transaction_respond(engine, t, invite, 407, NULL, &extra);
-	} else {
+	} else if (verdict == SOURCE_REFUSE || !asks_for_too_short_a_session(engine, t, invite)) {
 		transaction_respond(engine, t, invite, 100, NULL, NULL);
 		make_call(engine, flow, invite, t, verdict, &source);
 	}

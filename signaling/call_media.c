@@ -12,6 +12,7 @@
 
 #define CLOSE_WAIT_US (500 * US_PER_MS) /* for the statistics of a session that was closed */
 #define RETRY_US      (10 * US_PER_MS)  /* when a ring was full */
+#define OFFER_MADE    1u                /* in place of the hash of what a description was made from */
 
 static enum call_side other(enum call_side side)
 {
@@ -255,6 +256,100 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 
 	if (len < 0)
 		return -EINVAL;
+	*out = sip_text(calls->body, (size_t)len);
+	return 0;
+}
+
+int call_media_describe(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
+{
+	struct calls *calls = call->engine->calls;
+	int error = read_description(calls, message);
+
+	*out = SIP_TEXT("");
+	if (error < 0)
+		return error == -ENOENT ? 0 : error;
+	plan_rewrite(call, other(from), sdp_first_audio(&calls->sdp));
+	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
+
+	if (len < 0)
+		return -EINVAL;
+	*out = sip_text(calls->body, (size_t)len);
+	return 0;
+}
+
+void call_media_learn(struct call *call, enum call_side side, struct sip_message *message)
+{
+	struct calls *calls = call->engine->calls;
+	uint32_t generation = call->record->media[side].generation;
+
+	if (read_description(calls, message) < 0)
+		return;
+	note_media(call, side, &calls->sdp, sdp_first_audio(&calls->sdp));
+	if (generation != call->record->media[side].generation)
+		call_media_tell(call);
+}
+
+static void build_codec(struct sip_builder *b, uint8_t payload_type, const char *codec)
+{
+	if (!*codec)
+		return;
+	sip_build_string(b, "a=rtpmap:");
+	sip_build_u32(b, payload_type);
+	sip_build_string(b, " ");
+	sip_build_string(b, codec);
+	sip_build_string(b, "\r\n");
+}
+
+/* As the other side would say it today, as far as the record knows. */
+static void build_description(struct sip_builder *b, const struct call_media *media, const char *codec)
+{
+	static const char *const directions[] = {[SDP_SENDRECV] = "a=sendrecv\r\n",
+						 [SDP_SENDONLY] = "a=sendonly\r\n",
+						 [SDP_RECVONLY] = "a=recvonly\r\n",
+						 [SDP_INACTIVE] = "a=inactive\r\n"};
+	char ip[NET_ADDR_TEXT];
+
+	net_addr_print_ip(&media->remote, ip);
+	sip_build_string(b, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP");
+	sip_build_string(b, media->remote.family == NET_IP6 ? "6 " : "4 ");
+	sip_build_string(b, ip);
+	sip_build_string(b, "\r\nt=0 0\r\nm=audio ");
+	sip_build_u32(b, media->remote.port);
+	sip_build_string(b, " RTP/AVP ");
+	sip_build_u32(b, media->payload_type);
+	if (media->dtmf_payload_type) {
+		sip_build_string(b, " ");
+		sip_build_u32(b, media->dtmf_payload_type);
+	}
+	sip_build_string(b, "\r\n");
+	build_codec(b, media->payload_type, codec);
+	if (media->dtmf_payload_type)
+		build_codec(b, media->dtmf_payload_type, "telephone-event/8000");
+	sip_build_string(b, directions[media->direction & 3]);
+}
+
+int call_media_offer(struct call *call, enum call_side side, struct sip_text *out)
+{
+	struct calls *calls = call->engine->calls;
+	struct call_dialog *d = &call->record->dialog[side];
+	const struct call_media *media = &call->record->media[other(side)];
+	struct sip_builder b;
+
+	if (!media->remote.port)
+		return -ENOENT;
+	sip_build_init(&b, calls->head, sizeof(calls->head));
+	build_description(&b, media, call->record->codec);
+	if (sdp_parse(&calls->sdp, sip_text(b.data, b.len)) < 0)
+		return -ENOENT;
+	/* It differs from what crossed before, and what crosses next will differ from it. */
+	if (d->sdp_hash != OFFER_MADE)
+		d->sdp_version++;
+	d->sdp_hash = OFFER_MADE;
+	plan_rewrite(call, side, 0);
+	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
+
+	if (len < 0)
+		return -ENOENT;
 	*out = sip_text(calls->body, (size_t)len);
 	return 0;
 }

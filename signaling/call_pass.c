@@ -7,8 +7,9 @@
  */
 #include <errno.h>
 
-#include "signaling/call.h"
 #include "signaling/local_headers.h"
+#include "signaling/own_request.h"
+#include "signaling/session_timer.h"
 
 static enum call_side other(enum call_side side)
 {
@@ -58,6 +59,7 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 	if (request->method != SIP_INFO) {
 		local_headers_contact(call->engine, &b, ours);
 		call_build_allow(&b);
+		session_timer_put_offer(call, to, &b);
 	}
 	call_copy_request_headers(&b, request, ours);
 	build_passed_body(&b, request, sdp);
@@ -94,25 +96,34 @@ static void update_over(struct call *call)
 		call->work->updates--;
 }
 
-/* Nobody has answered an UPDATE: its offer is taken back. Its call may be over, and the owner another. */
-static void update_failed(struct engine *engine, struct transaction *t)
+/* The call whose request on `server` waits for an answer to the client transaction t; NULL: it is over. */
+static struct call *call_of_passed(struct engine *engine, const struct transaction *t, enum call_side *side)
 {
 	struct sip_message *request = t->peer ? transaction_request(engine, t->peer) : NULL;
-	enum call_side side;
-	struct call *call = request ? call_find(engine, request, false, &side) : NULL;
+	struct call *call = request ? call_find(engine, request, false, side) : NULL;
 
-	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED)
-		return;
-	call_media_take_back(call, side);
-	update_over(call);
-	call_work_done(call);
+	return call && call == t->owner && call_state(call) <= CALL_ESTABLISHED ? call : NULL;
 }
 
+/* Nobody has answered: an UPDATE's offer is taken back, and the dialog is dead. The owner may be another call. */
 static void passed_failed(struct engine *engine, struct transaction *t)
 {
-	if (t->method == SIP_UPDATE)
-		update_failed(engine, t);
+	enum call_side side;
+	struct call *call = call_of_passed(engine, t, &side);
+	struct call_record *record = call ? call->record : NULL;
+	bool begun = call && call_write_begin(call);
+
+	if (call && t->method == SIP_UPDATE) {
+		call_media_take_back(call, side);
+		update_over(call);
+		call_work_done(call);
+	}
 	fail_server(engine, t->peer, 408);
+	/* Some that know no INFO say nothing at all. */
+	if (call && t->method != SIP_INFO)
+		call_dialog_gone(call, 408);
+	if (call && call->record == record)
+		call_write_end(call, begun);
 }
 
 static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
@@ -162,8 +173,8 @@ int call_pass(struct call *call, const struct call_event *event, struct sip_text
 
 /* ---- answers ---- */
 
-static void send_answer(struct call *call, struct transaction *server, struct sip_message *response,
-			struct sip_text sdp)
+static void send_answer(struct call *call, enum call_side side, struct transaction *server,
+			struct sip_message *response, struct sip_text sdp)
 {
 	struct engine *engine = call->engine;
 	struct sip_message *request = transaction_request(engine, server);
@@ -173,12 +184,18 @@ static void send_answer(struct call *call, struct transaction *server, struct si
 
 	if (!request)
 		return;
+	if (code < 300 && request->method != SIP_INFO) {
+		session_timer_asked(call, side, request);
+		session_timer_begin(call, side);
+		session_timer_keep(call, side, sdp);
+	}
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
 	sip_build_response(&b, request, code, NULL, SIP_TEXT(""), &server->flow.remote);
 	if (code < 300 && request->method != SIP_INFO) {
 		sip_build_copy(&b, request, SIP_H_RECORD_ROUTE);
 		local_headers_contact(engine, &b, ours);
 		call_build_allow(&b);
+		session_timer_put_answer(call, side, &b);
 	}
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
 	call_copy_response_headers(&b, response, ours);
@@ -201,6 +218,17 @@ static void acknowledge(struct call *call, enum call_side side, struct transacti
 		call_ack_callee(call, side, client, client->serial, cseq, SIP_TEXT(""));
 }
 
+/* The side that was asked has agreed: its session begins anew. What it was offered may be wanted for a refresh. */
+static void begin_session(struct call *call, enum call_side side, struct sip_message *request,
+			  struct sip_message *response)
+{
+	struct sip_text offer;
+
+	session_timer_agreed(call, side, response);
+	if (request && session_timer_keeps(call, side) && call_media_describe(call, other(side), request, &offer) == 0)
+		session_timer_keep(call, side, offer);
+}
+
 static void pass_answer(struct call *call, enum call_side side, struct transaction *client,
 			struct sip_message *response)
 {
@@ -210,8 +238,10 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 	bool offerless = request && request->body.len == 0;
 	struct sip_text sdp = SIP_TEXT("");
 
-	if (success && client->method != SIP_INFO)
+	if (success && client->method != SIP_INFO) {
+		begin_session(call, side, request, response);
 		call_refresh_target(call, side, response);
+	}
 	if (success && call_media_pass(call, side, response, &sdp) < 0)
 		sdp = SIP_TEXT("");
 	if (invite && success)
@@ -223,8 +253,14 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 	if (client->method == SIP_UPDATE)
 		update_over(call);
 	call_work_done(call);
-	if (server && request)
-		send_answer(call, server, response, sdp);
+	if (response->status == 408 && !invite)
+		fail_server(call->engine, server, 408);
+	else if (server && request)
+		send_answer(call, other(side), server, response, sdp);
+	if (response->status == 481 || (response->status == 408 && client->method != SIP_INFO))
+		call_dialog_gone(call, response->status);
+	else if (success && client->method != SIP_INFO)
+		call_deadline_start(call);
 }
 
 static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response)
@@ -240,8 +276,10 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 		fail_server(engine, t->peer, 481);
 		return;
 	}
+	struct call_record *record = call->record;
 	bool begun = call_write_begin(call);
 
 	pass_answer(call, side, t, response);
-	call_write_end(call, begun);
+	if (call->record == record)
+		call_write_end(call, begun);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "signaling/call.h"
+#include "signaling/session_timer.h"
 
 #define STEP 64u /* calls dealt with in one tick */
 
@@ -62,15 +62,6 @@ void call_restore_callee(struct call *call)
 
 /* ---- by state ---- */
 
-static void start_limit(struct call *call)
-{
-	const struct call_record *record = call->record;
-
-	if (record->max_duration_s)
-		timer_start(&call->engine->wheel, &call->timer, record->answer_us + record->max_duration_s * US_PER_S,
-			    call_on_limit);
-}
-
 /* Half-made. The attempt before may be between its record and the next one's beginning. */
 static void recover_setup(struct call *call)
 {
@@ -100,7 +91,8 @@ static void recover_answered(struct call *call)
 	struct call_record *record = call->record;
 	struct call_dialog *d = record->dialog;
 
-	start_limit(call);
+	session_timer_recover(call);
+	call_deadline_start(call);
 	/* Killed on the way into the state. */
 	d[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 	d[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
@@ -116,7 +108,8 @@ static void recover_answered(struct call *call)
 
 static void recover_established(struct call *call)
 {
-	start_limit(call);
+	session_timer_recover(call);
+	call_deadline_start(call);
 	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
 	call_forget_setup(call);
 }
@@ -188,7 +181,7 @@ static bool sound(const struct calls *calls, const struct call_record *record)
 	       record->block <= calls->blocks &&
 	       record->block_used <= (record->block ? call_table_block_size(calls->count, record->block - 1) : 0) &&
 	       record->block_mark <= record->block_used && record->life && record->duration_reason < END_REASON_COUNT &&
-	       memchr(record->codec, '\0', sizeof(record->codec));
+	       session_timer_sound(record) && memchr(record->codec, '\0', sizeof(record->codec));
 }
 
 static void hold_gateways(struct engine *engine, struct call *call)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A request inside an established call: answered here, refused, or passed to the other side (call_pass.c). */
-#include "signaling/call.h"
+#include "signaling/local_headers.h"
+#include "signaling/own_request.h"
+#include "signaling/session_timer.h"
 
 static enum call_side other(enum call_side side)
 {
@@ -37,12 +39,42 @@ static bool glare(struct call *call, const struct call_event *event)
 		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
 		return true;
 	}
-	if ((work && work->reinvite[other(event->side)]) || call_state(call) == CALL_ANSWERED ||
+	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
+	    (work && work->reinvite[other(event->side)]) || call_state(call) == CALL_ANSWERED ||
 	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;
 	}
 	return false;
+}
+
+/* RFC 4028: an UPDATE without an offer refreshes the session of its own leg; the other leg has its own. */
+static void answer_refresh(struct call *call, const struct call_event *event)
+{
+	const struct net_addr *ours = &event->transaction->flow.local;
+	char headers[512];
+	struct sip_builder b;
+
+	call_refresh_target(call, event->side, event->message);
+	session_timer_asked(call, event->side, event->message);
+	session_timer_begin(call, event->side);
+	sip_build_init(&b, headers, sizeof(headers));
+	local_headers_contact(call->engine, &b, ours);
+	call_build_allow(&b);
+	session_timer_put_answer(call, event->side, &b);
+	struct response_extra extra = {headers, b.len};
+
+	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, &extra);
+	call_deadline_start(call);
+}
+
+static bool is_too_short(struct call *call, const struct call_event *event)
+{
+	const struct call_record *record = call->record;
+
+	return event->message->method != SIP_INFO &&
+	       session_timer_refuses(call->engine, event->transaction, event->message, record->session_ttl_s,
+				     record->session_min_se_s);
 }
 
 void call_request(struct call *call, const struct call_event *event)
@@ -53,6 +85,12 @@ void call_request(struct call *call, const struct call_event *event)
 
 	if (event->message->method == SIP_OPTIONS) {
 		answer_options(call, event);
+		return;
+	}
+	if (is_too_short(call, event))
+		return;
+	if (event->message->method == SIP_UPDATE && !event->message->body.len) {
+		answer_refresh(call, event);
 		return;
 	}
 	if (glare(call, event))

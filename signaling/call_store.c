@@ -138,7 +138,7 @@ void call_work_done(struct call *call)
 	const struct call_work *work = call->work;
 
 	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->updates &&
-	    !work->reliable.pending)
+	    !work->own[CALLER].transaction && !work->own[CALLEE].transaction && !work->reliable.pending)
 		call_work_free(call);
 }
 
@@ -245,6 +245,33 @@ bool call_put(struct call *call, struct call_text *ref, struct sip_text text)
 bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_text text)
 {
 	return (text.len && put_into_block(call, ref, text, false)) || call_put(call, ref, text);
+}
+
+void call_put_description(struct call *call, enum call_side side, struct sip_text sdp)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+	struct call_text place = d->local_sdp;
+	bool fits = place.len && sdp.len <= d->local_sdp_room;
+
+	/* While it is being written there is none: a life that begins now makes one of its own. */
+	d->local_sdp.len = 0;
+	atomic_thread_fence(memory_order_release);
+	if (fits) {
+		memcpy((char *)(uintptr_t)call_text(call, place).at, sdp.at, sdp.len);
+		atomic_thread_fence(memory_order_release);
+		d->local_sdp = (struct call_text){place.offset, (uint16_t)sdp.len};
+		return;
+	}
+	if (put_into_arena(call, &place, sdp)) {
+		d->local_sdp_room = (uint16_t)sdp.len;
+		d->local_sdp = place;
+		return;
+	}
+	call->record->block_stays = true;
+	if (put_into_block(call, &place, sdp, false)) {
+		d->local_sdp_room = (uint16_t)sdp.len;
+		d->local_sdp = place;
+	}
 }
 
 bool call_lacks_block(const struct call *call)

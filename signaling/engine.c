@@ -203,7 +203,7 @@ unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int wo
 
 /* ---- requests ---- */
 
-static const char *const extensions[] = {"100rel", NULL};
+static const char *const extensions[] = {"timer", "100rel", NULL};
 
 static const struct sip_abilities abilities = {
     .extensions = extensions,
@@ -353,7 +353,7 @@ static void receive_options(struct engine *engine, const struct sip_flow *flow)
 {
 	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO\r\n"
 				      "Accept: application/sdp\r\n"
-				      "Supported: 100rel\r\n";
+				      "Supported: timer, 100rel\r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
 
 	reply(engine, flow, engine->draining ? 503 : 200, NULL, &extra);

@@ -29,9 +29,9 @@
 #include "common/segment.h"
 
 #define CALLS_SEGMENT "calls"
-#define CALLS_VERSION 3
+#define CALLS_VERSION 4
 
-#define CALL_ARENA       848u   /* bytes for strings in the record */
+#define CALL_ARENA       776u   /* bytes for strings in the record */
 #define CALL_SMALL_BLOCK 1024u  /* and in a block... */
 #define CALL_LARGE_BLOCK 16384u /* ...or a large one: the longest message that a port puts together has room */
 
@@ -57,11 +57,15 @@ enum call_dialog_flag {
 	DIALOG_BEHIND_NAT = 1u << 0,   /* requests go to the flow, not to what Contact says */
 	DIALOG_BYE_DUE = 1u << 1,      /* a BYE has to reach this side and has not been answered */
 	DIALOG_ACK_DUE = 1u << 2,      /* caller: awaits its ACK to our 200 */
-	DIALOG_TIMER = 1u << 3,        /* this side supports RFC 4028 */
+	DIALOG_TIMER = 1u << 3,        /* a session timer (RFC 4028) runs on this leg, or will from the answer on */
 	DIALOG_RESPONSE_DUE = 1u << 4, /* caller: its INVITE has to get a final response */
 	DIALOG_CANCEL_DUE = 1u << 5,   /* callee: our INVITE has to be cancelled */
 	DIALOG_PHONE = 1u << 6,        /* a phone; mapping_gateway or routing_gateway is its user */
 	DIALOG_HOP_KNOWN = 1u << 7,    /* `hop` follows from target and route */
+	DIALOG_UPDATE = 1u << 8,       /* the peer says that it knows UPDATE */
+	DIALOG_REFRESHER = 1u << 9,    /* we refresh the session, not the peer */
+	DIALOG_UPDATE_REFUSED = 1u << 10,
+	DIALOG_REINVITE_REFUSED = 1u << 11,
 };
 
 /* Between two attempts. */
@@ -84,7 +88,15 @@ struct call_dialog {
 	struct net_addr hop;    /* with DIALOG_HOP_KNOWN: where requests go to, on the flow's port */
 	uint32_t sdp_version;   /* of the last o= line we sent on this side */
 	uint64_t sdp_id;
-	uint64_t sdp_hash; /* of the other side's body that it was made from */
+	uint64_t sdp_hash; /* of the other side's body that it was made from; 1 = from none */
+	/* Session timer, with DIALOG_TIMER: */
+	uint64_t session_expires_us; /* monotonic: the session is over then, unless it is refreshed; 0 = not begun */
+	uint64_t session_refresh_us; /* we refresh it then, or try again; 0 = the peer refreshes it */
+	uint32_t session_interval_s; /* as agreed */
+	uint32_t session_min_se_s;   /* the shortest that the peer takes, by its 422; 0 = it has not said */
+	struct call_text local_sdp;  /* what we sent last, where a refresh has to repeat it; empty = not kept */
+	uint16_t local_sdp_room;     /* bytes there */
+	uint16_t reserved[1];
 };
 
 /* What media was last told about one side. */
@@ -126,7 +138,13 @@ struct call_record {
 	uint16_t block_used;   /* as the two above, in the block */
 	uint16_t block_mark;
 	uint8_t block_stays; /* a string lies there that is needed after the set-up, too */
-	uint8_t reserved[3];
+	/* the parameters of session timers, as they were when the call came */
+	uint8_t session_segment;   /* refreshes in an interval */
+	uint8_t session_uas;       /* who refreshes where the peer leaves it open: 0 the uac, 1 the uas */
+	uint8_t reserved[1];
+	uint32_t session_ttl_s;    /* 0 = no session timers */
+	uint16_t session_min_se_s; /* shortest we take */
+	uint16_t session_early_s;  /* hang up so long before the end */
 
 	/* the current attempt */
 	uint64_t attempt_us; /* monotonic, as the next four; 0 = not yet */

@@ -71,6 +71,9 @@ static void set_parameters(struct parameters *p)
 	p->gateway_switch_limit = PARAMETER_NO_LIMIT;
 	p->max_call_duration_s = PARAMETER_NO_LIMIT;
 	p->no_timer_reinvite_interval_s = 7200;
+	p->session_ttl_s = 600;
+	p->session_min_se_s = 90;
+	p->session_update_segment = 2;
 	p->switch_stop_after_rtp_start = p->switch_stop_after_user_busy = p->stop_switch_after_sdp = true;
 	p->media_proxy_behind_nat = p->media_proxy_between_net = true;
 	p->media_proxy_mode = MEDIA_PROXY_ON;
@@ -519,10 +522,11 @@ static void request(struct lab *lab, const char *from_addr, const char *method, 
 {
 	lab_text(lab, from_addr,
 		 "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
-		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s%s"
+		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s%s%s"
 		 "Content-Length: %zu\r\n\r\n%s",
 		 method, (int)uri.len, uri.at, from_addr, ++branches, (int)from.len, from.at, (int)to.len, to.at,
-		 (int)call_id.len, call_id.at, cseq, method, from_addr, extra, sdp ? "Content-Type: application/sdp\r\n" : "",
+		 (int)call_id.len, call_id.at, cseq, method, from_addr, extra,
+		 lab->extra ? lab->extra : "", sdp ? "Content-Type: application/sdp\r\n" : "",
 		 sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 

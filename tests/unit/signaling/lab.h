@@ -80,6 +80,7 @@ struct lab {
 	unsigned int cdr_count;
 	struct sip_message parsed[8]; /* what lab_take() returned, round and round */
 	unsigned int parsed_next;
+	const char *extra; /* header lines of the peers' requests in dialogs; NULL = none */
 	/* called at every datagram sent and every record published: the moments another process can see */
 	void (*moment)(struct lab *lab);
 };
