@@ -194,7 +194,7 @@ static void judge(struct generator *g, struct call *call, bool both_over)
 	stat_inc(phase, STAT_judged);
 	rtp_stop(g, call);
 	timer_stop(&g->wheel, &call->callee_timer);
-	timer_start(&g->wheel, &call->caller_timer, (g->now_ns + g->scenario->call.linger_ns) / 1000, on_linger);
+	timer_start(&g->wheel, &call->caller_timer, wheel_time(g->now_ns + g->scenario->call.linger_ns), on_linger);
 }
 
 static void on_settle(struct timer *timer, void *context)
@@ -214,6 +214,6 @@ void call_check_end(struct generator *g, struct call *call)
 	if (caller_over && callee_over)
 		judge(g, call, true);
 	else if (caller_over || (callee_over && call->caller == CALLER_UP))
-		timer_start(&g->wheel, &call->caller_timer, (g->now_ns + g->scenario->call.settle_ns) / 1000,
+		timer_start(&g->wheel, &call->caller_timer, wheel_time(g->now_ns + g->scenario->call.settle_ns),
 			    on_settle);
 }

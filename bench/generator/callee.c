@@ -14,7 +14,7 @@ static void on_timer(struct timer *timer, void *context);
 
 static void timer_in(struct generator *g, struct call *call, uint64_t in_ns)
 {
-	timer_start(&g->wheel, &call->callee_timer, (g->now_ns + in_ns) / 1000, on_timer);
+	timer_start(&g->wheel, &call->callee_timer, wheel_time(g->now_ns + in_ns), on_timer);
 }
 
 static struct span callee_piece(const struct call *call, struct piece piece)

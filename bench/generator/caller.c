@@ -16,7 +16,7 @@ static void on_timer(struct timer *timer, void *context);
 
 static void timer_in(struct generator *g, struct call *call, uint64_t in_ns)
 {
-	timer_start(&g->wheel, &call->caller_timer, (g->now_ns + in_ns) / 1000, on_timer);
+	timer_start(&g->wheel, &call->caller_timer, wheel_time(g->now_ns + in_ns), on_timer);
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------------ */
@@ -303,7 +303,7 @@ static void provisional(struct generator *g, struct call *call, const struct sip
 	if (call->caller == CALLER_CALLING) {
 		call->caller = CALLER_PROCEEDING;
 		if (flow->cancel_ns != NEVER_NS)
-			timer_start(&g->wheel, &call->caller_timer, (call->due_ns + flow->cancel_ns) / 1000, on_timer);
+			timer_start(&g->wheel, &call->caller_timer, wheel_time(call->due_ns + flow->cancel_ns), on_timer);
 		else
 			timer_in(g, call, SETUP_NS);
 	}

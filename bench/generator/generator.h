@@ -74,6 +74,7 @@ struct generator {
 	struct authorization *authorization;
 	uint64_t random;
 	double next_due_ns, interval_ns;    /* of arrivals */
+	uint64_t entered_ns;                /* the phase, and its first stretch */
 	uint32_t ending_slot, probes, read; /* SIP messages read, modulo */
 	uint64_t next_probe_ns;
 	uint64_t up;                  /* calls up at the caller's side */
@@ -86,6 +87,16 @@ struct generator {
 	tally message[ROLES][WAYS][MESSAGE_TYPES];
 	tally stray, malformed, oversized;
 };
+
+/*
+ * The wheel's ticks are a thousand of its units. With these they are 64 us: the calls that were placed evenly are hung
+ * up evenly, not by the millisecond all at once.
+ */
+#define WHEEL_UNIT_NS 64
+static inline uint64_t wheel_time(uint64_t ns)
+{
+	return ns / WHEEL_UNIT_NS;
+}
 
 static inline uint64_t now_us(const struct generator *g)
 {

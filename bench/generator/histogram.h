@@ -30,13 +30,18 @@ static inline unsigned int histogram_index(uint64_t value)
 	       ((unsigned int)(value >> shift) & ((1u << HISTOGRAM_SUB_BITS) - 1));
 }
 
-static inline void histogram_add(struct histogram *h, uint64_t value)
+static inline void histogram_add_times(struct histogram *h, uint64_t value, uint64_t times)
 {
 	h->min = h->count == 0 || value < h->min ? value : h->min;
 	h->max = value > h->max ? value : h->max;
-	h->count++;
-	h->sum += value;
-	h->bucket[histogram_index(value)]++;
+	h->count += times;
+	h->sum += value * times;
+	h->bucket[histogram_index(value)] += times;
+}
+
+static inline void histogram_add(struct histogram *h, uint64_t value)
+{
+	histogram_add_times(h, value, 1);
 }
 
 /* The value that a share of all (0 to 1) does not exceed: the upper end of its bucket, at most the maximum. 0 = empty.

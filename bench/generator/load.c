@@ -19,6 +19,10 @@
 #define PROBE_NS         200000000u
 #define NAP_NS           20000
 
+/* Around a stretch: a late wake-up before it, and what its last calls bring after it. */
+#define STRETCH_BEFORE_NS 500000
+#define STRETCH_AFTER_NS  1000000
+
 static uint64_t clock_ns(void)
 {
 	struct timespec now;
@@ -214,11 +218,18 @@ static unsigned int drain(struct generator *g, unsigned int port)
 
 /* ---- what is due --------------------------------------------------------------------------------------------- */
 
+/* So long after the last one; the time between two stretches does not count. */
 static void next_arrival(struct generator *g)
 {
 	double share = g->scenario->load.poisson && !g->phase->standing ? -log(1 - random_share(g)) : 1;
+	double later = g->interval_ns * share, stretch = (double)g->phase->stretch_ns, left;
 
-	g->next_due_ns += g->interval_ns * share;
+	if (stretch > 0) {
+		left = stretch - fmod(g->next_due_ns - (double)g->entered_ns, 2 * stretch);
+		if (later >= left)
+			later += stretch * (1 + floor((later - left) / stretch));
+	}
+	g->next_due_ns += later;
 }
 
 static unsigned int arrive(struct generator *g)
@@ -282,6 +293,7 @@ static void enter_phase(struct generator *g, uint32_t index)
 		g->interval_ns = 1e9 / phase->rate;
 	if (phase->standing)
 		rtp_set_interval(g, first_interval_ns(g));
+	g->entered_ns = g->now_ns;
 	g->next_due_ns = (double)g->now_ns;
 	g->ending_slot = phase->ending ? 0 : g->calls.size;
 	atomic_store_explicit(&g->answer.phase, index, memory_order_release);
@@ -316,7 +328,7 @@ static unsigned int poll(struct generator *g)
 		work += arrive(g);
 	work += rtp_send(g);
 	outgoing_check(g, false);
-	work += timer_wheel_sweep(&g->wheel, now_us(g), TIMERS_AT_ONCE);
+	work += timer_wheel_sweep(&g->wheel, wheel_time(g->now_ns), TIMERS_AT_ONCE);
 	for (unsigned int i = 0; i < g->ports_count; i++) {
 		port_tick(g->queue[i], now_us(g));
 		port_flush(g->queue[i], now_us(g));
@@ -325,6 +337,14 @@ static unsigned int poll(struct generator *g)
 	atomic_store_explicit(&g->answer.standing, g->up, memory_order_relaxed);
 	atomic_store_explicit(&g->answer.calls, g->calls.used, memory_order_relaxed);
 	return work;
+}
+
+/* Within a stretch of the load, or so near to one that a nap might last into it, or what came of it be missed. */
+static bool in_stretch(const struct generator *g)
+{
+	uint64_t stretch = g->phase->stretch_ns, at = stretch ? (g->now_ns - g->entered_ns) % (2 * stretch) : 0;
+
+	return stretch && (at < stretch + STRETCH_AFTER_NS || at + STRETCH_BEFORE_NS >= 2 * stretch);
 }
 
 /* The next thing is never nearer than a nap when there was nothing to do for so many polls. */
@@ -340,7 +360,7 @@ static void begin(struct generator *g)
 	prctl(PR_SET_TIMERSLACK, 1000ul);
 	g->now_ns = clock_ns();
 	g->random = g->now_ns * 0x9e3779b97f4a7c15ull | 1;
-	timer_wheel_init(&g->wheel, now_us(g), g);
+	timer_wheel_init(&g->wheel, wheel_time(g->now_ns), g);
 	for (unsigned int i = 0; i < g->scenario->flows; i++)
 		g->flow_until[i] = until += g->scenario->flow[i].share;
 	for (unsigned int i = 0; i < g->ports_count; i++)
@@ -357,10 +377,14 @@ int load_run(void *context)
 
 	begin(g);
 	while (!atomic_load_explicit(&g->command.stop, memory_order_relaxed)) {
+		uint64_t looked_ns = g->now_ns;
 		unsigned int work = poll(g);
 
+		/* By time, not by number: how long a gap is in which a random moment falls. */
+		histogram_add_times(&g->phase->latency[LATENCY_gap], g->now_ns - looked_ns, g->now_ns - looked_ns);
+
 		idle = work ? 0 : idle + 1;
-		if (naps && idle > IDLE_POLLS)
+		if (naps && idle > IDLE_POLLS && !in_stretch(g))
 			nap();
 		after = rte_rdtsc();
 		stat_add(g->phase, STAT_cycles, after - before);

@@ -32,7 +32,8 @@ static const struct option options[] = {
 static void usage(FILE *out)
 {
 	fputs("tandem-generator --link FILE --scenario FILE [--report FILE] [--rate N] [--seconds N] [--warm-up N]\n"
-	      "                 [--ramp FROM:TO:STEP | --search LOW:HIGH[:PRECISION] [--after FACTOR[:SECONDS],...]]\n"
+	      "                 [--ramp FROM:TO:STEP | --search LOW:HIGH[:PRECISION] [--after "
+	      "FACTOR[:SECONDS[:MS]],...]]\n"
 	      "                 [--of calls|rtp] [--standing N]\n"
 	      "                 [--check] [--quiet]\n"
 	      "bench/README.md describes the files and the report.\n",

@@ -10,8 +10,8 @@
 
 #include "generator.h"
 
-#define T1_US   500000ull
-#define T2_US   4000000ull
+#define T1_NS   500000000ull
+#define T2_NS   4000000000ull
 #define RESENDS 10
 
 enum phone_state { PHONE_IDLE, PHONE_ASKED, PHONE_AUTHORIZING, PHONE_REGISTERED, PHONE_FAILED };
@@ -124,12 +124,12 @@ static void send_register(struct generator *g, uint32_t index, struct span crede
 static void begin(struct generator *g, uint32_t index, bool again)
 {
 	struct phone *phone = &g->phones->phone[index];
-	uint64_t in_us = T1_US << (phone->resends < 3 ? phone->resends : 3);
+	uint64_t in_ns = T1_NS << (phone->resends < 3 ? phone->resends : 3);
 
 	phone->state = PHONE_ASKED;
 	phone->cseq += !again;
 	send_register(g, index, (struct span){0}, again);
-	timer_start(&g->wheel, &phone->timer, now_us(g) + (in_us < T2_US ? in_us : T2_US), on_timer);
+	timer_start(&g->wheel, &phone->timer, wheel_time(g->now_ns + (in_ns < T2_NS ? in_ns : T2_NS)), on_timer);
 }
 
 static void on_timer(struct timer *timer, void *context)
@@ -178,7 +178,7 @@ static bool authorize(struct generator *g, uint32_t index, const struct sip_view
 	phone->state = PHONE_AUTHORIZING;
 	phone->cseq++;
 	send_register(g, index, (struct span){line, (uint32_t)len}, false);
-	timer_start(&g->wheel, &phone->timer, now_us(g) + T1_US, on_timer);
+	timer_start(&g->wheel, &phone->timer, wheel_time(g->now_ns + T1_NS), on_timer);
 	return true;
 }
 

@@ -116,7 +116,7 @@ static void drain(struct plan *p, const struct phase *phase)
 static bool is_limited(const struct phase *phase)
 {
 	uint64_t done = phase->of_rtp ? stat_read(phase, STAT_sent) : stat_read(phase, STAT_offered);
-	double seconds = (double)(phase->end_ns - phase->start_ns) / NS_PER_S;
+	double seconds = phase_seconds(phase);
 	uint64_t cycles = stat_read(phase, STAT_cycles);
 
 	if (stat_read(phase, STAT_not_placed) > 0 || stat_read(phase, STAT_overrun) > 0)
@@ -157,7 +157,7 @@ static void conclude(struct plan *p, struct phase *phase)
 /* ---- the steps of a plan ------------------------------------------------------------------------------------- */
 
 /* Warm-up and measurement at one rate. NULL: interrupted, or no memory. */
-static struct phase *place(struct plan *p, const char *name, double rate, double seconds)
+static struct phase *place(struct plan *p, const char *name, double rate, double seconds, uint64_t stretch_ns)
 {
 	const struct load *load = &p->g->scenario->load;
 	struct phase *warm_up, *phase;
@@ -169,6 +169,7 @@ static struct phase *place(struct plan *p, const char *name, double rate, double
 		if (!warm_up)
 			return NULL;
 		warm_up->of_rtp = load->of_rtp;
+		warm_up->stretch_ns = stretch_ns;
 		phase_enter(p, warm_up);
 		wait_for(p, load->warm_up_s);
 		warm_up->end_ns = clock_ns();
@@ -177,6 +178,7 @@ static struct phase *place(struct plan *p, const char *name, double rate, double
 	if (!phase)
 		return NULL;
 	phase->of_rtp = load->of_rtp;
+	phase->stretch_ns = stretch_ns;
 	phase_enter(p, phase);
 	wait_for(p, seconds);
 	phase_stop_placing(p, phase);
@@ -187,7 +189,7 @@ static struct phase *place(struct plan *p, const char *name, double rate, double
 static struct phase *measure(struct plan *p, const char *name, double rate)
 {
 	const struct load *load = &p->g->scenario->load;
-	struct phase *phase = place(p, name, rate, load->seconds);
+	struct phase *phase = place(p, name, rate, load->seconds, 0);
 
 	if (!phase)
 		return NULL;
@@ -208,8 +210,8 @@ static void play_after(struct plan *p)
 	unsigned int count = 0;
 
 	for (; count < load->afters && p->result->highest > 0; count++) {
-		phase[count] =
-		    place(p, "after", load->after[count].factor * p->result->highest, load->after[count].seconds);
+		phase[count] = place(p, "after", load->after[count].factor * p->result->highest,
+				     load->after[count].seconds, load->after[count].stretch_ns);
 		if (!phase[count])
 			break;
 		phase[count]->factor = load->after[count].factor;
@@ -247,6 +249,13 @@ static void play_search(struct plan *p)
 	}
 	p->result->highest = search.clean;
 	p->result->lowest_not_clean = search.not_clean;
+	play_after(p);
+}
+
+/* As after a search that found the rate that was given. */
+static void play_known(struct plan *p)
+{
+	p->result->highest = p->g->scenario->load.rate;
 	play_after(p);
 }
 
@@ -350,6 +359,8 @@ void plan_run(struct generator *g, bool quiet, struct plan_result *result)
 		play_ramp(&p);
 	else if (g->scenario->load.plan == PLAN_SEARCH)
 		play_search(&p);
+	else if (g->scenario->load.afters > 0)
+		play_known(&p);
 	else if (g->scenario->load.seconds > 0)
 		measure(&p, "measure", g->scenario->flows || g->scenario->load.of_rtp ? g->scenario->load.rate : 0);
 	result->completed = interrupts == 0;

@@ -171,7 +171,7 @@ static double busy_share(uint64_t busy, uint64_t all)
 
 static void put_phase(struct json *j, const struct generator *g, const struct phase *phase)
 {
-	double seconds = phase->end_ns > phase->start_ns ? (double)(phase->end_ns - phase->start_ns) / 1e9 : 0;
+	double seconds = phase_seconds(phase);
 	struct sums s = {0};
 	uint64_t done;
 
@@ -187,6 +187,8 @@ static void put_phase(struct json *j, const struct generator *g, const struct ph
 	if (phase->factor > 0)
 		put_double(j, "factor", phase->factor, 3);
 	put_double(j, "seconds", seconds, 3);
+	if (phase->stretch_ns)
+		put_double(j, "stretch_ms", (double)phase->stretch_ns / 1e6, 3);
 	put_double(j, "achieved", seconds > 0 ? (double)done / seconds : 0, 1);
 	put_bool(j, "clean", phase->clean);
 	put_bool(j, "limited", phase->limited);

@@ -351,19 +351,22 @@ static void read_registrations(struct yaml_tree *tree, yaml_node_t *map, struct 
 
 /* ---- the whole ----------------------------------------------------------------------------------------------- */
 
-/* FACTOR[:SECONDS],... */
+/* FACTOR[:SECONDS[:MILLISECONDS]],... */
 static bool read_after(struct load *load, const char *text)
 {
 	while (text && *text) {
-		double seconds = load->seconds, factor;
+		double seconds = load->seconds, factor, stretch_ms = 0;
 		char *end;
 
 		factor = strtod(text, &end);
 		if (*end == ':')
 			seconds = strtod(end + 1, &end);
+		if (*end == ':')
+			stretch_ms = strtod(end + 1, &end);
 		if ((*end && *end != ',') || !(factor > 0 && factor <= 100) || !(seconds > 0) ||
-		    load->afters == MAX_AFTER)
+		    !(stretch_ms >= 0 && stretch_ms <= 1000) || load->afters == MAX_AFTER)
 			return false;
+		load->after[load->afters].stretch_ns = (uint64_t)(stretch_ms * 1e6);
 		load->after[load->afters].factor = factor;
 		load->after[load->afters++].seconds = seconds;
 		text = *end ? end + 1 : end;
@@ -400,16 +403,26 @@ static bool override_load(struct load *load, const struct overrides *o)
 		    load->from <= 0 || load->to <= load->from || load->step <= 0 || load->step > 0.5)
 			return false;
 	}
-	if (!read_after(load, o->after) || (load->afters && load->plan != PLAN_SEARCH))
+	if (!read_after(load, o->after) || (load->afters && load->plan == PLAN_RAMP))
 		return false;
 	return !o->of || load->of_rtp || strcmp(o->of, "calls") == 0;
+}
+
+/* The highest multiple of a rate that is known. */
+static double after_factor(const struct load *load)
+{
+	double highest = 1;
+
+	for (unsigned int i = 0; i < load->afters; i++)
+		highest = fmax(highest, load->after[i].factor);
+	return highest;
 }
 
 /* Room for every call that may stand at once: by rate and length, with a quarter more. */
 static unsigned int calls_needed(const struct scenario *s)
 {
 	double highest = s->load.of_rtp               ? 0
-			 : s->load.plan == PLAN_FIXED ? s->load.rate
+			 : s->load.plan == PLAN_FIXED ? s->load.rate * after_factor(&s->load)
 						      : s->load.to,
 	       longest = 0, needed;
 
@@ -451,7 +464,7 @@ struct scenario *scenario_load(const char *path, const struct overrides *overrid
 	}
 	if (ok && !override_load(&s->load, overrides)) {
 		fprintf(stderr, "--ramp, --search, --after or --of: expected FROM:TO:STEP, LOW:HIGH[:PRECISION], "
-				"FACTOR[:SECONDS],... behind a search, calls or rtp\n");
+				"FACTOR[:SECONDS[:MILLISECONDS]],... behind a rate or a search, calls or rtp\n");
 		ok = false;
 	}
 	if (!ok) {

@@ -49,7 +49,8 @@ struct load {
 	double from, to, step; /* of a ramp; low, high, precision of a search */
 	struct {
 		double factor, seconds;
-	} after[MAX_AFTER]; /* a search: measurements at multiples of what it has found */
+		uint64_t stretch_ns; /* as in struct phase */
+	} after[MAX_AFTER];          /* measurements at multiples of what a search has found, or of the rate */
 	unsigned int afters;
 };
 

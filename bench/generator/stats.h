@@ -66,12 +66,25 @@ struct phase {
 	bool measured, of_rtp, registers, standing, ending;
 	double rate, factor;       /* factor: of the rate that a search found; 0: none */
 	uint64_t start_ns, end_ns; /* of placing */
+	/*
+	 * Not 0: the load comes in stretches of this length, in which the generator does not rest. In between nothing
+	 * is due for as long, and others have its core.
+	 */
+	uint64_t stretch_ns;
 	bool clean, limited;
 	tally stat[STAT_COUNT];
 	tally code[CODES];
 	tally flow_offered[MAX_FLOWS], flow_as_expected[MAX_FLOWS];
 	struct histogram latency[LATENCY_COUNT];
 };
+
+/* How long things were due in it. */
+static inline double phase_seconds(const struct phase *p)
+{
+	double seconds = p->end_ns > p->start_ns ? (double)(p->end_ns - p->start_ns) / 1e9 : 0;
+
+	return p->stretch_ns ? seconds / 2 : seconds;
+}
 
 static inline void stat_add(struct phase *p, enum stat id, uint64_t n)
 {

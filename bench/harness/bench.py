@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from . import Failed
-from .machine import CORES
+from .machine import CORES, steer_interrupts, write
 
 from lab.postgres import PrivatePostgres
 
@@ -19,9 +19,10 @@ POSTGRES = ("max_wal_size = 4GB", "checkpoint_timeout = 30min", "shared_buffers 
 class Bench:
     def __init__(self, options, build):
         self.seconds, self.workers = options.seconds, options.workers
+        self.peak = options.peak
         self.standing, self.sessions, self.endpoints = options.standing, options.sessions, options.endpoints
         self.standing_rate, self.priority = options.standing_rate, options.priority
-        self.build, self.children = build, []
+        self.build, self.children, self.interrupts = build, [], []
         self.started, self.open_line = time.monotonic(), False
         self.folder = tempfile.mkdtemp(prefix="tandem-bench-", dir=options.folder)
         self.kept = options.keep
@@ -31,6 +32,7 @@ class Bench:
     def __enter__(self):
         self.database.create(POSTGRES)
         self.pin({CORES[0]})
+        self.interrupts = steer_interrupts(CORES[0])
         return self
 
     def __exit__(self, *_):
@@ -40,6 +42,8 @@ class Bench:
                 child.kill()
                 child.wait()
         self.database.close()
+        for path, old in self.interrupts:
+            write(path, old)
         if self.kept:
             self.say(f"kept: {self.folder}")
         else:

@@ -3,7 +3,7 @@
 import os
 
 from . import Failed, generator
-from .machine import Layout
+from .machine import Layout, own_gaps
 from .node import Node, Sampler, between, busy_between, config
 
 STANDING = 100000
@@ -11,6 +11,7 @@ LOWEST_RATE, LIMIT_RATE = 1000, 200000  # of the search
 PROBE_S = 5  # of each of its trials, at most
 CURVE = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5)
 HOLD_S = 1
+STRETCH_MS = 10  # where the generator shares its core: the load comes, and the generator spins, for so long at a time
 
 
 def node_for(bench, layout, standing, rate):
@@ -49,14 +50,24 @@ def half_load(report, phase, samples):
     return {
         "rate": phase["achieved"], "clean": phase["clean"], "limited": phase["limited"], "busy_share": share,
         "waited_share": waited,
+        "long_polls_per_second": (last["busy"]["signaling"]["long_polls"] - first["busy"]["signaling"]["long_polls"])
+                                 / (last["time"] - first["time"]),
         "busy_us_per_call": 1e6 * busy_s / calls, "busy_ns_per_message": 1e9 * busy_s / messages,
         "cycles_per_call": busy_s * last["busy"]["signaling"]["hz"] / calls, "messages_in_per_call": messages / calls,
-        "standing": report["standing"], "setup_added_us": generator.latency(phase, "setup_added") or {},
-        "latency_us": phase["latency"], "generator_busy": phase["busy"],
+        "standing": report["standing"], "generator_busy": phase["busy"],
         "media_busy_us_per_call": 1e6 * busy_between(first, last, "media")[0] / calls,
         "records_per_call": between(first, last, "cdr.spooled") / calls,
         "failed": phase["calls"]["failed"] + phase["calls"]["timed_out"], "disagreements": phase["disagreements"]["total"],
     }
+
+
+def latencies(phase, gaps):
+    """Of calls at half load, with the generator spinning; beside it what the machine itself took from the cores, before and
+    after the run."""
+    return {"rate": phase["achieved"], "stretch_ms": phase.get("stretch_ms"), "clean": phase["clean"],
+            "setup_added_us": generator.latency(phase, "setup_added") or {}, "latency_us": phase["latency"],
+            "machine_p99_us": max(one["p99_us"] for one in gaps), "machine_p999_us": max(one["p999_us"] for one in gaps),
+            "machine_max_us": max(one["max_us"] for one in gaps), "machine_taken": max(one["taken"] for one in gaps)}
 
 
 def overload(curve, back):
@@ -101,7 +112,11 @@ def one_count(bench, workers, whole):
     layout = Layout(workers)
     bench.say(f"calls: {workers} signaling worker{'s' * (workers > 1)}, {bench.standing} calls standing; {layout.text()}")
     half_s, curve_s = max(bench.seconds, 5), min(bench.seconds, 6)
-    after = [(0.5, half_s)] + ([(factor, curve_s) for factor in CURVE] + [(0.5, 5)] if whole else [])
+    stretch_ms = STRETCH_MS if layout.shared else 0
+    after = [(0.5, half_s, 0), (0.5, half_s, stretch_ms)]
+    after += [(factor, curve_s, 0) for factor in CURVE] + [(0.5, 5, 0)] if whole else []
+    cores = sorted({layout.generator, *layout.under_test})
+    gaps = own_gaps(bench.build, cores)
     scenario = generator.carrier(standing=bench.standing, standing_rate=bench.standing_rate, drain=3, rate=1000,
                                  seconds=min(bench.seconds, PROBE_S), warm_up=2)
     node = node_for(bench, layout, bench.standing, 70000)
@@ -110,25 +125,27 @@ def one_count(bench, workers, whole):
             return {"bytes": node.memory(), "calls": node.sample()["calls"], "tables": node.tables()}
 
         before = used()
-        run = generator.Generator(bench, generator.link(bench, layout), scenario, "--search", f"{LOWEST_RATE}:{LIMIT_RATE}:0.05",
-                                  "--after", ",".join(f"{factor}:{seconds:g}" for factor, seconds in after))
+        plan = ("--rate", bench.peak) if bench.peak else ("--search", f"{LOWEST_RATE}:{LIMIT_RATE}:0.05")
+        run = generator.Generator(bench, generator.link(bench, layout), scenario, *plan,
+                                  "--after", ",".join(f"{factor}:{seconds:g}:{ms:g}" for factor, seconds, ms in after))
         with Sampler(node, lambda: run.phase, once={"warm-up": used}) as sampler:
-            report = run.run(600 + sum(seconds + 5 for _, seconds in after))
+            report = run.run(600 + sum(seconds + 5 for _, seconds, _ in after))
         if not node.alive():
             raise Failed("a process of the switch died:\n" + node.log_tail(15))
-    peak = report["search"] and report["search"]["highest"]
+    gaps += own_gaps(bench.build, cores)
+    peak = bench.peak or report["search"] and report["search"]["highest"]
     if not peak:
         raise Failed(f"no clean rate was found; the lowest tried was {LOWEST_RATE} calls a second")
     phases = [phase for phase in generator.measured(report) if phase["name"] == "after"]
     result = {"workers": workers, "where": layout.text(), "highest_clean_rate": peak,
               "memory": memory(before, sampler.found.get("warm-up"), bench.standing),
               "curve": [point(phase) for phase in generator.measured(report) if phase["name"] == "probe"],
-              "half_load": half_load(report, phases[0], sampler.span("after"))}
+              "half_load": half_load(report, phases[0], sampler.span("after")), "latency": latencies(phases[1], gaps)}
     result["limited_by"] = limited_by(report, peak, result["half_load"]["waited_share"])
     result["limited"] = result["limited_by"] == "the generator"
     bench.say(f"highest clean rate: {peak:.0f} calls/s, limited by {result['limited_by']}")
     if whole:
-        result["overload"] = overload(phases[1:-1], phases[-1])
+        result["overload"] = overload(phases[2:-1], phases[-1])
     return result
 
 

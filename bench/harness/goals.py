@@ -40,11 +40,12 @@ def relay(results):
 
 def setup(results):
     found = one_worker(results, "cps")
-    added = found and found["half_load"]["setup_added_us"]
+    added = found and found["latency"]["setup_added_us"]
     if not added:
         return None
-    half = found["half_load"]
-    return added["p99"], f"{added['p99']:.0f} µs (p50 {added['p50']:.0f}, at {half['rate']:.0f}/s)" + noise(half)
+    times = found["latency"]
+    machine = f"the machine's own gaps: p99 {times['machine_p99_us']:.0f}, at most {times['machine_max_us']:.0f}"
+    return added["p99"], f"{added['p99']:.0f} µs (p50 {added['p50']:.0f}, at {times['rate']:.0f}/s; {machine})"
 
 
 def transit(results):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine: what it is, what is installed and built on it, and which core does what."""
+import json
 import os
 import platform
 import subprocess
@@ -71,6 +72,34 @@ def describe_text(machine, layout):
         f"{machine['hugepages_mb']} MB in hugepages, isolated cores: {machine['isolated_cores'] or 'none'}",
         f"commit {machine['commit']}, gcc {machine['compiler']}, load when it began: {machine['load_at_start']:.1f}",
         layout.text()])
+
+
+def steer_interrupts(core):
+    """Devices' interrupts to the first core, away from the worker under test. What has to be written back."""
+    before = []
+    for number in sorted(name for name in os.listdir("/proc/irq") if name.isdigit()):
+        path = f"/proc/irq/{number}/smp_affinity_list"
+        old = read(path)
+        if old and old != str(core) and write(path, str(core)):
+            before.append((path, old))
+    return before
+
+
+def write(path, text):
+    """False: this machine does not allow it."""
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+        return True
+    except OSError:
+        return False
+
+
+def own_gaps(build, cores, seconds=2):
+    """How long the machine takes each of these cores away from a thread that only looks at the clock."""
+    program = os.path.join(build, "bench", "generator", "bench-gaps")
+    running = [subprocess.Popen([program, str(core), str(seconds)], stdout=subprocess.PIPE, text=True) for core in cores]
+    return [json.loads(one.communicate()[0]) for one in running]
 
 
 class Layout:

@@ -128,7 +128,8 @@ class Node(Switch):
         for worker in status["workers"]:
             hz = worker["cycles_per_second"]
             if hz:
-                role = busy.setdefault(worker["process"], {"busy_s": 0.0, "total_s": 0.0, "hz": hz})
+                role = busy.setdefault(worker["process"], {"busy_s": 0.0, "total_s": 0.0, "hz": hz, "long_polls": 0})
+                role["long_polls"] += worker["polls_over_100us"]
                 role["busy_s"] += worker["busy_cycles"] / hz
                 role["total_s"] += worker["total_cycles"] / hz
         for name, role in busy.items():
