@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/table_memory.h"
 #include "signaling/binding_store.h"
 #include "signaling/keyed_hash.h"
 
@@ -91,7 +92,7 @@ static bool index_init(struct binding_index *index, uint32_t slots, unsigned int
 	while (size < share * 2)
 		size *= 2;
 	index->mask = size - 1;
-	index->entry = calloc(size, sizeof(*index->entry));
+	index->entry = table_calloc(size, sizeof(*index->entry));
 	return index->entry != NULL;
 }
 
@@ -204,7 +205,7 @@ struct binding_store *binding_store_new(const struct binding_store_options *opti
 	store->workers = options->workers;
 	store->generation = options->generation;
 	store->index = aligned_alloc(64, options->workers * sizeof(*store->index));
-	store->next_free = calloc((size_t)options->slots + 1, sizeof(*store->next_free));
+	store->next_free = table_calloc((size_t)options->slots + 1, sizeof(*store->next_free));
 	if (store->index != NULL)
 		memset(store->index, 0, options->workers * sizeof(*store->index));
 	if (store->index == NULL || store->next_free == NULL || RAND_bytes(store->key, sizeof(store->key)) != 1)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/table_memory.h"
+
 typedef void (*call_handler)(struct call *call, const struct call_event *event);
 
 static void respond_event(struct call *call, const struct call_event *event, unsigned int code)
@@ -204,11 +206,11 @@ int calls_init(struct engine *engine)
 	calls->table = options->calls_segment;
 	calls->count = options->config->limits.calls;
 	calls->blocks = call_table_blocks(calls->count);
-	calls->call_memory = calloc(calls->count + 1, sizeof(*calls->call));
+	calls->call_memory = table_calloc(calls->count + 1, sizeof(*calls->call));
 	calls->call = (struct call *)(((uintptr_t)calls->call_memory + _Alignof(struct call) - 1) &
 				      ~(uintptr_t)(_Alignof(struct call) - 1));
-	calls->works = calloc(calls->count, sizeof(*calls->works));
-	calls->free_slot = calloc(calls->count, sizeof(*calls->free_slot));
+	calls->works = table_calloc(calls->count, sizeof(*calls->works));
+	calls->free_slot = table_calloc(calls->count, sizeof(*calls->free_slot));
 	calls->recover = calloc(calls->count, sizeof(*calls->recover));
 	calls->small_blocks.block = calloc(calls->blocks, sizeof(uint32_t));
 	calls->large_blocks.block = calloc(calls->blocks, sizeof(uint32_t));

@@ -15,6 +15,7 @@
 #include "common/layout/gateway_status.h"
 #include "common/layout/media_session.h"
 #include "common/log.h"
+#include "common/table_memory.h"
 #include "signaling/worker.h"
 
 static int open_segments(struct signaling *s)
@@ -64,7 +65,7 @@ static int find_bindings(struct signaling *s)
 	};
 
 	s->bindings = binding_store_new(&options);
-	s->binding_timers = calloc((size_t)options.slots + 1, sizeof(*s->binding_timers));
+	s->binding_timers = table_calloc((size_t)options.slots + 1, sizeof(*s->binding_timers));
 	if (s->bindings == NULL || s->binding_timers == NULL)
 		return -ENOMEM;
 	log_info("registrar", "registrations found standing=%llu torn=%u took_ms=%llu",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/table_memory.h"
+
 /* Most kept messages are responses and ACKs; an INVITE with its body takes the second or third size. */
 static const struct {
 	uint32_t size, share; /* one buffer for every `share` messages... */
@@ -30,7 +32,7 @@ int message_pool_init(struct message_pool *pool, uint32_t messages)
 
 		if (count < classes[class].least)
 			count = classes[class].least;
-		pool->class[class].memory = calloc(count, stride(class));
+		pool->class[class].memory = table_calloc(count, stride(class));
 		if (!pool->class[class].memory) {
 			message_pool_fini(pool);
 			return -ENOMEM;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/table_memory.h"
+
 #define BLOCK         1024u /* tombstones */
 #define LEAST         (64u * BLOCK)
 #define FOR_A_CHAIN   4u /* at most, when all stand and are spread evenly */
@@ -19,10 +21,10 @@ int tombstones_init(struct tombstones *ts, uint32_t count)
 	while (chains < blocks * BLOCK / FOR_A_CHAIN)
 		chains *= 2;
 	*ts = (struct tombstones){.capacity = blocks * BLOCK, .mask = chains - 1, .blocks = blocks};
-	ts->chain = calloc(chains, sizeof(*ts->chain));
+	ts->chain = table_calloc(chains, sizeof(*ts->chain));
 	ts->block = calloc(blocks, sizeof(*ts->block));
 	ts->free_block = calloc(blocks, sizeof(*ts->free_block));
-	ts->memory = calloc(ts->capacity, sizeof(*ts->memory));
+	ts->memory = table_calloc(ts->capacity, sizeof(*ts->memory));
 	if (!ts->chain || !ts->block || !ts->free_block || !ts->memory)
 		return -ENOMEM;
 	while (ts->free_blocks < blocks) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/table_memory.h"
 #include "signaling/snapshot_signaling.h"
 
 #define FOR_A_CHAIN         4u /* transactions, when all stand */
@@ -24,8 +25,10 @@ int transactions_init(struct engine *engine, uint32_t count)
 	ts->mask = buckets - 1;
 	ts->count = count;
 	ts->pool = aligned_alloc(_Alignof(struct transaction), count * sizeof(*ts->pool));
-	ts->by_key = calloc(buckets, sizeof(*ts->by_key));
-	ts->by_merge = calloc(buckets, sizeof(*ts->by_merge));
+	if (ts->pool)
+		table_advise(ts->pool, count * sizeof(*ts->pool));
+	ts->by_key = table_calloc(buckets, sizeof(*ts->by_key));
+	ts->by_merge = table_calloc(buckets, sizeof(*ts->by_merge));
 	ts->kept = calloc(1, sizeof(*ts->kept));
 	ts->linger_last = &ts->linger_first;
 	ts->serial = engine_random(engine);
