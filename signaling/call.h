@@ -233,7 +233,7 @@ void call_put_description(struct call *call, enum call_side side, struct sip_tex
 void call_forget_attempt(struct call *call);
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog);
 /* Take the peer's Contact for target, unless there is no room. */
-void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message);
+void call_refresh_target(struct call *call, enum call_side side, struct sip_message *message);
 /* Where the dialog's requests go now. */
 void call_next_hop(struct call *call, enum call_side side, const struct dialog *dialog, struct sip_flow *flow);
 /* A tag of our own for one side. */

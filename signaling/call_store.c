@@ -337,7 +337,7 @@ void call_next_hop(struct call *call, enum call_side side, const struct dialog *
 	d->flags |= DIALOG_HOP_KNOWN;
 }
 
-void call_refresh_target(struct call *call, enum call_side side, const struct sip_message *message)
+void call_refresh_target(struct call *call, enum call_side side, struct sip_message *message)
 {
 	struct sip_text contact = dialog_contact(message);
 	struct call_text *target = &call->record->dialog[side].target;

@@ -126,18 +126,14 @@ int dialog_route_set(const struct sip_message *message, bool reversed, char *out
 	return (int)len;
 }
 
-struct sip_text dialog_contact(const struct sip_message *message)
+struct sip_text dialog_contact(struct sip_message *message)
 {
-	struct sip_values it;
-	struct sip_text value;
-	struct sip_name_addr name;
+	const struct sip_name_addr *contact = sip_message_contact(message);
 	struct sip_uri uri;
 
-	sip_values_init(&it, message, SIP_H_CONTACT);
-	if (sip_values_next(&it, &value) != 1 || sip_name_addr_parse(&name, value) < 0 || name.star ||
-	    sip_uri_parse(&uri, name.uri) < 0)
+	if (!contact || contact->star || sip_uri_parse(&uri, contact->uri) < 0)
 		return (struct sip_text){NULL, 0};
-	return name.uri;
+	return contact->uri;
 }
 
 bool dialog_of_response(struct dialog *dialog, const struct sip_flow *flow, bool behind_nat,

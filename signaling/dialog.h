@@ -44,6 +44,6 @@ bool dialog_of_response(struct dialog *dialog, const struct sip_flow *flow, bool
 			struct sip_message *response, char route[static DIALOG_ROUTE_MAX]);
 
 /* The first Contact's URI, or at NULL. */
-struct sip_text dialog_contact(const struct sip_message *message);
+struct sip_text dialog_contact(struct sip_message *message);
 
 #endif

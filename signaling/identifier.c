@@ -118,6 +118,11 @@ bool identifier_peek(const char *at, uint32_t *value)
 	return get_hex(&at, value);
 }
 
+bool identifier_is_branch(const char *at)
+{
+	return memcmp(at, BRANCH_PREFIX, BRANCH_PREFIX_LEN) == 0;
+}
+
 void identifier_branch_print(const struct identifier_branch *branch, char out[static IDENTIFIER_BRANCH])
 {
 	memcpy(out, BRANCH_PREFIX, BRANCH_PREFIX_LEN);
@@ -130,7 +135,7 @@ int identifier_branch_parse(struct identifier_branch *branch, struct sip_text te
 	const char *at = text.at + BRANCH_PREFIX_LEN;
 	uint32_t high, low;
 
-	if (text.len != IDENTIFIER_BRANCH || memcmp(text.at, BRANCH_PREFIX, BRANCH_PREFIX_LEN) != 0)
+	if (text.len != IDENTIFIER_BRANCH || !identifier_is_branch(text.at))
 		return -EINVAL;
 	if (!get_byte(&at, &branch->worker) || !get_hex(&at, &branch->index) || !get_hex(&at, &high) ||
 	    !get_hex(&at, &low))

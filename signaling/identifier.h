@@ -42,5 +42,7 @@ int identifier_branch_parse(struct identifier_branch *branch, struct sip_text te
 #define IDENTIFIER_TAG_SLOT     3
 #define IDENTIFIER_BRANCH_INDEX 10
 bool identifier_peek(const char *at, uint32_t *value);
+/* Do its first bytes (eight at least) say that it is a branch of ours? */
+bool identifier_is_branch(const char *at);
 
 #endif

@@ -53,6 +53,12 @@ struct tombstones {
 int tombstones_init(struct tombstones *tombstones, uint32_t count);
 void tombstones_fini(struct tombstones *tombstones);
 
+/* Send for the memory that tombstone_find() or tombstone_add() will need first. */
+static inline void tombstone_prefetch(const struct tombstones *tombstones, struct text_hash key)
+{
+	__builtin_prefetch(&tombstones->chain[key.a & tombstones->mask], 1);
+}
+
 /* False: one that was still needed had to go. */
 bool tombstone_add(struct tombstones *tombstones, struct text_hash key, enum tombstone_kind kind, uint32_t value,
 		   uint64_t end_us);

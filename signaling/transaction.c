@@ -154,6 +154,13 @@ void transaction_free(struct engine *engine, struct transaction *t)
 	count(engine);
 }
 
+static struct text_hash tombstone_key(const struct transaction *t)
+{
+	if (t->kind >= CLIENT_INVITE)
+		return transaction_client_key(t->serial, t->index);
+	return t->by_merge.from ? t->merge_key : t->key;
+}
+
 void transaction_end(struct engine *engine, struct transaction *t, enum tombstone_kind kind, uint32_t value)
 {
 	struct transactions *ts = engine->transactions;
@@ -165,6 +172,7 @@ void transaction_end(struct engine *engine, struct transaction *t, enum tombston
 	transaction_detach(t);
 	linger_remove(ts, t);
 	t->ended = true;
+	tombstone_prefetch(&ts->tombstones, tombstone_key(t));
 	t->tombstone = (uint8_t)kind;
 	t->value = value;
 	t->linger.next = ts->ended;
@@ -175,15 +183,11 @@ static void bury(struct engine *engine, struct transaction *t)
 {
 	enum tombstone_kind kind = (enum tombstone_kind)t->tombstone;
 	uint64_t end_us = engine->now_us + transaction_lifetime_us(engine);
-	struct text_hash key = t->key;
+	struct text_hash key = tombstone_key(t);
 	uint32_t value = t->value;
 
-	if (t->kind >= CLIENT_INVITE) {
-		key = transaction_client_key(t->serial, t->index);
-	} else if (t->by_merge.from) {
+	if (t->kind < CLIENT_INVITE && t->by_merge.from)
 		value = transaction_way(t->key);
-		key = t->merge_key;
-	}
 	if (!tombstone_add(&engine->transactions->tombstones, key, kind, value, end_us))
 		counter_inc(engine->counters, COUNTER_signaling_transactions_given_up);
 }

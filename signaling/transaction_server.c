@@ -127,6 +127,7 @@ static bool receive_new_invite(struct engine *engine, struct sip_message *reques
 	struct transactions *ts = engine->transactions;
 
 	ts->merge_key = merge_key_of(engine, request);
+	tombstone_prefetch(&ts->tombstones, ts->merge_key);
 	const struct transaction *other = find_merge(ts, ts->merge_key);
 	const struct tombstone *past = other ? NULL : tombstone_find(&ts->tombstones, ts->merge_key);
 
@@ -172,9 +173,16 @@ static bool receive_past(struct engine *engine, const struct sip_flow *flow, str
 	return true;
 }
 
+/* The key of the request that is looked for; its chain is read when it turns out to be new, too. */
+static void send_for_key(struct transactions *ts, struct text_hash key)
+{
+	ts->key = key;
+	__builtin_prefetch(&ts->by_key[key.a & ts->mask], 1);
+}
+
 void transaction_receive_new(struct engine *engine, struct sip_message *request)
 {
-	engine->transactions->key = key_of(engine, request, (enum sip_method)request->method);
+	send_for_key(engine->transactions, key_of(engine, request, (enum sip_method)request->method));
 }
 
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
@@ -185,7 +193,7 @@ bool transaction_receive_request(struct engine *engine, const struct sip_flow *f
 	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
 
 	*found = NULL;
-	ts->key = key_of(engine, request, of_invite ? SIP_INVITE : method);
+	send_for_key(ts, key_of(engine, request, of_invite ? SIP_INVITE : method));
 	if (method == SIP_INVITE && !has_dialog(request))
 		return receive_new_invite(engine, request);
 	*found = find(engine, ts->key);

@@ -92,11 +92,15 @@ static inline void put_safe(struct sip_builder *b, struct sip_text text)
 
 static inline void put_u32(struct sip_builder *b, uint32_t number)
 {
-	char text[SIP_BLOCK], *end = text + sizeof(text), *at = sip_digits_before(end, number);
+	/* Room for a block behind the digits, too: all of it is stored, and overwritten by what follows. */
+	char text[2 * SIP_BLOCK] = {0}, *end = text + SIP_BLOCK, *at = sip_digits_before(end, number);
 
-	if (fits(b, (size_t)(end - at)))
-		while (at < end)
-			b->data[b->len++] = *at++;
+	if (b->size - b->len < SIP_BLOCK) {
+		put(b, at, (uint32_t)(end - at));
+		return;
+	}
+	store_block(b->data + b->len, sip_load(at));
+	b->len += (uint32_t)(end - at);
 }
 
 static inline void put_start(struct sip_builder *b, enum sip_header_id id)

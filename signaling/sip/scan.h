@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Scans for a few characters, sixteen bytes at a time, by the compiler's vector types (SSE2 is part of x86-64). They
- * never read outside [at, end). Private to the SIP and SDP codecs.
+ * never read outside [at, end). For the SIP and SDP codecs, and for who looks at datagrams before them.
  */
 #ifndef TANDEM_SIGNALING_SIP_SCAN_H
 #define TANDEM_SIGNALING_SIP_SCAN_H
