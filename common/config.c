@@ -65,6 +65,14 @@ static void free_mapping_gateway(struct config_mapping_gateway *gateway)
 	free(gateway->response_codes);
 }
 
+static void free_probe(struct config_probe *probe)
+{
+	if (probe == NULL)
+		return;
+	free(probe->down_codes);
+	free(probe);
+}
+
 static void free_routing_gateway(struct config_routing_gateway *gateway)
 {
 	free(gateway->name);
@@ -73,6 +81,7 @@ static void free_routing_gateway(struct config_routing_gateway *gateway)
 	free(gateway->caller.add);
 	free(gateway->callee.add);
 	free_credentials(gateway->digest);
+	free_probe(gateway->probe);
 	free(gateway->stop_codes);
 }
 

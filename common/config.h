@@ -105,6 +105,14 @@ struct config_mapping_gateway {
 	enum media_mode media_mode;
 };
 
+/* OPTIONS to a vendor, to see whether it is there. */
+struct config_probe {
+	unsigned int interval_s;           /* default 30 */
+	unsigned int down_after, up_after; /* in a row; default 3 and 2 */
+	unsigned int *down_codes;          /* answers that count as none; default 408 and 503 */
+	unsigned int down_codes_count;
+};
+
 struct config_routing_gateway {
 	char *name;
 	bool enabled;
@@ -116,6 +124,7 @@ struct config_routing_gateway {
 	unsigned int capacity, calls_per_second;
 	struct config_rewrite caller, callee;
 	struct config_credentials *digest; /* when this vendor challenges us; NULL = none */
+	struct config_probe *probe; /* NULL = not probed */
 	unsigned int *stop_codes;
 	unsigned int stop_codes_count;
 	enum media_mode media_mode;

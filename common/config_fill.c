@@ -309,12 +309,40 @@ static void fill_timeouts(struct report *report, const struct place *place, cons
 		     PARAMETER_SS_SIP_TIMEOUT_RINGING);
 }
 
+static void fill_codes(struct report *report, const struct place *place, char **raw, unsigned int count,
+		       unsigned int **codes, unsigned int *codes_count)
+{
+	*codes = array_of(report, count, sizeof(**codes));
+	for (unsigned int i = 0; i < count && *codes != NULL; i++) {
+		*codes_count = i + 1;
+		fill_uint(report, ENTRY(place, i), raw[i], &(*codes)[i], 0, 300, 699);
+	}
+}
+
+static struct config_probe *fill_probe(struct report *report, const struct place *place, struct raw_probe *raw)
+{
+	static const unsigned int down_codes[] = {408, 503};
+	struct config_probe *probe = raw != NULL ? array_of(report, 1, sizeof(*probe)) : NULL;
+
+	if (probe == NULL)
+		return NULL;
+	fill_uint(report, PLACE(place, "interval"), raw->interval, &probe->interval_s, 30, 1, 3600);
+	fill_uint(report, PLACE(place, "down_after"), raw->down_after, &probe->down_after, 3, 1, 100);
+	fill_uint(report, PLACE(place, "up_after"), raw->up_after, &probe->up_after, 2, 1, 100);
+	fill_codes(report, PLACE(place, "down_codes"), raw->down_codes, raw->down_codes_count, &probe->down_codes,
+		   &probe->down_codes_count);
+	if (raw->down_codes == NULL && (probe->down_codes = array_of(report, 2, sizeof(*down_codes))) != NULL) {
+		memcpy(probe->down_codes, down_codes, sizeof(down_codes));
+		probe->down_codes_count = 2;
+	}
+	return probe;
+}
+
 static void fill_routing_gateway(struct report *report, const struct place *place, struct raw_routing_gateway *raw,
 				 struct config_routing_gateway *gateway)
 {
 	static const struct word watches[] = {
 	    {"both", SILENCE_BOTH}, {"caller", SILENCE_CALLER}, {"callee", SILENCE_CALLEE}, {"none", SILENCE_NONE}};
-	const struct place *codes = PLACE(place, "stop_codes");
 
 	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
 	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
@@ -336,11 +364,9 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 	fill_rewrite(report, PLACE(place, "caller"), &raw->caller, &gateway->caller);
 	fill_rewrite(report, PLACE(place, "callee"), &raw->callee, &gateway->callee);
 	gateway->digest = fill_credentials(report, PLACE(place, "digest"), raw->digest);
-	gateway->stop_codes = array_of(report, raw->stop_codes_count, sizeof(*gateway->stop_codes));
-	for (unsigned int i = 0; i < raw->stop_codes_count && gateway->stop_codes != NULL; i++) {
-		gateway->stop_codes_count = i + 1;
-		fill_uint(report, ENTRY(codes, i), raw->stop_codes[i], &gateway->stop_codes[i], 0, 300, 699);
-	}
+	gateway->probe = fill_probe(report, PLACE(place, "probe"), raw->probe);
+	fill_codes(report, PLACE(place, "stop_codes"), raw->stop_codes, raw->stop_codes_count, &gateway->stop_codes,
+		   &gateway->stop_codes_count);
 	FILL_WORD(report, PLACE(place, "media_mode"), raw->media_mode, gateway->media_mode, MEDIA_SYSTEM, media_modes);
 	FILL_WORD(report, PLACE(place, "silence_watch"), raw->silence_watch, gateway->silence_watch, SILENCE_BOTH,
 		  watches);

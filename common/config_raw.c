@@ -53,6 +53,14 @@ static const cyaml_schema_field_t timeouts_fields[] = {
     KEY(raw_timeouts, progress_sdp), KEY(raw_timeouts, ringing), CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t probe_fields[] = {
+    KEY(raw_probe, interval),
+    KEY(raw_probe, down_after),
+    KEY(raw_probe, up_after),
+    LIST(raw_probe, down_codes, text_value),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t log_fields[] = {
     KEY(raw_log, level),
     CYAML_FIELD_END,
@@ -159,6 +167,7 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     SECTION(raw_routing_gateway, callee, rewrite_fields),
     SECTION_IF_ANY(raw_routing_gateway, digest, credentials_fields),
     SECTION(raw_routing_gateway, timeouts, timeouts_fields),
+    SECTION_IF_ANY(raw_routing_gateway, probe, probe_fields),
     LIST(raw_routing_gateway, stop_codes, text_value),
     KEY(raw_routing_gateway, media_mode),
     KEY(raw_routing_gateway, silence_watch),

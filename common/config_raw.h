@@ -33,6 +33,12 @@ struct raw_timeouts {
 	char *invite, *trying, *progress, *progress_sdp, *ringing;
 };
 
+struct raw_probe {
+	char *interval, *down_after, *up_after;
+	char **down_codes;
+	unsigned int down_codes_count;
+};
+
 struct raw_log {
 	char *level;
 };
@@ -106,6 +112,7 @@ struct raw_routing_gateway {
 	struct raw_credentials *digest;
 	struct raw_rewrite caller, callee;
 	struct raw_timeouts timeouts;
+	struct raw_probe *probe;
 };
 
 struct raw_phone {

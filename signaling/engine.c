@@ -10,6 +10,7 @@
 #include "signaling/call.h"
 #include "signaling/keyed_hash.h"
 #include "signaling/local_headers.h"
+#include "signaling/options_probe.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/check.h"
 #include "signaling/source.h"
@@ -493,6 +494,7 @@ void engine_tick(struct engine *engine, uint64_t now_us)
 	engine->now_us = now_us;
 	calls_recover_step(engine);
 	call_media_resync_step(engine);
+	options_probes_step(engine);
 	timer_wheel_sweep(&engine->wheel, now_us, SWEEP_LIMIT);
 	transactions_sweep(engine);
 }

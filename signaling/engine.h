@@ -81,6 +81,7 @@ struct engine {
 	struct transactions *transactions;
 	struct calls *calls;
 	struct registrar *registrar;
+	uint64_t probing; /* serial of the snapshot whose gateways are probed (options_probe.h) */
 	uint8_t hash_key[16]; /* keyed hashes of what strangers choose; the same in every worker of the process */
 	uint64_t random[4];   /* generator for tags and branches */
 	bool draining;        /* no new calls: 503 with Retry-After */
@@ -203,7 +204,7 @@ struct source {
 
 enum gateway_side { GATEWAY_CALLER, GATEWAY_CALLEE };
 
-enum gateway_verdict { GATEWAY_OK, GATEWAY_FULL, GATEWAY_OVER_RATE, GATEWAY_DISABLED };
+enum gateway_verdict { GATEWAY_OK, GATEWAY_FULL, GATEWAY_OVER_RATE, GATEWAY_DISABLED, GATEWAY_DOWN };
 
 /*
  * gateway.h:

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "signaling/gateway.h"
+#include "signaling/options_probe.h"
 #include "signaling/snapshot_signaling.h"
 
 #define NS_PER_S          1000000000ull
@@ -26,8 +27,12 @@ void parties_free(struct parties *parties)
 	if (parties == NULL)
 		return;
 	for (uint32_t id = 0; id < parties->count; id++) {
-		free((char *)party_get(parties, id)->name);
-		free(party_get(parties, id)->own_cells);
+		struct party *party = party_get(parties, id);
+
+		free((char *)party->name);
+		free(party->probe);
+		if (party->slot_is_own)
+			free(party->slot);
 	}
 	for (uint32_t i = 0; i < PARTY_CHUNKS && parties->chunk[i] != NULL; i++)
 		free(parties->chunk[i]);
@@ -82,7 +87,7 @@ static int index_grow(struct parties *parties)
 	return 0;
 }
 
-static struct gateway_cell *cells_in_segment(const struct parties *parties, const struct party *party)
+static struct gateway_slot *slot_in_segment(const struct parties *parties, const struct party *party)
 {
 	enum gateway_kind kind = party->kind == PARTY_MAPPING ? GATEWAY_MAPPING : GATEWAY_ROUTING;
 	struct gateway_slot *slot;
@@ -93,26 +98,55 @@ static struct gateway_cell *cells_in_segment(const struct parties *parties, cons
 	if (slot == NULL)
 		log_warn("gateway", "gateway=%s: no room in the gateways segment, nobody sees what it carries",
 			 party->name);
-	return slot != NULL ? slot->worker : NULL;
+	return slot;
 }
 
-/* The statistics go on where an earlier life left them; only the calls standing are counted anew. 0 or -ENOMEM. */
-static int party_attach_cells(struct parties *parties, struct party *party)
+/* What an earlier life had noted, as far as it can be: no ban is longer than the longest. */
+static void party_take_over(struct party *party)
 {
-	size_t size = CONFIG_MAX_WORKERS * sizeof(struct gateway_cell);
+	uint64_t longest_us = clock_now_us() + RETRY_AFTER_MAX_S * US_PER_S, until_us = 0;
 
+	for (unsigned int w = 0; w < CONFIG_MAX_WORKERS; w++) {
+		struct gateway_cell *cell = party_cell(party, w);
+		uint64_t ban_us = atomic_load_explicit(&cell->ban_until_us, memory_order_relaxed);
+
+		atomic_store_explicit(&cell->calls, 0, memory_order_relaxed);
+		if (ban_us > longest_us)
+			atomic_store_explicit(&cell->ban_until_us, ban_us = 0, memory_order_relaxed);
+		until_us = ban_us > until_us ? ban_us : until_us;
+	}
+	atomic_store_explicit(&party->ban_until_us, until_us, memory_order_relaxed);
+	atomic_store_explicit(&party->down, party->slot->probe.state == GATEWAY_IS_DOWN, memory_order_relaxed);
+}
+
+/*
+ * The statistics go on where an earlier life left them, and who was banned or down still is; only the calls standing
+ * are counted anew. 0 or -ENOMEM.
+ */
+static int party_attach_slot(struct parties *parties, struct party *party)
+{
 	if (party->kind == PARTY_PHONE)
 		return 0;
-	party->cell = cells_in_segment(parties, party);
-	if (party->cell == NULL) {
-		party->cell = party->own_cells = aligned_alloc(64, size);
-		if (party->cell == NULL)
+	party->slot = slot_in_segment(parties, party);
+	if (party->slot == NULL) {
+		party->slot = aligned_alloc(64, sizeof(*party->slot));
+		if (party->slot == NULL)
 			return -ENOMEM;
-		memset(party->cell, 0, size);
+		memset(party->slot, 0, sizeof(*party->slot));
+		party->slot_is_own = true;
 	}
-	for (unsigned int w = 0; w < CONFIG_MAX_WORKERS; w++) {
-		atomic_store_explicit(&party->cell[w].calls, 0, memory_order_relaxed);
-		atomic_store_explicit(&party->cell[w].ban_until_us, 0, memory_order_relaxed);
+	party_take_over(party);
+	return 0;
+}
+
+static int party_init(struct parties *parties, struct party *party)
+{
+	if (party_attach_slot(parties, party) < 0)
+		return -ENOMEM;
+	if (party->kind == PARTY_ROUTING) {
+		party->probe = calloc(1, sizeof(*party->probe));
+		if (party->probe == NULL)
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -138,8 +172,11 @@ int64_t party_claim(struct parties *parties, enum party_kind kind, const char *n
 	party = party_get(parties, id);
 	party->kind = (uint8_t)kind;
 	party->name = strdup(name);
-	if (party->name == NULL || party_attach_cells(parties, party) < 0) {
+	if (party->name == NULL || party_init(parties, party) < 0) {
 		free((char *)party->name);
+		if (party->slot_is_own)
+			free(party->slot);
+		memset(party, 0, sizeof(*party));
 		return -ENOMEM;
 	}
 	__atomic_store_n(&parties->count, id + 1, __ATOMIC_RELEASE);
@@ -177,7 +214,7 @@ static struct party *party_of(const struct engine *engine, uint32_t id)
 /* This worker's own count of a gateway; NULL for a phone. */
 static struct gateway_cell *cell_of(const struct engine *engine, const struct party *party)
 {
-	return party->cell != NULL ? &party->cell[engine->worker] : NULL;
+	return party_cell(party, engine->worker);
 }
 
 /* The cell has one writer, so a load and a store do. */
@@ -239,7 +276,7 @@ static bool capacity_take(const struct engine *engine, struct party *party)
 {
 	uint32_t capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
 
-	if (party->cell == NULL)
+	if (party->slot == NULL)
 		return phone_take(party);
 	cell_add(&cell_of(engine, party)->calls, 1);
 	if (capacity == 0)
@@ -277,6 +314,8 @@ static enum gateway_verdict party_admit(const struct engine *engine, struct part
 	if (!atomic_load_explicit(&party->enabled, memory_order_relaxed) ||
 	    atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) > engine->now_us)
 		return GATEWAY_DISABLED;
+	if (atomic_load_explicit(&party->down, memory_order_relaxed))
+		return GATEWAY_DOWN;
 	if (!capacity_take(engine, party))
 		return GATEWAY_FULL;
 	if (!rate_take(party, engine->now_us)) {

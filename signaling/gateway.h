@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who carries how many calls: admission of calls from customers (mapping gateways), to vendors (routing gateways)
- * and from and to phones, by capacity, calls per second and Retry-After bans.
+ * and from and to phones, by capacity, calls per second, Retry-After bans and what probes have found
+ * (options_probe.h).
  *
  * Each gateway and phone is a "party" with an id that stays the same for the life of the process, whatever is
  * reloaded; parties are never freed or moved. Limits are replaced at reload by the housekeeping thread. Each worker
@@ -29,12 +30,14 @@ struct party {
 	_Atomic uint32_t calls_per_second;      /* 0 = no limit */
 	_Atomic uint64_t full_ns;               /* token bucket: when it will be full again, monotonic */
 	_Atomic uint64_t ban_until_us;          /* Retry-After; 0 = none */
-	struct gateway_cell *cell;              /* [CONFIG_MAX_WORKERS]; NULL for phones */
-	struct gateway_cell *own_cells;         /* the same, when the segment has none for it */
+	struct gateway_slot *slot;              /* with a cell for each worker; NULL for phones */
+	struct options_probe *probe;            /* a routing gateway's; NULL for others */
 	const char *name;                       /* zero-terminated, the party's own */
 	_Atomic uint32_t phone_calls; /* a phone's calls: phones are too many for cells, and too small to meet at */
 	uint8_t kind;                 /* enum party_kind */
 	_Atomic uint8_t enabled;
+	_Atomic uint8_t down; /* by its probes: passed over; written by the worker that probes it */
+	uint8_t slot_is_own;  /* the segment had none for it */
 	_Atomic uint64_t realm; /* of its challenges, hashed: the first one that it named; 0 = none yet */
 };
 static_assert(sizeof(struct party) == 64, "one cache line");
@@ -71,15 +74,25 @@ static inline struct party *party_get(const struct parties *parties, uint32_t id
 	return &parties->chunk[id / PARTY_CHUNK][id % PARTY_CHUNK];
 }
 
+/* What a worker counts of a gateway; NULL for a phone. */
+static inline struct gateway_cell *party_cell(const struct party *party, unsigned int worker)
+{
+	return party->slot ? &party->slot->worker[worker] : NULL;
+}
+
 /* A gateway's calls that a worker carries, and how many it has carried that were answered; nought for a phone. */
 static inline uint32_t party_calls(const struct party *party, unsigned int worker)
 {
-	return party->cell ? (uint32_t)atomic_load_explicit(&party->cell[worker].calls, memory_order_relaxed) : 0;
+	const struct gateway_cell *cell = party_cell(party, worker);
+
+	return cell ? (uint32_t)atomic_load_explicit(&cell->calls, memory_order_relaxed) : 0;
 }
 
 static inline uint64_t party_carried(const struct party *party, unsigned int worker)
 {
-	return party->cell ? atomic_load_explicit(&party->cell[worker].answered, memory_order_relaxed) : 0;
+	const struct gateway_cell *cell = party_cell(party, worker);
+
+	return cell ? atomic_load_explicit(&cell->answered, memory_order_relaxed) : 0;
 }
 
 /* ---- the engine's ---- */
@@ -90,7 +103,8 @@ const struct config_mapping_gateway *gateway_mapping(const struct signaling_snap
 
 /*
  * Count one more call. With `standing` (a call found at start-up) it is counted but never refused, and uses no
- * token. A ban reads as GATEWAY_DISABLED. GATEWAY_NO_ID is always admitted and never counted.
+ * token. A ban reads as GATEWAY_DISABLED; GATEWAY_DOWN: its probes fail. GATEWAY_NO_ID is always admitted and never
+ * counted.
  */
 enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing);
 void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id);

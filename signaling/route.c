@@ -224,6 +224,7 @@ static bool candidate_ready(struct candidate *candidate, const struct party *par
 	candidate->capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
 	candidate->carried = party_carried(party, worker);
 	return atomic_load_explicit(&party->enabled, memory_order_relaxed) &&
+	       !atomic_load_explicit(&party->down, memory_order_relaxed) &&
 	       atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) <= now_us;
 }
 

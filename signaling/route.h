@@ -36,7 +36,7 @@ struct route_result {
 };
 
 /*
- * The ROUTE_MAX best of the table. What is disabled or banned now is passed over; a full one, or one over its rate, is
+ * The ROUTE_MAX best of the table. What is disabled, banned or down now is passed over; a full one, or one over its rate, is
  * listed (the last of its priority, being full) and refused by gateway_admit(), which counts it. Equal ones take turns
  * by what this worker has given them: calls spread over the workers evenly, so that what is even with each is even
  * with all. Any thread.

@@ -103,6 +103,7 @@ struct signaling_snapshot *signaling_snapshot_new(const struct config *config, s
 
 	if (snapshot == NULL)
 		return NULL;
+	snapshot->serial = ++state->snapshots;
 	snapshot->config = config;
 	snapshot->parameters = &config->parameters;
 	snapshot->state = state;

@@ -22,6 +22,7 @@ struct signaling_state {
 	struct parties *parties;
 	struct user_states *user_states;
 	struct nonces nonces;
+	uint64_t snapshots; /* made so far */
 };
 
 int signaling_state_init(struct signaling_state *state, struct segment *gateways); /* segment may be NULL in tests */
@@ -34,6 +35,7 @@ struct party_config {
 };
 
 struct signaling_snapshot {
+	uint64_t serial;             /* no two of a process have the same, and none has 0 */
 	const struct config *config; /* borrowed: freed after the snapshot */
 	const struct parameters *parameters;
 	struct signaling_state *state;

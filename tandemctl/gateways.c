@@ -10,7 +10,9 @@ static const struct column columns[] = {
     {"calls", "CALLS", 7},        {"capacity", "CAPACITY", 8}, {"attempts", "ATTEMPTS", 10},
     {"answered", "ANSWERED", 10}, {"refused", "REFUSED", 8},   {"asr_percent", "ASR %", 6},
     {"acd_s", "ACD", 9},          {"ban_s", "BAN", 8},         {"last_attempt_ago_s", "LAST", 10},
-    {"calls_per_second", "", 0},  {"priority", "", 0},         {"address", "", 0},
+    {"rtt_ms", "RTT MS", 7},      {"probe", "", 0},            {"probe_code", "", 0},
+    {"probe_since_s", "", 0},     {"calls_per_second", "", 0}, {"priority", "", 0},
+    {"address", "", 0},
 };
 
 /* A gateway as the configuration has it; `config` false: it is in shared memory alone, left by an older file. */
@@ -31,16 +33,41 @@ static void put_ratio(struct output *output, double part, double whole, double s
 		output_none(output);
 }
 
+/* What its probes have found; nothing, for one that is not probed. */
+static void put_probe(struct output *output, const struct gateway_probe *seen, uint64_t now_us)
+{
+	static const char *const states[] = {"", "unknown", "up", "down"};
+	uint32_t state = seen != NULL ? atomic_load_explicit(&seen->state, memory_order_relaxed) : GATEWAY_NOT_PROBED;
+	uint32_t rtt_us = state > GATEWAY_PROBED ? atomic_load_explicit(&seen->rtt_us, memory_order_relaxed) : 0;
+	uint64_t since_us = state > GATEWAY_PROBED ? atomic_load_explicit(&seen->changed_us, memory_order_relaxed) : 0;
+
+	if (rtt_us > 0 && state == GATEWAY_UP)
+		output_decimal(output, rtt_us / 1000.0, 1);
+	else
+		output_none(output);
+	output_text(output, state <= GATEWAY_IS_DOWN ? states[state] : "");
+	if (state > GATEWAY_PROBED)
+		output_uint(output, atomic_load_explicit(&seen->code, memory_order_relaxed));
+	else
+		output_none(output);
+	if (since_us != 0 && now_us >= since_us)
+		output_seconds(output, (double)(now_us - since_us) / (double)US_PER_S);
+	else
+		output_none(output);
+}
+
 static void put_gateway(struct output *output, const struct gateway *gateway, const struct gateway_sum *sum,
-			uint64_t now_us)
+			const struct gateway_probe *seen, uint64_t now_us)
 {
 	bool banned = sum->ban_until_us > now_us;
+	bool down = seen != NULL && atomic_load_explicit(&seen->state, memory_order_relaxed) == GATEWAY_IS_DOWN;
 
 	output_text(output, gateway->name);
 	output_text(output, gateway->kind == GATEWAY_MAPPING ? "mapping" : "routing");
 	output_text(output, gateway->unknown       ? ""
 			    : !gateway->configured ? "removed"
 			    : !gateway->enabled    ? "disabled"
+			    : down                 ? "down"
 			    : banned               ? "banned"
 						   : "enabled");
 	output_uint(output, sum->calls);
@@ -64,6 +91,7 @@ static void put_gateway(struct output *output, const struct gateway *gateway, co
 		output_seconds(output, (double)(now_us - sum->last_attempt_us) / (double)US_PER_S);
 	else
 		output_none(output);
+	put_probe(output, seen, now_us);
 	output_uint(output, gateway->calls_per_second);
 	output_uint(output, gateway->priority);
 	output_text(output, gateway->address);
@@ -94,7 +122,7 @@ static void put_configured(struct output *output, const struct table *table, con
 
 	if (slot != NULL)
 		gateway_status_sum(slot, &sum);
-	put_gateway(output, gateway, &sum, now_us);
+	put_gateway(output, gateway, &sum, slot != NULL ? &slot->probe : NULL, now_us);
 }
 
 static unsigned int put_mapping(struct ctl *ctl, const struct table *table, const char *only, uint64_t now_us)
@@ -175,7 +203,7 @@ static unsigned int put_removed(struct ctl *ctl, const struct table *table, cons
 		if ((only != NULL && strcmp(only, name) != 0) || is_configured(ctl->config, gateway.kind, name))
 			continue;
 		gateway_status_sum(slot, &sum);
-		put_gateway(&ctl->output, &gateway, &sum, now_us);
+		put_gateway(&ctl->output, &gateway, &sum, &slot->probe, now_us);
 		shown++;
 	}
 	return shown;

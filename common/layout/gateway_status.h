@@ -5,11 +5,12 @@
  *
  * A table of slots, one a gateway, claimed by name and kept until the segments are made anew, so that a reload
  * neither moves nor clears what was counted. A slot has one cell for each signaling worker: that worker alone
- * writes it, in its loop, with relaxed stores; a reader adds the cells up. The signaling housekeeping thread
- * alone claims slots (start-up and reload), before it hands the worker the index.
+ * writes it, in its loop, with relaxed stores; a reader adds the cells up. What the probes of a routing gateway have
+ * found is written by the one worker that sends them. The signaling housekeeping thread alone claims slots (start-up
+ * and reload), before it hands the worker the index.
  *
  * After a restart of signaling each worker overwrites `calls` with what it finds in the call records; the other
- * values go on where they stood.
+ * values go on where they stood. Bans and the probes' verdicts are read back: who was passed over still is.
  */
 #ifndef TANDEM_COMMON_LAYOUT_GATEWAY_STATUS_H
 #define TANDEM_COMMON_LAYOUT_GATEWAY_STATUS_H
@@ -21,8 +22,8 @@
 #include "common/config.h"
 #include "common/segment.h"
 
-#define GATEWAY_STATUS_VERSION 1
-#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 8.25 MiB */
+#define GATEWAY_STATUS_VERSION 2
+#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 8.5 MiB */
 #define GATEWAY_NAME           64
 
 enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
@@ -40,12 +41,30 @@ struct gateway_cell {
 };
 static_assert(sizeof(struct gateway_cell) == 64, "one cache line, one writer");
 
+enum gateway_probe_state {
+	GATEWAY_NOT_PROBED,
+	GATEWAY_PROBED, /* not known yet: calls go there */
+	GATEWAY_UP,
+	GATEWAY_IS_DOWN, /* passed over */
+};
+
+/* What OPTIONS probes have found. */
+struct gateway_probe {
+	_Alignas(64) _Atomic uint32_t state; /* enum gateway_probe_state */
+	_Atomic uint32_t code;               /* of the last answer; 0 = none came */
+	_Atomic uint32_t rtt_us;             /* of the last answer */
+	_Atomic uint32_t failures, answers;  /* in a row, up to now */
+	_Atomic uint64_t changed_us;         /* monotonic: when it went up or down; 0 = never */
+};
+static_assert(sizeof(struct gateway_probe) == 64, "one cache line, one writer");
+
 struct gateway_slot {
 	_Alignas(64) _Atomic uint32_t kind; /* enum gateway_kind, written last (release): 0 = free */
 	char name[GATEWAY_NAME - 4];        /* zero-terminated; never changes once kind is set */
+	struct gateway_probe probe;         /* a routing gateway's */
 	struct gateway_cell worker[CONFIG_MAX_WORKERS];
 };
-static_assert(sizeof(struct gateway_slot) == 64 + 64 * CONFIG_MAX_WORKERS, "a line for the name, a line a worker");
+static_assert(sizeof(struct gateway_slot) == 128 + 64 * CONFIG_MAX_WORKERS, "lines: name, probe, one a worker");
 
 void gateway_status_spec(struct segment_spec *spec, const struct config *config);
 

@@ -230,6 +230,23 @@ static void test_cores(void)
 		     "processes.signaling.workers[1]: '1': is the core of another process's worker");
 }
 
+#define VENDOR_WITH(keys) "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''],\n     " keys "}\n"
+
+static void test_probe(void)
+{
+	struct config *config = load_text(VENDOR_WITH("probe: {}"));
+	const struct config_probe *probe = config ? config->routing_gateways[0].probe : NULL;
+
+	CHECK(probe && probe->interval_s == 30 && probe->down_after == 3 && probe->up_after == 2);
+	CHECK(probe && probe->down_codes_count == 2 && probe->down_codes[0] == 408 && probe->down_codes[1] == 503);
+	config_free(config);
+	config = load_text(VENDOR_WITH("probe: {interval: 3600, down_after: 100, up_after: 1, down_codes: [480]}"));
+	probe = config ? config->routing_gateways[0].probe : NULL;
+	CHECK(probe && probe->interval_s == 3600 && probe->down_after == 100 && probe->up_after == 1);
+	CHECK(probe && probe->down_codes_count == 1 && probe->down_codes[0] == 480);
+	config_free(config);
+}
+
 static void test_gateway_values(void)
 {
 	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a}\n", 3, "mapping_gateways[0].addresses: missing");
@@ -261,6 +278,11 @@ static void test_gateway_values(void)
 		      "routing_gateways[0].address: missing");
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1}\n", 3,
 		      "routing_gateways[0].prefixes: missing");
+	CHECK_REFUSED(VENDOR_WITH("probe: {interval: 0}"), 4, "routing_gateways[0].probe.interval: '0': expected 1 to 3600");
+	CHECK_REFUSED(VENDOR_WITH("probe: {down_after: 101}"), 4, "probe.down_after: '101': expected 1 to 100");
+	CHECK_REFUSED(VENDOR_WITH("probe: {up_after: 0}"), 4, "probe.up_after: '0': expected 1 to 100");
+	CHECK_REFUSED(VENDOR_WITH("probe: {down_codes: [404, 200]}"), 4, "probe.down_codes[1]: '200': expected 300 to 699");
+	CHECK_REFUSED(VENDOR_WITH("probe: {every: 10}"), 4, "every");
 	CHECK_REFUSED(
 	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], stop_codes: [700]}\n", 3,
 	    "routing_gateways[0].stop_codes[0]: '700'");
@@ -420,6 +442,7 @@ static const struct check_case cases[] = {
     {"RTP port ranges", test_rtp_ports},
     {"ports don't share names, addresses and devices", test_ports_apart},
     {"cores", test_cores},
+    {"probes", test_probe},
     {"values of gateways", test_gateway_values},
     {"names of gateways", test_gateway_names},
     {"networks", test_networks},

@@ -265,10 +265,17 @@ static void test_gateways(void)
 	slot->worker[0].ended = 4;
 	slot->worker[0].talk_ms = 120000;
 	slot->worker[0].ban_until_us = clock_now_us() + 60 * US_PER_S;
+	slot->probe.state = GATEWAY_UP;
+	slot->probe.code = 200;
+	slot->probe.rtt_us = 12340;
 	CHECK(gateway_status_claim(&segment, GATEWAY_MAPPING, "gone") != NULL);
 	check_json("gateways", "[(g[\"gateway\"], g[\"state\"]) for g in d[\"gateways\"]] == [(\"acme\", \"enabled\"), "
 			       "(\"vendor\", \"banned\"), (\"gone\", \"removed\")]");
 	check_json("gateways vendor", "[(g[\"asr_percent\"], g[\"acd_s\"]) for g in d[\"gateways\"]] == [(50, 30)]");
+	check_json("gateways vendor", "[(g[\"probe\"], g[\"rtt_ms\"]) for g in d[\"gateways\"]] == [(\"up\", 12.3)]");
+	slot->probe.state = GATEWAY_IS_DOWN;
+	check_json("gateways vendor", "[(g[\"state\"], g[\"probe\"], g[\"rtt_ms\"]) for g in d[\"gateways\"]] == "
+				      "[(\"down\", \"down\", None)]");
 	CHECK_INT(ctl("gateways nobody"), 1);
 	segment_detach(&segment);
 }

@@ -87,14 +87,14 @@ static void test_order_within_a_prefix(void)
 	gateway[1].capacity = 100;
 	build(4);
 	CHECK_CHOICE("49", "w x y z");                                   /* equal load: by name */
-	atomic_store(&party_get(parties, entry[1].id)->cell->calls, 20); /* y: 20 % */
-	atomic_store(&party_get(parties, entry[0].id)->cell->calls, 1);  /* z: 10 % */
+	atomic_store(&party_get(parties, entry[1].id)->slot->worker->calls, 20); /* y: 20 % */
+	atomic_store(&party_get(parties, entry[0].id)->slot->worker->calls, 1);  /* z: 10 % */
 	CHECK_CHOICE("49", "w x z y");
-	atomic_store(&party_get(parties, entry[1].id)->cell->calls, 10); /* both 10 %: the fewer calls carried */
-	atomic_store(&party_get(parties, entry[1].id)->cell->answered, 7);
-	atomic_store(&party_get(parties, entry[0].id)->cell->answered, 8);
+	atomic_store(&party_get(parties, entry[1].id)->slot->worker->calls, 10); /* both 10 %: the fewer calls carried */
+	atomic_store(&party_get(parties, entry[1].id)->slot->worker->answered, 7);
+	atomic_store(&party_get(parties, entry[0].id)->slot->worker->answered, 8);
 	CHECK_CHOICE("49", "w x y z");
-	atomic_store(&party_get(parties, entry[1].id)->cell->answered, 9);
+	atomic_store(&party_get(parties, entry[1].id)->slot->worker->answered, 9);
 	CHECK_CHOICE("49", "w x z y");
 	drop();
 }

@@ -160,7 +160,7 @@ static void start(struct lab *lab)
 	    .now_us = lab->now_us,
 	};
 
-	must(signaling_state_init(&lab->state, NULL) == 0, "state");
+	must(signaling_state_init(&lab->state, lab->gateways) == 0, "state");
 	lab->snapshot = signaling_snapshot_new(&lab->config, &lab->state);
 	must(lab->snapshot, "snapshot");
 	signaling_snapshot_apply(lab->snapshot);

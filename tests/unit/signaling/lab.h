@@ -52,6 +52,7 @@ struct lab {
 	struct config_routing_gateway routing[LAB_GATEWAYS];
 	char *any_prefix[1];
 	struct status *status;
+	struct segment *gateways; /* "gateways"; the test's own; NULL: none */
 	struct counter_row *counters;
 	void *calls; /* the segment's content */
 	size_t calls_size;
