@@ -13,16 +13,17 @@
 #define MOST_BEHIND 8u  /* ... but not for ever */
 
 /*
- * Down within a tenth of a second when far too much comes; up again by half of what the worker was idle, and a little
- * when it was not, since it may do better in larger bursts.
+ * Down within a twentieth of a second when far too much comes; up again by half of what the worker was idle in 10 ms,
+ * and a little when it was not, since it may do better in larger bursts.
  */
 void overload_window(struct overload *o)
 {
 	uint64_t admitted = OVERLOAD_ALL - o->share;
+	unsigned int parts = o->share ? OVERLOAD_WINDOW_US / OVERLOAD_SHED_US : 1;
 
 	if (o->caught_up) {
 		o->behind = 0;
-		admitted += admitted * o->idle_us / (2 * o->ran_us) + admitted / (4 * STEPS) + 1;
+		admitted += (admitted * o->idle_us / (2 * o->ran_us) + admitted / (4 * STEPS)) / parts + 1;
 	} else {
 		o->behind += o->behind < MOST_BEHIND;
 		admitted -= admitted * o->behind / STEPS;

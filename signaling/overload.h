@@ -7,7 +7,8 @@
  * The measure is whether the worker ever catches up, as in CoDel (RFC 8289): when it has not found its ports empty once
  * in a window of 10 ms (of its own: what others take of its processor does not count), messages wait for longer and
  * longer, and less is let in; after a window in which it has caught up more is, by as much as it was idle. How long the
- * queue is does not matter, nor what a call costs.
+ * queue is does not matter, nor what a call costs. While it refuses, a window is half as long, so that less is down
+ * sooner: what does not fit a port's ring meanwhile is lost, and comes again and again.
  *
  * Which ones: by the hash of their transaction, so that an INVITE that comes again meets the same fate.
  * One for each worker, on its thread.
@@ -27,6 +28,7 @@ struct sip_flow;
 #define OVERLOAD_ALL       65536u              /* share: every new INVITE */
 #define OVERLOAD_LEAST     (OVERLOAD_ALL / 64) /* let in, whatever comes */
 #define OVERLOAD_WINDOW_US (10 * US_PER_MS)
+#define OVERLOAD_SHED_US   (OVERLOAD_WINDOW_US / 2) /* a window, while there is a share */
 #define OVERLOAD_POLL_US   2000u /* longest time that counts for one poll with a backlog: beyond, it had no processor */
 #define OVERLOAD_RETRY_MAX 4u    /* Retry-After: from one second to this */
 
@@ -61,7 +63,7 @@ static inline void overload_poll(struct overload *overload, enum overload_poll p
 	overload->idle_us += overload->last == OVERLOAD_IDLE ? us : 0;
 	overload->caught_up |= overload->last != OVERLOAD_BACKLOG;
 	overload->last = (uint8_t)poll;
-	if (overload->ran_us >= OVERLOAD_WINDOW_US)
+	if (overload->ran_us >= (overload->share ? OVERLOAD_SHED_US : OVERLOAD_WINDOW_US))
 		overload_window(overload);
 }
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 from . import Failed
-from .node import CUSTOMER, GATEWAYS, PEERS, PREFIX, PREFIXES, RING, RTP_NET, SIP, VENDORS, prefer, threads
+from .node import CUSTOMER, GATEWAYS, PEERS, PREFIX, PREFIXES, RING, RTP_NET, SIP, SIP_RING, VENDORS, prefer, threads
 
 MOST_ADDRESSES = 16  # of one family on a port of the generator
 PROGRESS = re.compile(r"^\s*\d+ s +(\S+)")
@@ -53,7 +53,8 @@ def cores(layout):
 
 
 def port(bench, name, addresses):
-    return {"name": name, "driver": "memif", "device": bench.socket(name), "options": f"role=client,{RING}",
+    ring = SIP_RING if name == "sip" else RING
+    return {"name": name, "driver": "memif", "device": bench.socket(name), "options": f"role=client,{ring}",
             "addresses": [f"{address}/24" for address in addresses]}
 
 

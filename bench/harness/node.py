@@ -15,7 +15,9 @@ SIP, RTP_NET, PEERS = "10.99.0.1", "10.98.0.", "10.99.0."
 CUSTOMER, VENDORS = PEERS + "10", PEERS + "20"
 GATEWAYS, PREFIXES, PREFIX = 200, 10000, "49"
 RTP_FIRST, RTP_LAST = 1024, 65535
-RING = "rsize=11"  # 2,048 descriptors, as a network card has: what a peer without a core of its own doesn't read at once
+# Descriptors, as many as a network card has: what a peer without a core of its own doesn't read at once. For SIP 4,096, a
+# large card's: what is more than a worker can do waits there for the 10 ms after which it begins to refuse.
+RING, SIP_RING = "rsize=11", "rsize=12"
 CALLS_AN_ADDRESS = (RTP_LAST + 1 - RTP_FIRST) // 4  # four ports a relayed call
 
 
@@ -58,7 +60,7 @@ def config(bench, layout, under_test, calls, relayed, registrations=1000):
         "limits": {"calls": calls, "registrations": registrations, "cdr_ring_kb": 65536},
         "ports": [
             {"name": "sip0", "process": "signaling", "driver": "memif", "device": bench.socket("sip"),
-             "options": f"role=server,{RING}", "addresses": [f"{SIP}/24"], "sip_port": 5060},
+             "options": f"role=server,{SIP_RING}", "addresses": [f"{SIP}/24"], "sip_port": 5060},
             {"name": "rtp0", "process": "media", "driver": "memif", "device": bench.socket("rtp"),
              "options": f"role=server,{RING}", "addresses": [f"{RTP_NET}{1 + i}/24" for i in range(addresses)],
              "rtp_ports": {"first": RTP_FIRST, "last": RTP_LAST}},

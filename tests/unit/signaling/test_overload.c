@@ -15,6 +15,7 @@ struct worker {
 	struct overload o;
 	uint64_t now_us;
 	double waiting, owed_us; /* messages; time that is no whole microsecond yet */
+	double most;             /* ever waiting */
 	double completed;
 };
 
@@ -25,6 +26,7 @@ static void run(struct worker *w, unsigned int offered, unsigned int ms)
 
 		w->waiting += offered * 1e-6 * (double)(w->now_us - before_us);
 		before_us = w->now_us;
+		w->most = w->waiting > w->most ? w->waiting : w->most;
 		take = w->waiting < 1 ? 0 : w->waiting < 32 ? w->waiting : 32;
 		refused = take * w->o.share / OVERLOAD_ALL;
 		w->waiting -= take;
@@ -64,6 +66,18 @@ static void as_much_as_needed_is(void)
 		CHECK(w.completed > 0.92 * most && w.completed < 1.02 * most);
 		CHECK(w.waiting < 1000);
 	}
+}
+
+/* What waits until little enough is let in: lost, if it is more than a port's ring has room for. */
+static void soon_enough(void)
+{
+	struct worker w = {.now_us = US_PER_S};
+
+	run(&w, 90000, 1000);
+	run(&w, 180000, 1000);
+	CHECK(w.most < 3000);
+	run(&w, 360000, 1000);
+	CHECK(w.most < 6000);
 }
 
 static void all_is_well_again_at_once(void)
@@ -269,6 +283,7 @@ static void broken_ones_harm_nobody(void)
 static const struct check_case cases[] = {
     {"nothing is refused without need", nothing_is_refused_without_need},
     {"as much as needed is", as_much_as_needed_is},
+    {"soon enough", soon_enough},
     {"all is well again at once", all_is_well_again_at_once},
     {"a processor taken away is none", a_processor_taken_away_is_none},
     {"both ways say the same", both_ways_say_the_same},
