@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,6 +39,7 @@ static const struct shared_plan *shared; /* NULL: this process keeps real time *
 static int (*real_clock_gettime)(clockid_t, struct timespec *);
 static int (*real_ppoll)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 static int (*real_nanosleep)(const struct timespec *, struct timespec *);
+static int (*real_cond_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 
 /* The processes under test alone: the shell that starts them, and its python, keep real time. */
 __attribute__((constructor)) static void start(void)
@@ -50,6 +52,9 @@ __attribute__((constructor)) static void start(void)
 	real_ppoll =
 	    (int (*)(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *))dlsym(RTLD_NEXT, "ppoll");
 	real_nanosleep = (int (*)(const struct timespec *, struct timespec *))dlsym(RTLD_NEXT, "nanosleep");
+	/* An unversioned look-up finds the one for programs of the last century. */
+	real_cond_timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlvsym(
+	    RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
 	if (!path || strncmp(program_invocation_short_name, "tandem", 6) != 0)
 		return;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -169,4 +174,20 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 	struct timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * NS_PER_MS};
 
 	return ppoll(fds, count, timeout_ms < 0 ? NULL : &timeout, NULL);
+}
+
+/* Conditions that wait by the monotonic clock, which began to count when the machine did. */
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock, const struct timespec *until)
+{
+	struct timespec piece_ends;
+	int64_t piece, ends;
+	int rc;
+
+	if (!shared || until->tv_sec > 1000000000)
+		return real_cond_timedwait(cond, lock, until);
+	piece = piece_to(until->tv_sec * NS_PER_S + until->tv_nsec);
+	ends = real_ns() + piece;
+	piece_ends = (struct timespec){.tv_sec = ends / NS_PER_S, .tv_nsec = ends % NS_PER_S};
+	rc = real_cond_timedwait(cond, lock, &piece_ends);
+	return rc == ETIMEDOUT && piece > 0 ? 0 : rc; /* awake without a reason, as it may be */
 }

@@ -54,9 +54,11 @@ class Message:
         return re.search(r"<([^>]+)>", self["contact"]).group(1)
 
     def media(self):
-        """(address, port) of the first audio line."""
-        ip = re.search(r"^c=IN IP[46] (\S+)", self.body, re.M).group(1)
-        return ip, int(re.search(r"^m=audio (\d+)", self.body, re.M).group(1))
+        """(address, port) of the first audio line; its own c= goes before the session's."""
+        session, audio, described = self.body.partition("m=audio ")
+        own = re.search(r"^c=IN IP[46] (\S+)", described.partition("\nm=")[0], re.M)
+        ip = own or re.search(r"^c=IN IP[46] (\S+)", session, re.M)
+        return ip.group(1), int(described.split()[0])
 
     def __repr__(self):
         return f"<{self.start}>"

@@ -46,6 +46,13 @@ class NotingPeer(SipPeer):
             found.append(message)
         return found
 
+    def answer_byes(self):
+        """200 to each BYE that comes now; returns them."""
+        found = [message for message in self.drain(0.3) if message.method == "BYE" and not message.code]
+        for bye in found:
+            self.respond(bye, 200, "OK")
+        return found
+
     # What tests do with a whole call.
 
     def answer(self, invite=None, body=None, ring=True, **options):
