@@ -84,6 +84,34 @@ struct config_credentials {
 	enum digest_algorithms algorithms; /* DIGEST_SHA256: no challenge that asks for MD5 alone */
 };
 
+/* How a vendor is told who calls. */
+enum identity_mode {
+	IDENTITY_PASS,  /* by the headers that came */
+	IDENTITY_STRIP, /* not at all, but by From */
+	IDENTITY_PAI,   /* by P-Asserted-Identity, whatever came... */
+	IDENTITY_RPID,  /* ...or by Remote-Party-ID */
+};
+
+/* What of the headers that say who calls, and by which way, crosses to or from a gateway. */
+struct config_headers {
+	bool untrusted; /* outside our trust domain (RFC 3325): not believed, and not told what is private */
+	enum identity_mode identity; /* of a mapping gateway: IDENTITY_PASS or IDENTITY_STRIP, which takes nothing over */
+	bool strip_diversion, strip_history;
+};
+
+/* What a customer is told instead of a provisional response. */
+enum ringback_rule {
+	RINGBACK_PASS,
+	RINGBACK_180, /* without a description: its own switch makes the tone */
+	RINGBACK_183, /* with the description, if there is one: the tone comes from the vendor */
+	RINGBACK_DROP,
+};
+
+struct config_ringback {
+	/* 180; any other; each without and with a description */
+	enum ringback_rule ringing, ringing_with_sdp, progress, progress_with_sdp;
+};
+
 struct config_rewrite_code {
 	unsigned int from, to;
 };
@@ -103,6 +131,8 @@ struct config_mapping_gateway {
 	struct config_rewrite_code *response_codes; /* to the customer */
 	unsigned int response_codes_count;
 	enum media_mode media_mode;
+	struct config_headers headers;
+	struct config_ringback ringback;
 };
 
 /* OPTIONS to a vendor, to see whether it is there. */
@@ -133,6 +163,7 @@ struct config_routing_gateway {
 	uint32_t timeout_invite_ms, timeout_trying_ms, timeout_progress_ms, timeout_progress_sdp_ms, timeout_ringing_ms;
 	/* -1 = the system's value, else 0 or 1 */
 	int stop_switch_after_sdp, stop_switch_after_invite_timeout;
+	struct config_headers headers;
 };
 
 /* One phone, or `count` of them with consecutive numeric users from `user` on and the same password. */

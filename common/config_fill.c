@@ -226,6 +226,39 @@ static struct config_credentials *fill_credentials(struct report *report, const 
 	return credentials;
 }
 
+static void fill_headers(struct report *report, const struct place *place, const struct raw_headers *raw,
+			 bool is_vendor, struct config_headers *headers)
+{
+	static const struct word identities[] = {
+	    {"pass", IDENTITY_PASS}, {"strip", IDENTITY_STRIP}, {"pai", IDENTITY_PAI}, {"rpid", IDENTITY_RPID}};
+	static const struct word pass[] = {{"pass", false}, {"strip", true}};
+	bool trusted;
+
+	fill_flag(report, PLACE(place, "trusted"), raw->trusted, &trusted, true);
+	headers->untrusted = !trusted;
+	if (is_vendor)
+		FILL_WORD(report, PLACE(place, "identity"), raw->identity, headers->identity, IDENTITY_PASS,
+			  identities);
+	else
+		FILL_WORD(report, PLACE(place, "identity"), raw->identity, headers->identity, IDENTITY_PASS, pass);
+	FILL_WORD(report, PLACE(place, "diversion"), raw->diversion, headers->strip_diversion, false, pass);
+	FILL_WORD(report, PLACE(place, "history"), raw->history, headers->strip_history, false, pass);
+}
+
+static void fill_ringback(struct report *report, const struct place *place, const struct raw_ringback *raw,
+			  struct config_ringback *ringback)
+{
+	static const struct word rules[] = {
+	    {"pass", RINGBACK_PASS}, {"180", RINGBACK_180}, {"183", RINGBACK_183}, {"drop", RINGBACK_DROP}};
+
+	FILL_WORD(report, PLACE(place, "ringing"), raw->ringing, ringback->ringing, RINGBACK_PASS, rules);
+	FILL_WORD(report, PLACE(place, "ringing_with_sdp"), raw->ringing_with_sdp, ringback->ringing_with_sdp,
+		  RINGBACK_PASS, rules);
+	FILL_WORD(report, PLACE(place, "progress"), raw->progress, ringback->progress, RINGBACK_PASS, rules);
+	FILL_WORD(report, PLACE(place, "progress_with_sdp"), raw->progress_with_sdp, ringback->progress_with_sdp,
+		  RINGBACK_PASS, rules);
+}
+
 static void fill_mapping_gateway(struct report *report, const struct place *place, struct raw_mapping_gateway *raw,
 				 struct config_mapping_gateway *gateway)
 {
@@ -270,6 +303,8 @@ static void fill_mapping_gateway(struct report *report, const struct place *plac
 		}
 	}
 	FILL_WORD(report, PLACE(place, "media_mode"), raw->media_mode, gateway->media_mode, MEDIA_SYSTEM, media_modes);
+	fill_headers(report, PLACE(place, "headers"), &raw->headers, false, &gateway->headers);
+	fill_ringback(report, PLACE(place, "ringback"), &raw->ringback, &gateway->ringback);
 }
 
 /* A gateway's own time-out: the range of the parameter it overrides, or 0. */
@@ -375,6 +410,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 		      &gateway->stop_switch_after_sdp);
 	fill_override(report, PLACE(place, "stop_switch_after_invite_timeout"), raw->stop_switch_after_invite_timeout,
 		      &gateway->stop_switch_after_invite_timeout);
+	fill_headers(report, PLACE(place, "headers"), &raw->headers, true, &gateway->headers);
 }
 
 static void fill_phone(struct report *report, const struct place *place, struct raw_phone *raw,

@@ -136,6 +136,19 @@ static const cyaml_schema_field_t port_fields[] = {
 };
 static const cyaml_schema_value_t port_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
+static const cyaml_schema_field_t headers_fields[] = {
+    KEY(raw_headers, trusted), KEY(raw_headers, identity), KEY(raw_headers, diversion), KEY(raw_headers, history),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t ringback_fields[] = {
+    KEY(raw_ringback, ringing),
+    KEY(raw_ringback, ringing_with_sdp),
+    KEY(raw_ringback, progress),
+    KEY(raw_ringback, progress_with_sdp),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t mapping_gateway_fields[] = {
     KEY(raw_mapping_gateway, name),
     KEY(raw_mapping_gateway, enabled),
@@ -149,6 +162,8 @@ static const cyaml_schema_field_t mapping_gateway_fields[] = {
     SECTION(raw_mapping_gateway, callee, rewrite_fields),
     LIST(raw_mapping_gateway, response_codes, rewrite_code_value),
     KEY(raw_mapping_gateway, media_mode),
+    SECTION(raw_mapping_gateway, headers, headers_fields),
+    SECTION(raw_mapping_gateway, ringback, ringback_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t mapping_gateway_value = {
@@ -173,6 +188,7 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     KEY(raw_routing_gateway, silence_watch),
     KEY(raw_routing_gateway, stop_switch_after_sdp),
     KEY(raw_routing_gateway, stop_switch_after_invite_timeout),
+    SECTION(raw_routing_gateway, headers, headers_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t routing_gateway_value = {

@@ -90,6 +90,14 @@ struct raw_port {
 	struct raw_range *rtp_ports;
 };
 
+struct raw_headers {
+	char *trusted, *identity, *diversion, *history;
+};
+
+struct raw_ringback {
+	char *ringing, *ringing_with_sdp, *progress, *progress_with_sdp;
+};
+
 struct raw_mapping_gateway {
 	char *name, *enabled, *network, *capacity, *calls_per_second, *media_mode;
 	char **addresses;
@@ -100,6 +108,8 @@ struct raw_mapping_gateway {
 	struct raw_rewrite caller, callee;
 	struct raw_rewrite_code *response_codes;
 	unsigned int response_codes_count;
+	struct raw_headers headers;
+	struct raw_ringback ringback;
 };
 
 struct raw_routing_gateway {
@@ -113,6 +123,7 @@ struct raw_routing_gateway {
 	struct raw_rewrite caller, callee;
 	struct raw_timeouts timeouts;
 	struct raw_probe *probe;
+	struct raw_headers headers;
 };
 
 struct raw_phone {

@@ -33,7 +33,7 @@ static void early_bye(struct call *call, const struct call_event *event)
 		return;
 	}
 	respond_event(call, event, 200);
-	call->cause_told = call_told_cause(event->message);
+	call_note_reason(call, event->message);
 	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
 }
 
@@ -140,6 +140,7 @@ static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
 /* After a handler the call may be free. */
 void call_dispatch(struct call *call, const struct call_event *event)
 {
+	struct engine *engine = call->engine;
 	struct call_record *record = call->record;
 	call_handler handler = table[call_state(call)][event->type];
 	bool begun = call_write_begin(call);
@@ -147,7 +148,8 @@ void call_dispatch(struct call *call, const struct call_event *event)
 	if (handler)
 		handler(call, event);
 	else
-		counter_inc(call->engine->counters, COUNTER_signaling_events_ignored);
+		counter_inc(engine->counters, COUNTER_signaling_events_ignored);
+	engine->calls->reason_told = (struct sip_text){NULL, 0};
 	if (call->record == record)
 		call_write_end(call, begun);
 }

@@ -19,6 +19,8 @@
  *   reliable.c       provisional responses that are acknowledged, and PRACK
  *   call_bye.c       the end of a call, whoever ends it
  *   call_headers.c   which headers cross, and how
+ *   identity.c       who calls, and what of it is private
+ *   ringback.c       what a customer is told while it rings
  *   call_media.c     session descriptions, and what media is told
  *   call_recover.c   the calls an earlier life left
  *   cdr_emit.c       the record
@@ -147,6 +149,7 @@ struct calls {
 	struct sip_digest *digest;
 	struct sdp_session sdp; /* the description being worked on */
 	struct sip_text sdp_text;
+	struct sip_text reason_told;      /* Reason of the request that ends the call being dealt with; else empty */
 	const struct sip_message *sdp_of; /* whose it is, between call_media_prepare() and the INVITE that follows it */
 	struct sdp_rewrite put;
 	char body[ENGINE_MESSAGE_MAX];
@@ -339,11 +342,20 @@ enum end_reason call_reason_of(unsigned int code);
 unsigned int call_cause_of(unsigned int code);
 /* The Q.850 cause in a message's Reason header (RFC 3326), 0 = none. */
 uint8_t call_told_cause(const struct sip_message *message);
+#define REASON_MAX      64  /* bytes of a Reason that we make */
+#define REASON_TOLD_MAX 256 /* and of one that we pass on */
+/* What a peer says of why it ends the call: the cause for the record, and the text for the other side. */
+void call_note_reason(struct call *call, const struct sip_message *message);
+/* Value of the Reason in a BYE or CANCEL: the peer's own words where its end is passed on; empty without a cause. */
+struct sip_text call_reason_text(const struct engine *engine, unsigned int cause, unsigned int code,
+				 char out[static REASON_MAX]);
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);
 
 /* ---- call_headers.c ---- */
-void call_copy_request_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
-void call_copy_response_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours);
+void call_copy_request_headers(struct call *call, enum call_side to, struct sip_builder *b,
+			       const struct sip_message *from, const struct net_addr *ours);
+void call_copy_response_headers(struct call *call, enum call_side to, struct sip_builder *b,
+				const struct sip_message *from, const struct net_addr *ours);
 void call_build_allow(struct sip_builder *b);
 void call_build_user(struct sip_builder *b, struct sip_text user); /* sip:user@ */
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);

@@ -61,6 +61,7 @@ static void clear_attempt(struct call *call)
 	reliable_forget_attempt(call);
 	record->progress_us = record->end_us = 0;
 	record->pdd_ms = 0;
+	record->answer = (struct call_text){0, 0};
 	record->sip_code = record->q850_cause = 0;
 	record->end_direction = record->end_reason = 0;
 	call->work->rtp_started = call->work->sdp_seen = call->work->trying = false;

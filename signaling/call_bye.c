@@ -56,7 +56,7 @@ static int send_bye(struct call *call, enum call_side side, const struct client_
 	struct dialog dialog;
 	struct sip_flow flow;
 	struct sip_builder b;
-	char branch[IDENTIFIER_BRANCH], reason[64];
+	char branch[IDENTIFIER_BRANCH], reason[REASON_MAX];
 
 	call_dialog(call, side, &dialog);
 	call_next_hop(call, side, &dialog, &flow);
@@ -70,8 +70,9 @@ static int send_bye(struct call *call, enum call_side side, const struct client_
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
 	dialog_build_request(call->engine, &b, &dialog, SIP_TEXT("BYE"), d->local_cseq, &flow.local,
 			     sip_text(branch, sizeof(branch)));
-	call_reason_header(record->q850_cause, record->answer_us ? 0 : record->sip_code, reason, sizeof(reason));
-	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
+	sip_build_header(
+	    &b, SIP_H_REASON,
+	    call_reason_text(engine, record->q850_cause, record->answer_us ? 0 : record->sip_code, reason));
 	if (auth)
 		sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
 				 sip_text(auth->value, auth->len));
@@ -256,7 +257,7 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 void call_bye(struct call *call, const struct call_event *event)
 {
 	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, NULL);
-	call->cause_told = call_told_cause(event->message);
+	call_note_reason(call, event->message);
 	/* Whoever hangs up has no more use for our 200, acknowledged or not. */
 	if (event->side == CALLER && !reliable_answer_waits(call)) {
 		call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
@@ -294,6 +295,6 @@ void call_bye_done(struct call *call, const struct call_event *event)
 
 void call_cancelled(struct call *call, const struct call_event *event)
 {
-	call->cause_told = call_told_cause(event->message);
+	call_note_reason(call, event->message);
 	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
 }

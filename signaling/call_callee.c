@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/identity.h"
 #include "signaling/local_headers.h"
+#include "signaling/ringback.h"
 #include "signaling/session_timer.h"
 
 /* From: the caller's display name and number at our address (RFC 3323 section 4.1.1.3 for who wants no name). */
@@ -73,6 +75,9 @@ static bool put_callee_head(struct call *call, const struct sip_name_addr *from,
 	return !b.overflow && call_put_head(call, CALLEE, &head);
 }
 
+/* RFC 3323 section 4.1.1.3. */
+static const struct sip_name_addr nobody = {.display = {"Anonymous", 9}};
+
 bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target)
 {
 	struct call_record *record = call->record;
@@ -88,6 +93,10 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->is_phone ? DIALOG_PHONE : 0);
 	dialog->local_cseq = (uint32_t)(engine_random(call->engine) & 0x7fff) + 1;
 	dialog->sdp_id = engine_random(call->engine) >> 2;
+	if (identity_is_withheld(call, invite)) {
+		caller_out = SIP_TEXT("anonymous");
+		from = &nobody;
+	}
 	return call_put(call, &record->routing_gateway, target->name) &&
 	       call_put(call, &record->caller_out, caller_out) && call_put(call, &record->callee_out, callee_out) &&
 	       put_callee_head(call, from, caller_out, callee_out, target);
@@ -135,7 +144,7 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 		local_headers_put(&b, SIP_TEXT("Supported: 100rel\r\n"));
 	if (authorization.len)
 		sip_build_header(&b, proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION, authorization);
-	call_copy_request_headers(&b, invite, ours);
+	call_copy_request_headers(call, CALLEE, &b, invite, ours);
 	build_body(call, &b, invite, sdp);
 	return sip_build_finish(&b);
 }
@@ -236,8 +245,14 @@ void call_provisional(struct call *call, const struct call_event *event)
 	if (!call->work->trying || stage > (enum call_stage)call->work->stage_now)
 		call_stage_start(call, stage);
 	call->work->trying = true;
-	if (code > 100)
-		reliable_respond(call, code, event->message, sdp);
+	if (code <= 100)
+		return;
+	/* What it has not got reliably by then, the caller finds in the 200, whether that of the callee has it or not.
+	 */
+	if (sdp.len)
+		call_put_for_setup(call, &call->record->answer, sdp);
+	code = ringback_code(call, code, &sdp);
+	reliable_respond(call, code, event->message, sdp);
 }
 
 static bool fill_answer(struct call *call, struct sip_message *response)
@@ -251,6 +266,17 @@ static bool fill_answer(struct call *call, struct sip_message *response)
 	return route >= 0 && call_put_remote_tag(call, CALLEE, sip_message_to(response)->tag) &&
 	       call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)) &&
 	       (!contact.at || call_put(call, &dialog->target, contact));
+}
+
+/* Of the 200 to the caller: one that came early and was not acknowledged was but a preview (RFC 3261 section 13.2.1).
+ */
+static bool fill_description(struct call *call, struct sip_text sdp)
+{
+	struct call_record *record = call->record;
+
+	if (!sdp.len && record->answer.len && !call->work->reliable.sdp_acked)
+		return true;
+	return call_put_for_setup(call, &record->answer, sdp);
 }
 
 /* A 200 that can't be used: the gateway thinks it has a call, so that call is ended. */
@@ -298,7 +324,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	if (t != call->callee_invite)
 		return;
 	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->work->sdp_seen) ||
-	    !fill_answer(call, event->message) || !call_put_for_setup(call, &record->answer, sdp)) {
+	    !fill_answer(call, event->message) || !fill_description(call, sdp)) {
 		refuse_answer(call, event);
 		return;
 	}

@@ -58,7 +58,7 @@ static void respond(struct call *call, unsigned int code, struct sip_message *fr
 		sip_build_number(&b, SIP_H_RSEQ, rseq);
 	}
 	if (from)
-		call_copy_response_headers(&b, from, ours);
+		call_copy_response_headers(call, CALLER, &b, from, ours);
 	if (sdp.len)
 		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
 	else

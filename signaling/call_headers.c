@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which headers cross from one side to the other, and what becomes of addresses in them. */
+/* Which headers cross from one side to the other; those that say who calls: identity.c. */
 #include <string.h>
 
 #include "signaling/call.h"
+#include "signaling/identity.h"
 #include "signaling/local_headers.h"
 
 /* Passed as they are: they say nothing of where they come from. */
 static const enum sip_header_id request_plain[] = {SIP_H_PRIVACY,       SIP_H_REASON,           SIP_H_USER_TO_USER,
 						   SIP_H_PRIORITY,      SIP_H_SUBJECT,          SIP_H_ACCEPT_LANGUAGE,
 						   SIP_H_P_EARLY_MEDIA, SIP_H_RESOURCE_PRIORITY};
-/* Passed with our address in place of the peer's. */
-static const enum sip_header_id request_identities[] = {SIP_H_P_ASSERTED_IDENTITY, SIP_H_REMOTE_PARTY_ID,
-							SIP_H_DIVERSION};
 static const enum sip_header_id response_plain[] = {SIP_H_PRIVACY, SIP_H_REASON, SIP_H_USER_TO_USER,
 						    SIP_H_P_EARLY_MEDIA};
-static const enum sip_header_id response_identities[] = {SIP_H_P_ASSERTED_IDENTITY, SIP_H_REMOTE_PARTY_ID};
 
 /* What a user part may hold as it is (RFC 3261 section 25.1: unreserved and user-unreserved). */
 static bool user_char(uint8_t c)
@@ -58,61 +55,22 @@ void call_build_user_uri(struct sip_builder *b, struct sip_text user, const stru
 	sip_build_addr(b, host);
 }
 
-static void build_identity(struct sip_builder *b, enum sip_header_id id, struct sip_text value,
-			   const struct net_addr *ours)
-{
-	struct sip_name_addr name;
-	struct sip_uri uri;
-	char user[CALL_NUMBER_MAX];
-
-	if (sip_name_addr_parse(&name, value) < 0 || sip_uri_parse(&uri, name.uri) < 0)
-		return;
-	sip_build_begin(b, id);
-	if (name.display.len) {
-		sip_build_string(b, "\"");
-		sip_build_text(b, name.display);
-		sip_build_string(b, "\" ");
-	}
-	sip_build_string(b, "<");
-	if (uri.scheme == SIP_SCHEME_SIP || uri.scheme == SIP_SCHEME_SIPS) {
-		int len = uri.user.at ? sip_unescape(uri.user, user, sizeof(user)) : 0;
-
-		call_build_user_uri(b, sip_text(user, len > 0 ? (size_t)len : 0), ours);
-	} else {
-		sip_build_text(b, name.uri);
-	}
-	sip_build_string(b, ">");
-	sip_build_text(b, name.params);
-	sip_build_end(b);
-}
-
-static void copy_identities(struct sip_builder *b, const struct sip_message *from, enum sip_header_id id,
-			    const struct net_addr *ours)
-{
-	struct sip_values it;
-	struct sip_text value;
-
-	sip_values_init(&it, from, id);
-	while (sip_values_next(&it, &value) == 1)
-		build_identity(b, id, value, ours);
-}
-
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-void call_copy_request_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours)
+void call_copy_request_headers(struct call *call, enum call_side to, struct sip_builder *b,
+			       const struct sip_message *from, const struct net_addr *ours)
 {
 	for (size_t i = 0; i < COUNT(request_plain); i++)
 		sip_build_copy(b, from, request_plain[i]);
-	for (size_t i = 0; i < COUNT(request_identities); i++)
-		copy_identities(b, from, request_identities[i], ours);
+	identity_put_request(call, to, b, from, ours);
 }
 
-void call_copy_response_headers(struct sip_builder *b, const struct sip_message *from, const struct net_addr *ours)
+void call_copy_response_headers(struct call *call, enum call_side to, struct sip_builder *b,
+				const struct sip_message *from, const struct net_addr *ours)
 {
 	for (size_t i = 0; i < COUNT(response_plain); i++)
 		sip_build_copy(b, from, response_plain[i]);
-	for (size_t i = 0; i < COUNT(response_identities); i++)
-		copy_identities(b, from, response_identities[i], ours);
+	identity_put_response(call, to, b, from, ours);
 }
 
 void call_build_allow(struct sip_builder *b)

@@ -61,7 +61,7 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 		call_build_allow(&b);
 		session_timer_put_offer(call, to, &b);
 	}
-	call_copy_request_headers(&b, request, ours);
+	call_copy_request_headers(call, to, &b, request, ours);
 	build_passed_body(&b, request, sdp);
 	return sip_build_finish(&b);
 }
@@ -198,7 +198,7 @@ static void send_answer(struct call *call, enum call_side side, struct transacti
 		session_timer_put_answer(call, side, &b);
 	}
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
-	call_copy_response_headers(&b, response, ours);
+	call_copy_response_headers(call, side, &b, response, ours);
 	build_passed_body(&b, response, sdp);
 	int len = sip_build_finish(&b);
 

@@ -8,13 +8,15 @@ static const struct {
 } codes[] = {
     {300, 399, 31, END_REJECTED},        {400, 400, 41, END_REJECTED},       {401, 401, 21, END_FORBIDDEN},
     {402, 402, 21, END_REJECTED},        {403, 403, 21, END_FORBIDDEN},      {404, 404, 1, END_NOT_FOUND},
-    {405, 405, 63, END_REJECTED},        {407, 407, 21, END_FORBIDDEN},      {408, 408, 102, END_REJECTED},
-    {410, 410, 22, END_NOT_FOUND},       {413, 416, 127, END_REJECTED},      {480, 480, 18, END_REJECTED},
-    {484, 484, 28, END_NOT_FOUND},       {485, 485, 1, END_REJECTED},        {486, 486, 17, END_BUSY},
-    {487, 487, 16, END_REJECTED},        {488, 488, 65, END_REJECTED},       {400, 499, 21, END_REJECTED},
-    {501, 501, 79, END_SERVER_FAILURE},  {502, 502, 38, END_SERVER_FAILURE}, {503, 503, 41, END_SERVER_FAILURE},
-    {504, 504, 102, END_SERVER_FAILURE}, {500, 599, 41, END_SERVER_FAILURE}, {600, 600, 17, END_BUSY},
-    {604, 604, 1, END_NOT_FOUND},        {600, 699, 21, END_GLOBAL_FAILURE},
+    {405, 405, 63, END_REJECTED},        {406, 406, 79, END_REJECTED},       {407, 407, 21, END_FORBIDDEN},
+    {408, 408, 102, END_REJECTED},       {410, 410, 22, END_NOT_FOUND},      {415, 415, 79, END_REJECTED},
+    {413, 416, 127, END_REJECTED},       {420, 423, 127, END_REJECTED},      {480, 480, 18, END_REJECTED},
+    {481, 481, 41, END_REJECTED},        {482, 483, 25, END_REJECTED},       {484, 484, 28, END_NOT_FOUND},
+    {485, 485, 1, END_REJECTED},         {486, 486, 17, END_BUSY},           {487, 487, 16, END_REJECTED},
+    {488, 488, 65, END_REJECTED},        {400, 499, 21, END_REJECTED},       {501, 501, 79, END_SERVER_FAILURE},
+    {502, 502, 38, END_SERVER_FAILURE},  {503, 503, 41, END_SERVER_FAILURE}, {504, 504, 102, END_SERVER_FAILURE},
+    {505, 513, 127, END_SERVER_FAILURE}, {500, 599, 41, END_SERVER_FAILURE}, {600, 600, 17, END_BUSY},
+    {604, 604, 1, END_NOT_FOUND},        {606, 606, 65, END_GLOBAL_FAILURE}, {600, 699, 21, END_GLOBAL_FAILURE},
 };
 #define CODES (sizeof(codes) / sizeof(codes[0]))
 
@@ -61,4 +63,23 @@ uint8_t call_told_cause(const struct sip_message *message)
 		    reason.cause > 0 && reason.cause < 128)
 			return (uint8_t)reason.cause;
 	return 0;
+}
+
+void call_note_reason(struct call *call, const struct sip_message *message)
+{
+	struct sip_text value = sip_message_value(message, SIP_H_REASON);
+
+	call->cause_told = call_told_cause(message);
+	call->engine->calls->reason_told = value.len <= REASON_TOLD_MAX ? value : SIP_TEXT("");
+}
+
+struct sip_text call_reason_text(const struct engine *engine, unsigned int cause, unsigned int code,
+				 char out[static REASON_MAX])
+{
+	if (engine->calls->reason_told.len)
+		return engine->calls->reason_told;
+	if (!cause)
+		return SIP_TEXT("");
+	call_reason_header(cause, code, out, REASON_MAX);
+	return sip_text_of(out);
 }

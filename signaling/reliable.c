@@ -213,7 +213,7 @@ static void hold(struct call *call, unsigned int code, struct sip_text sdp)
 void reliable_respond(struct call *call, unsigned int code, struct sip_message *response, struct sip_text sdp)
 {
 	struct reliable *r = &call->work->reliable;
-	bool callee = rseq_of(response), caller = r->required || (r->supported && (callee || sdp.len));
+	bool callee = rseq_of(response), caller = code && (r->required || (r->supported && (callee || sdp.len)));
 	bool crosses = callee && caller && !r->pending && !r->due;
 
 	if (crosses)
@@ -222,7 +222,7 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 		hold(call, code, sdp);
 	else if (caller)
 		send_reliably(call, code, response, sdp);
-	else
+	else if (code)
 		call_respond_caller(call, code, response, sdp);
 	if (callee && !(crosses && r->due))
 		send_prack(call, response, SIP_TEXT(""));
@@ -332,6 +332,7 @@ void call_prack(struct call *call, const struct call_event *event)
 		return;
 	}
 	call->work->reliable.pending = false;
+	call->work->reliable.sdp_acked |= call->work->reliable.pending_sdp;
 	if (call->caller_invite)
 		transaction_reliable_acked(call->engine, call->caller_invite);
 	if (event->message->body.len) {

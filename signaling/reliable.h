@@ -33,6 +33,7 @@ struct reliable {
 	bool supported, required; /* by its INVITE */
 	bool pending;             /* one has been sent, and no PRACK has come */
 	bool pending_sdp;         /* it has a description */
+	bool sdp_acked;           /* the caller has acknowledged a description */
 	bool answer_waits;        /* the 200, for that PRACK */
 	uint16_t next_code;       /* the latest provisional response that waits for it; 0: none */
 	struct call_text next_sdp;
@@ -52,7 +53,7 @@ void reliable_read_invite(struct call *call, const struct sip_message *invite);
 bool reliable_offered(const struct call *call, const struct sip_message *invite);
 /* A provisional response of the callee's: false when it came before, or out of order. */
 bool reliable_in_order(struct call *call, struct sip_message *response);
-/* Pass it on, reliably where that is wanted, and have it acknowledged. */
+/* Pass it on under this code (0: not at all), reliably where that is wanted, and have it acknowledged. */
 void reliable_respond(struct call *call, unsigned int code, struct sip_message *response, struct sip_text sdp);
 /* The callee has answered: does the 200 to the caller have to wait? Then it is sent when the PRACK comes. */
 bool reliable_holds_answer(struct call *call);

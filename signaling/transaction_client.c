@@ -136,11 +136,9 @@ static int build_from_invite(struct engine *engine, struct transaction *t, const
 static bool send_cancel(struct engine *engine, struct transaction *t)
 {
 	struct transaction *cancel = transaction_client_new(engine, SIP_CANCEL, &t->flow, NULL, NULL);
-	char reason[64] = "";
-
-	if (t->cancel_cause)
-		call_reason_header(t->cancel_cause, t->cancel_sip_code, reason, sizeof(reason));
-	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""), sip_text_of(reason));
+	char reason[REASON_MAX];
+	int len = build_from_invite(engine, t, "CANCEL", SIP_TEXT(""),
+				    call_reason_text(engine, t->cancel_cause, t->cancel_sip_code, reason));
 
 	if (len < 0 || !cancel) {
 		if (cancel)

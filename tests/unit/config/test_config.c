@@ -286,6 +286,10 @@ static void test_gateway_values(void)
 	CHECK_REFUSED(
 	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], stop_codes: [700]}\n", 3,
 	    "routing_gateways[0].stop_codes[0]: '700'");
+	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, addresses: [10.0.0.1], headers: {identity: pai}}\n", 3,
+		      "mapping_gateways[0].headers.identity: 'pai': expected one of: pass, strip");
+	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, addresses: [10.0.0.1], ringback: {progress: 200}}\n",
+		      3, "mapping_gateways[0].ringback.progress: '200': expected one of: pass, 180, 183, drop");
 	CHECK_REFUSED(
 	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], timeouts: {invite: 121}}\n",
 	    3, "routing_gateways[0].timeouts.invite: '121': expected 1 to 120 s, or 0");
