@@ -312,9 +312,8 @@ static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow
 	enum call_side side;
 	struct call *call = call_find(engine, engine->message, false, &side);
 
-	if (is_new_in_dialog(call, side, engine->message))
-		transaction_receive_new(engine, engine->message);
-	else if (transaction_receive_request(engine, flow, engine->message, &found))
+	if (!is_new_in_dialog(call, side, engine->message) &&
+	    transaction_receive_request(engine, flow, engine->message, &found))
 		return;
 	if (!call) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_unknown_dialog);
@@ -377,6 +376,7 @@ static void receive_request(struct engine *engine, const struct sip_flow *flow)
 	struct transaction *found;
 	struct sip_check check;
 
+	transaction_send_for(engine, request);
 	sip_check_request(&check, request, &abilities);
 	if (check.verdict == SIP_DROP) {
 		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);

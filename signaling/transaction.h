@@ -118,7 +118,12 @@ void transactions_fini(struct engine *engine);
 /* ---- server (transaction_server.c) ---- */
 
 /*
- * A request arrived: find its transaction. True when it has been dealt with (a resend, an ACK to a non-2xx).
+ * A request arrived, which may still turn out to be malformed: make the keys that the functions below look for it by,
+ * and send for the memory where it is looked for. The keys are those of the last request this was called for.
+ */
+void transaction_send_for(struct engine *engine, struct sip_message *request);
+/*
+ * Find its transaction. True when it has been dealt with (a resend, an ACK to a non-2xx).
  * False: *found is the INVITE transaction a CANCEL is for, or NULL.
  */
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
@@ -136,8 +141,6 @@ struct transaction *transaction_server_new(struct engine *engine, const struct s
 					   struct sip_message *request);
 /* True when this INVITE, which has just been looked for, came before by another way (482). */
 bool transaction_is_merged(const struct engine *engine);
-/* Instead of transaction_receive_request(), where the request is known to be new: its CSeq is the dialog's highest. */
-void transaction_receive_new(struct engine *engine, struct sip_message *request);
 /* Keep a copy of the request, to be answered after this datagram is gone. 0 or -ENOBUFS. */
 int transaction_keep_request(struct engine *engine, struct transaction *transaction, const struct sip_message *request);
 /* The kept request, parsed again; valid until the next call of this or of a function that sends. NULL: none. */

@@ -122,12 +122,9 @@ static bool is_long_over(const struct engine *engine, const struct tombstone *pa
  * An INVITE outside a dialog. Nearly every one is new, and then has no other with its merge key: so that is looked for
  * first, and only where there is one, which of both it is. True: one that comes again, by the same way.
  */
-static bool receive_new_invite(struct engine *engine, struct sip_message *request)
+static bool receive_new_invite(struct engine *engine)
 {
 	struct transactions *ts = engine->transactions;
-
-	ts->merge_key = merge_key_of(engine, request);
-	tombstone_prefetch(&ts->tombstones, ts->merge_key);
 	const struct transaction *other = find_merge(ts, ts->merge_key);
 	const struct tombstone *past = other ? NULL : tombstone_find(&ts->tombstones, ts->merge_key);
 
@@ -173,16 +170,21 @@ static bool receive_past(struct engine *engine, const struct sip_flow *flow, str
 	return true;
 }
 
-/* The key of the request that is looked for; its chain is read when it turns out to be new, too. */
-static void send_for_key(struct transactions *ts, struct text_hash key)
+void transaction_send_for(struct engine *engine, struct sip_message *request)
 {
-	ts->key = key;
-	__builtin_prefetch(&ts->by_key[key.a & ts->mask], 1);
-}
+	struct transactions *ts = engine->transactions;
+	enum sip_method method = (enum sip_method)request->method;
+	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
 
-void transaction_receive_new(struct engine *engine, struct sip_message *request)
-{
-	send_for_key(engine->transactions, key_of(engine, request, (enum sip_method)request->method));
+	if (!sip_message_via(request) || !sip_message_from(request) || !sip_message_cseq(request))
+		return; /* it is refused */
+	ts->key = key_of(engine, request, of_invite ? SIP_INVITE : method);
+	__builtin_prefetch(&ts->by_key[ts->key.a & ts->mask], 1);
+	if (method != SIP_INVITE || has_dialog(request))
+		return;
+	ts->merge_key = merge_key_of(engine, request);
+	__builtin_prefetch(&ts->by_merge[ts->merge_key.a & ts->mask], 1);
+	tombstone_prefetch(&ts->tombstones, ts->merge_key);
 }
 
 bool transaction_receive_request(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
@@ -190,12 +192,10 @@ bool transaction_receive_request(struct engine *engine, const struct sip_flow *f
 {
 	struct transactions *ts = engine->transactions;
 	enum sip_method method = (enum sip_method)request->method;
-	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
 
 	*found = NULL;
-	send_for_key(ts, key_of(engine, request, of_invite ? SIP_INVITE : method));
 	if (method == SIP_INVITE && !has_dialog(request))
-		return receive_new_invite(engine, request);
+		return receive_new_invite(engine);
 	*found = find(engine, ts->key);
 	if (method == SIP_CANCEL)
 		return !*found && receive_late_cancel(engine, flow, request);
