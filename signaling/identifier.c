@@ -132,11 +132,12 @@ void identifier_branch_print(const struct identifier_branch *branch, char out[st
 
 int identifier_branch_parse(struct identifier_branch *branch, struct sip_text text)
 {
-	const char *at = text.at + BRANCH_PREFIX_LEN;
 	uint32_t high, low;
 
 	if (text.len != IDENTIFIER_BRANCH || !identifier_is_branch(text.at))
 		return -EINVAL;
+	const char *at = text.at + BRANCH_PREFIX_LEN;
+
 	if (!get_byte(&at, &branch->worker) || !get_hex(&at, &branch->index) || !get_hex(&at, &high) ||
 	    !get_hex(&at, &low))
 		return -EINVAL;

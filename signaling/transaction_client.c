@@ -181,7 +181,8 @@ void transaction_cancel_passed(struct engine *engine, struct transaction *t)
 
 static uint32_t hash_tag(const struct engine *engine, struct sip_text tag)
 {
-	struct text_hash hash = text_hash(&engine->transactions->hash, (struct text_hash){0, 0}, tag.at, tag.len);
+	struct text_hash hash =
+	    text_hash(&engine->transactions->hash, (struct text_hash){0, 0}, tag.at ? tag.at : "", tag.len);
 
 	return hash.b & TOMBSTONE_VALUE;
 }

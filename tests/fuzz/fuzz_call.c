@@ -50,7 +50,9 @@ static void move_invite(struct lab *lab, uint8_t a)
 	static const char *const bodies[] = {lab_sdp, NULL, "v=0\r\nrubbish", lab_sdp};
 
 	lab_invite(lab, a & 7, a & 8 ? "4930123" : "1", bodies[a >> 4 & 3],
-		   a & 64 ? "Supported: timer, 100rel\r\n" : "");
+		   a & 64       ? "Supported: timer, 100rel\r\n"
+		   : lab->extra ? lab->extra
+				: "");
 }
 
 static void move_cancel(struct lab *lab, uint8_t a)
@@ -66,7 +68,37 @@ static void move_reply(struct lab *lab, uint8_t a)
 	if (pick_kind(lab, a >> 4, true, &message, peer) && message.method != SIP_ACK)
 		lab_reply(lab, &message, peer, codes[a & 15], a & 128 ? "one" : "two",
 			  message.method == SIP_INVITE && a & 3 ? lab_sdp : NULL,
-			  (a & 15) == 8 ? "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n" : "");
+			  (a & 15) == 8 ? "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n"
+			  : lab->extra  ? lab->extra
+					: "");
+}
+
+/* What the peers say of session timers from now on; and time passes till something of that is due. */
+static void move_timer(struct lab *lab, uint8_t a)
+{
+	static const char *const says[] = {NULL,
+					   "Supported: timer\r\n",
+					   "Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n",
+					   "Supported: timer\r\nSession-Expires: 600;refresher=uas\r\n",
+					   "Allow: UPDATE\r\nSession-Expires: 600;refresher=uac\r\n",
+					   "Min-SE: 1800\r\n",
+					   "Require: timer\r\nSession-Expires: 4294967295\r\nMin-SE: 4294967295\r\n",
+					   "Supported: timer\r\nSession-Expires: 60\r\n"};
+	static const uint64_t seconds[] = {0, 0, 0, 45, 150, 300, 301, 590};
+
+	lab->extra = says[a & 7];
+	lab_sleep(lab, seconds[a >> 3 & 7] * 1000);
+}
+
+/* The answers that a request inside a dialog gets. */
+static void move_reply_inside(struct lab *lab, uint8_t a)
+{
+	static const unsigned int codes[] = {200, 405, 408, 422, 481, 491, 501, 407};
+
+	if (pick_kind(lab, a >> 3, true, &message, peer) && message.method != SIP_ACK && sip_message_to(&message) &&
+	    sip_message_to(&message)->tag.at)
+		lab_reply(lab, &message, peer, codes[a & 7], "", message.method == SIP_INVITE ? lab_sdp : NULL,
+			  lab->extra ? lab->extra : "");
 }
 
 /* A provisional response with a number (RFC 3262). */
@@ -165,9 +197,9 @@ static void move_ack_failure(struct lab *lab, uint8_t a)
 }
 
 static void (*const moves[])(struct lab *lab, uint8_t a) = {
-    move_invite, move_reply,  move_reply,       move_reply, move_caller,   move_caller,
-    move_callee, move_cancel, move_sleep,       move_sleep, move_kill,     move_world,
-    move_echo,   move_media,  move_ack_failure, move_reply, move_reliable, move_prack,
+    move_invite,      move_reply, move_reply,    move_reply, move_caller, move_caller,       move_callee,
+    move_cancel,      move_sleep, move_sleep,    move_kill,  move_world,  move_echo,         move_media,
+    move_ack_failure, move_reply, move_reliable, move_prack, move_timer,  move_reply_inside,
 };
 #define MOVES (sizeof(moves) / sizeof(moves[0]))
 
@@ -191,6 +223,10 @@ static void quiet(struct lab *lab)
 	lab->media_dead = lab->cdrs_stay = false;
 	lab_drain(lab);
 	lab_sleep(lab, 400000);
+	lab_drain(lab);
+	/* Whatever was agreed: no call lives longer than the longest session, or the limit of those without one. */
+	lab_sleep(lab, 90000 * 1000);
+	expect(lab_standing(lab) == 0, "every call ends of itself");
 	for (uint32_t slot = 0; slot < LAB_CALLS; slot++)
 		engine_hangup(lab->engine, call_table_record(lab->calls, slot)->id);
 	lab_drain(lab);

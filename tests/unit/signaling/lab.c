@@ -549,7 +549,7 @@ void lab_caller_request(struct lab *lab, struct sip_message *answer, const char 
 void lab_prack(struct lab *lab, struct sip_message *provisional, unsigned int cseq, const char *sdp)
 {
 	char rack[64];
-	uint32_t rseq;
+	uint32_t rseq = 0;
 
 	must(provisional && sip_message_number(provisional, SIP_H_RSEQ, &rseq) == 0, "no RSeq to acknowledge");
 	snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", rseq, sip_message_cseq(provisional)->number);
