@@ -15,7 +15,7 @@
 
 #define DELAY_FIRST_US (100 * US_PER_MS)
 #define DELAY_MOST_US  (3 * US_PER_S)
-#define IDLE_WAIT_US   (100 * US_PER_MS)
+#define IDLE_WAIT_US   (500 * US_PER_MS)
 #define FLUSH_MOST_US  (5 * US_PER_S)
 #define PARTITIONS_US  (600 * US_PER_S)
 #define UNREADABLE_US  (30 * US_PER_S) /* so long a disk may take to come back */

@@ -10,11 +10,6 @@
 #include "common/rings.h"
 #include "proto/messages.h"
 
-/*
- * A group waits at most this long for company, and so long we nap at most: it bounds the number of fdatasyncs, and
- * nobody waits for a record. Less when a ring could fill up meanwhile, since only the commit frees its room.
- */
-#define GROUP_WAIT_US (20 * US_PER_MS)
 #define ROOM_CHECK_US (200 * US_PER_MS)
 #define NAP_MIN_US    (1 * US_PER_MS)
 #define RING_FILLS    64 /* bytes that a ring may be given in a microsecond without being full after a nap */
@@ -25,7 +20,10 @@ int spooler_init(struct spooler *spooler, struct spool *spool, struct process *p
 {
 	const struct config *config = process->config;
 
-	*spooler = (struct spooler){.spool = spool, .process = process, .counters = counters, .nap_us = GROUP_WAIT_US};
+	*spooler = (struct spooler){.spool = spool,
+				    .process = process,
+				    .counters = counters,
+				    .nap_us = config->spool.group_wait_ms * US_PER_MS};
 	spooler->rings_count = rings_threads(config, ROLE_SIGNALING);
 	for (unsigned int worker = 0; worker < spooler->rings_count; worker++) {
 		struct spooler_ring *ring = &spooler->rings[worker];
@@ -145,7 +143,6 @@ static int commit(struct spooler *s)
 	unsigned int records = spool->group_records;
 	int error = spool_group_commit(spool);
 
-	s->group_since_us = 0;
 	s->write_failed = error != 0;
 	if (error) {
 		take_back(s);
@@ -162,45 +159,49 @@ static int commit(struct spooler *s)
 	return 0;
 }
 
-/* One turn; false when there was nothing to do. */
-static bool turn(struct spooler *s, bool stopping)
+/*
+ * We nap between two groups: that bounds the number of fdatasyncs, and nobody waits for a record. Less than as long as
+ * configured when records come so fast that a ring could fill up meanwhile, since only the commit frees its room: only
+ * until half a group has come, if they go on coming as they did since the last look.
+ */
+static uint64_t time_to_gather(const struct spooler *s, uint64_t since_us)
+{
+	uint64_t us = since_us * (SPOOL_GROUP_MAX / 2) / s->spool->group_len;
+
+	return us < NAP_MIN_US ? NAP_MIN_US : us < s->nap_us ? us : s->nap_us;
+}
+
+/* One turn: true when a group was written. Sets how long to nap after it; 0: there is more. */
+static bool turn(struct spooler *s)
 {
 	bool group_full = gather(s);
-	uint64_t now_us = clock_now_us();
+	uint64_t now_us = clock_now_us(), since_us = now_us - s->looked_us;
 
 	check_room(s, now_us);
+	s->looked_us = now_us;
+	s->rest_us = s->nap_us;
 	if (s->spool->group_len == 0) {
 		release(s); /* messages that need not be spooled */
 		return false;
 	}
-	if (s->group_since_us == 0)
-		s->group_since_us = now_us;
-	if (!group_full && !stopping && now_us - s->group_since_us < s->nap_us) {
-		nap(s->nap_us);
+	s->rest_us = group_full ? 0 : time_to_gather(s, since_us);
+	if (commit(s) == 0)
 		return true;
-	}
-	if (commit(s) < 0) {
-		if (stopping)
-			return false;
-		nap(FAILED_NAP_US);
-	}
-	return true;
+	s->rest_us = FAILED_NAP_US;
+	return false;
 }
 
 void spooler_run(struct spooler *s)
 {
-	uint64_t stop_us = UINT64_MAX;
+	uint64_t stop_us;
 
-	for (;;) {
-		bool stopping = s->process->stopping;
-		bool busy = turn(s, stopping);
-
-		if (stopping && stop_us == UINT64_MAX)
-			stop_us = clock_now_us() + FLUSH_MOST_US;
-		if (stopping && (!busy || clock_now_us() >= stop_us))
-			break;
-		if (!busy)
-			nap(s->nap_us);
+	while (!s->process->stopping) {
+		turn(s);
+		if (s->rest_us > 0)
+			nap(s->rest_us);
 	}
+	stop_us = clock_now_us() + FLUSH_MOST_US;
+	while (turn(s) && clock_now_us() < stop_us)
+		;
 	spool_finish(s->spool);
 }

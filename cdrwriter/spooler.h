@@ -22,8 +22,9 @@ struct spooler {
 	struct counter_row *counters;
 	struct spooler_ring rings[CONFIG_MAX_WORKERS];
 	unsigned int rings_count;
-	uint64_t group_since_us, room_checked_us;
-	uint64_t nap_us;   /* between two looks, and that a group waits: no ring fills up meanwhile */
+	uint64_t looked_us, room_checked_us;
+	uint64_t nap_us;   /* between two looks at most: no ring fills up meanwhile */
+	uint64_t rest_us;  /* until the next one */
 	bool write_failed; /* the last commit did */
 	bool full;         /* what the status segment says */
 	uint64_t damaged_counted;

@@ -307,7 +307,8 @@ const char *config_needs_restart(const struct config *running, const struct conf
 	}
 	if (!same_text(running->spool.directory, loaded->spool.directory) ||
 	    running->spool.segment_mb != loaded->spool.segment_mb ||
-	    running->spool.reserve_mb != loaded->spool.reserve_mb)
+	    running->spool.reserve_mb != loaded->spool.reserve_mb ||
+	    running->spool.group_wait_ms != loaded->spool.group_wait_ms)
 		return "spool";
 	return NULL;
 }

@@ -39,7 +39,7 @@ struct config_process {
 	unsigned int workers_count;
 	int core; /* housekeeping thread's core; -1 = anywhere */
 	enum idle_policy idle;
-	unsigned int nap_us; /* of IDLE_NAP: a worker under load looks this often; default 1000 */
+	unsigned int nap_us; /* of IDLE_NAP: a worker under load looks this often; default 4000 for signaling, else 1000 */
 	enum hugepages hugepages;
 	unsigned int memory_mb; /* DPDK memory; 0 = a fitting default */
 };
@@ -191,6 +191,7 @@ struct config_spool {
 	char *directory;
 	unsigned int segment_mb;  /* default 64 */
 	unsigned int reserve_mb;  /* "full" when less than this is free; default 16 */
+	unsigned int group_wait_ms; /* longest wait of a record for its group's write; default 100 */
 };
 
 struct config {

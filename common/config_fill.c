@@ -514,7 +514,7 @@ static void fill_port(struct report *report, const struct place *place, struct r
 		report_error(report, PLACE(place, "rtp_ports"), "expected only on a port of media");
 }
 
-static void fill_process(struct report *report, const struct place *place, struct raw_process *raw,
+static void fill_process(struct report *report, const struct place *place, struct raw_process *raw, unsigned int nap_us,
 			 struct config_process *process)
 {
 	static const struct word idles[] = {{"spin", IDLE_SPIN}, {"nap", IDLE_NAP}};
@@ -537,7 +537,7 @@ static void fill_process(struct report *report, const struct place *place, struc
 			process->core = (int)core;
 	}
 	FILL_WORD(report, PLACE(place, "idle"), raw->idle, process->idle, IDLE_NAP, idles);
-	fill_uint(report, PLACE(place, "nap_us"), raw->nap_us, &process->nap_us, 1000, 50, 10000);
+	fill_uint(report, PLACE(place, "nap_us"), raw->nap_us, &process->nap_us, nap_us, 50, 10000);
 	FILL_WORD(report, PLACE(place, "hugepages"), raw->hugepages, process->hugepages, HUGEPAGES_AUTO, hugepages);
 	fill_uint(report, PLACE(place, "memory_mb"), raw->memory_mb, &process->memory_mb, 0, 0, 1048576);
 }
@@ -652,9 +652,10 @@ static void fill_processes(struct report *report, struct raw_processes *raw, str
 	    [ROLE_CDRWRITER] = &raw->cdrwriter,
 	};
 
+	/* Audio has to come evenly; nobody hears whether a call rings a few milliseconds later. */
 	for (unsigned int role = 0; role < ROLE_COUNT; role++)
 		fill_process(report, PLACE(PLACE(NULL, "processes"), process_role_name[role]), processes[role],
-			     &config->process[role]);
+			     role == ROLE_SIGNALING ? 4000 : 1000, &config->process[role]);
 }
 
 static void fill_records(struct report *report, struct raw_config *raw, struct config *config)
@@ -680,6 +681,8 @@ static void fill_records(struct report *report, struct raw_config *raw, struct c
 	    take_text(report, PLACE(spool, "directory"), &raw->spool.directory, "/var/spool/tandem", 1024);
 	fill_uint(report, PLACE(spool, "segment_mb"), raw->spool.segment_mb, &config->spool.segment_mb, 64, 1, 4096);
 	fill_uint(report, PLACE(spool, "reserve_mb"), raw->spool.reserve_mb, &config->spool.reserve_mb, 16, 1, 1048576);
+	fill_uint(report, PLACE(spool, "group_wait_ms"), raw->spool.group_wait_ms, &config->spool.group_wait_ms, 100, 1,
+		  900);
 }
 
 /* A list of mappings: each entry filled by `fill`. */

@@ -212,6 +212,7 @@ static const cyaml_schema_field_t spool_fields[] = {
     KEY(raw_spool, directory),
     KEY(raw_spool, segment_mb),
     KEY(raw_spool, reserve_mb),
+    KEY(raw_spool, group_wait_ms),
     CYAML_FIELD_END,
 };
 

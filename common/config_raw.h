@@ -135,7 +135,7 @@ struct raw_database {
 };
 
 struct raw_spool {
-	char *directory, *segment_mb, *reserve_mb;
+	char *directory, *segment_mb, *reserve_mb, *group_wait_ms;
 };
 
 struct raw_config {

@@ -6,7 +6,8 @@
  * IDLE_SPIN never rests and makes no system call. IDLE_NAP, for shared cores: a worker that finds nothing sleeps until
  * a port has a frame, somebody rings its bell, or a timer is due. Under load that would be a wake-up for each frame,
  * and waking costs more than most frames do. So on average it wakes at most once in `nap_us`, with PULSE_CREDIT
- * wake-ups saved up: what comes in between is found together, at most nap_us late.
+ * wake-ups saved up: what comes in between is found together, at most nap_us late. Where so much comes that a wake-up
+ * finds more than a burst, it wakes more often.
  */
 #ifndef TANDEM_COMMON_PULSE_H
 #define TANDEM_COMMON_PULSE_H
@@ -20,7 +21,7 @@
 #include "process.h"
 #include "status.h"
 
-#define PULSE_SLEEP_MOST_US (50 * US_PER_MS) /* whatever is not heard of, a wish of the main thread's, say */
+#define PULSE_SLEEP_MOST_US (200 * US_PER_MS) /* whatever is not heard of, a wish of the main thread's, say */
 #define PULSE_CREDIT        20u
 
 struct pulse {
@@ -29,8 +30,10 @@ struct pulse {
 	bool listening; /* all ports can wake us */
 	bool asleep;    /* said so: the next look decides */
 	bool woken, rung;
+	uint64_t found; /* since it woke */
 	unsigned int idle_polls; /* in a row */
-	unsigned int nap_us;
+	unsigned int nap_us; /* of the configuration */
+	uint64_t gap_us;     /* at present: nap_us or less */
 	uint64_t paid_us;                      /* the wake-ups until now are worth this long */
 	uint64_t polls, busy, started, before; /* all but polls in cycles */
 	uint64_t long_cycles, second_cycles;   /* what is worth a note: 100 us; and how long a second is */

@@ -27,7 +27,7 @@
 #include "proto/messages.pb-c.h"
 
 #define MESSAGES_PER_POLL 1024u
-#define NAP_MAX_US        (50 * US_PER_MS)
+#define NAP_MAX_US        (200 * US_PER_MS)
 #define NAP_BUSY_US       (1 * US_PER_MS)
 
 /* How long a new life waits to hear again what its predecessor knew, before the round goes on. */

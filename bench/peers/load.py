@@ -117,13 +117,14 @@ class GeneratorLoad:
         self.process = None
         # The generator reads from the devices; its host's own IP would look at everything once more, and whoever sends
         # to it would pay for that.
-        host.nft("""
-            table ip load {
-                chain before {
-                    type filter hook prerouting priority raw; policy drop;
-                }
-            }
-        """)
+        for device in DEVICES:
+            host.nft(f"""
+                table netdev load-{device} {{
+                    chain before {{
+                        type filter hook ingress device {device} priority 0; policy drop;
+                    }}
+                }}
+            """)
 
     def _link(self):
         return {"core": self.core, "worker": self.core, "idle": "nap", "hugepages": "auto",

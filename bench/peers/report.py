@@ -25,6 +25,7 @@ FIGURES = (
     ("idle_cpu_share", ("idle", "cpu"), "CPU share without any call"),
     ("core_foreign_share", ("calls", "core_foreign"), "its core, used by others meanwhile"),
 )
+RATE_FIGURES = {"cpu": "CPU s per 1,000 calls", "setup_p50_ms": "set-up p50, ms", "setup_p99_ms": "set-up p99, ms"}
 NO_RATIO = {"packets_per_second", "softirq_per_1000_calls_s", "core_foreign_share", "idle_cpu_share"}
 
 
@@ -62,7 +63,18 @@ def summary(runs):
                 if figure not in NO_RATIO and ours is not None and theirs:
                     ratio[figure] = ours / theirs
             ratios.append(ratio)
-    return {"medians": medians, "ratios": ratios, "faults": faults}
+    return {"medians": medians, "ratios": ratios, "faults": faults, "rates": by_rate(runs)}
+
+
+def by_rate(runs):
+    """{rate: {switch: {"cpu", "setup_p50_ms", "setup_p99_ms"}}}, of the switches that were clean there in every run."""
+    found = {}
+    for run in runs:
+        for rate, figures in run.get("climb", []):
+            found.setdefault(rate, {}).setdefault(run["switch"], []).append(figures)
+    return {rate: {name: {key: statistics.median(step[key] for step in steps) for key in RATE_FIGURES}
+                   for name, steps in switches.items() if not any(step["load"]["faults"] for step in steps)}
+            for rate, switches in sorted(found.items())}
 
 
 def _row(text, cells, width):
@@ -73,6 +85,18 @@ def _number(value):
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def print_rates(rates, names, width):
+    """Where a switch was not clean it has no figure; a peer's last one is its capacity here."""
+    for rate, switches in rates.items():
+        print(f"\n{rate:g} calls a second")
+        for key, text in RATE_FIGURES.items():
+            _row(text, [_number(switches.get(name, {}).get(key)) for name in names], width)
+        for tandem, peer in PAIRS:
+            if tandem in switches and peer in switches:
+                ratio = switches[tandem]["cpu"] / switches[peer]["cpu"]
+                print(f"  {tandem} / {peer}: CPU {ratio:.3f}   1/{1 / ratio:.1f}")
 
 
 def print_report(result):
@@ -98,5 +122,6 @@ def print_report(result):
             if figure in ratio:
                 inverse = f"   1/{1 / ratio[figure]:.1f}" if 0 < ratio[figure] < 1 else ""
                 print(f"    {text.strip():<44}{ratio[figure]:8.3f}{inverse}")
+    print_rates(result["rates"], medians, width)
     for fault in result["faults"]:
         print(f"FAULT {fault}")

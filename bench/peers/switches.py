@@ -67,8 +67,8 @@ class Tandem:
     """Tandem over af_packet, all its processes on one core."""
     READING_S = 0.4  # `tandemctl status` looks for 200 ms
 
-    def __init__(self, place, build, relay, calls):
-        self.place, self.build, self.relay, self.calls = place, build, relay, calls
+    def __init__(self, place, build, relay, calls, nap_us=None):
+        self.place, self.build, self.relay, self.calls, self.nap_us = place, build, relay, calls, nap_us
         self.name = "tandem+relay" if relay else "tandem"
         self.node = f"cmp{os.getpid()}-{'relay' if relay else 'plain'}"
         self.switch = None
@@ -83,6 +83,8 @@ class Tandem:
         config["parameters"]["SS_MEDIAPROXYMODE"] = "on" if self.relay else "off"
         config["processes"] = {"signaling": {"workers": [core], "core": core}, "media": {"workers": [core], "core": core},
                                "keepalive": {"core": core}, "cdrwriter": {"core": core}}
+        for role in ("signaling", "media") if self.nap_us else ():
+            config["processes"][role]["nap_us"] = self.nap_us
         config["limits"] = {"calls": calls, "registrations": 1}
         config["ports"][0]["addresses"] = [f"{SIP}/{BITS}"]
         # The carrier's audio comes from its SIP addresses: through the other end of the RTP pair.

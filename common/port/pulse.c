@@ -15,6 +15,7 @@
 #define FULL_POLL  PORT_BURST
 #define IDLE_POLLS 32 /* in a row, with something due all the time, before a nap */
 #define NAP_MIN_US 50
+#define ENOUGH     PORT_BURST /* frames and messages for one wake-up: with more it is hardly less for each */
 
 /* A port whose driver has no descriptor can't wake anybody: then the worker looks every nap_us. */
 static void listen_to(struct pulse *pulse, int fd)
@@ -33,6 +34,7 @@ void pulse_init(struct pulse *pulse, struct process *process, unsigned int worke
 	*pulse = (struct pulse){.status = &process->status->worker[worker],
 				.idle = config->idle,
 				.nap_us = config->nap_us,
+				.gap_us = config->nap_us,
 				.queues = queues,
 				.queues_count = count,
 				.listening = config->idle == IDLE_NAP};
@@ -119,21 +121,35 @@ static bool has_more(const struct pulse *pulse, unsigned int work)
 	return work >= FULL_POLL;
 }
 
+/*
+ * A wake-up that found something, or that somebody asked for, is paid for. The more it found the sooner may the next
+ * one come, so that each finds enough; the other way by steps, since what came at once need not be all that comes.
+ */
+static void pay(struct pulse *pulse, uint64_t now_us)
+{
+	if (pulse->woken && (pulse->found > 0 || pulse->rung)) {
+		uint64_t gap_us = pulse->gap_us * ENOUGH / RTE_MAX(pulse->found, ENOUGH / 2u);
+
+		gap_us = RTE_MIN(gap_us, (uint64_t)pulse->nap_us);
+		pulse->gap_us = RTE_MAX(gap_us, (uint64_t)NAP_MIN_US);
+		pulse->paid_us = RTE_MAX(pulse->paid_us, now_us - PULSE_CREDIT * pulse->gap_us) + pulse->gap_us;
+	}
+	pulse->woken = pulse->rung = false;
+	pulse->found = 0;
+}
+
 static void rest(struct pulse *pulse, unsigned int work, uint64_t now_us, uint64_t next_us)
 {
 	uint64_t most_us = next_us > now_us ? RTE_MIN(next_us - now_us, (uint64_t)PULSE_SLEEP_MOST_US) : 0;
-	uint64_t credit_us = (uint64_t)PULSE_CREDIT * pulse->nap_us;
 
-	/* A wake-up that found something, or that somebody asked for, is paid for. */
-	if (pulse->woken && (work > 0 || pulse->rung))
-		pulse->paid_us = RTE_MAX(pulse->paid_us, now_us - credit_us) + pulse->nap_us;
-	pulse->woken = pulse->rung = false;
+	pulse->found += work;
 	if (work > 0)
 		say_asleep(pulse, false);
 	if (work > 0 || most_us > 0)
 		pulse->idle_polls = 0;
 	if (has_more(pulse, work))
 		return;
+	pay(pulse, now_us);
 	if (most_us == 0)
 		linger(pulse);
 	else if (pulse->paid_us > now_us)

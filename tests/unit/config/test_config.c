@@ -62,6 +62,7 @@ static void test_defaults(void)
 	CHECK_INT(config->process[ROLE_MEDIA].core, -1);
 	CHECK_INT(config->process[ROLE_MEDIA].idle, IDLE_NAP);
 	CHECK_INT(config->process[ROLE_MEDIA].nap_us, 1000);
+	CHECK_INT(config->process[ROLE_SIGNALING].nap_us, 4000);
 	CHECK_INT(config->process[ROLE_MEDIA].hugepages, HUGEPAGES_AUTO);
 	CHECK_INT(config->limits.registrations, 100000);
 	CHECK_INT(config->limits.cdr_ring_kb, 8192);
@@ -71,6 +72,7 @@ static void test_defaults(void)
 	CHECK_INT(config->ports[1].rtp_ports.last, 59999);
 	CHECK_INT(config->database.batch, 20000);
 	CHECK_INT(config->spool.segment_mb, 64);
+	CHECK_INT(config->spool.group_wait_ms, 100);
 	config_free(config);
 }
 
@@ -390,6 +392,8 @@ static void test_records(void)
 {
 	CHECK_REFUSED("node: t\nspool: {directory: spool}\n", 2, "spool.directory: 'spool': expected an absolute path");
 	CHECK_REFUSED("node: t\nspool: {segment_mb: 0}\n", 2, "spool.segment_mb");
+	CHECK_REFUSED("node: t\nspool: {group_wait_ms: 0}\n", 2, "spool.group_wait_ms");
+	CHECK_REFUSED("node: t\nspool: {group_wait_ms: 901}\n", 2, "spool.group_wait_ms");
 	CHECK_REFUSED("node: t\ndatabase: {batch: 0}\n", 2, "database.batch: '0'");
 	CHECK_REFUSED("node: t\ndatabase: {batch_wait_ms: 60001}\n", 2, "database.batch_wait_ms");
 	CHECK_REFUSED("node: t\nlimits: {cdr_ring_kb: 63}\n", 2, "limits.cdr_ring_kb");
@@ -411,6 +415,7 @@ static void test_needs_restart(void)
 	CHECK_DIFFERENCE("node: a\n", "node: b\n", "node");
 	CHECK_DIFFERENCE("node: a\nlimits: {calls: 10}\n", "node: a\nlimits: {calls: 11}\n", "limits");
 	CHECK_DIFFERENCE("node: a\nspool: {directory: /a}\n", "node: a\nspool: {directory: /b}\n", "spool");
+	CHECK_DIFFERENCE("node: a\n", "node: a\nspool: {group_wait_ms: 20}\n", "spool");
 	CHECK_DIFFERENCE("node: a\nprocesses: {media: {workers: [1]}}\n",
 			 "node: a\nprocesses: {media: {workers: [2]}}\n", "processes.media");
 	CHECK_DIFFERENCE(HEAD PORTS, HEAD, "ports");

@@ -211,6 +211,33 @@ static void test_load_is_gathered(void)
 	halt();
 }
 
+/* A wake-up that finds so much, and the look after it that finds nothing more. */
+static uint64_t gap_after(unsigned int found)
+{
+	pulse.woken = true;
+	pulse_beat(&pulse, found, clock_now_us(), UINT64_MAX);
+	pulse_beat(&pulse, 0, clock_now_us(), UINT64_MAX);
+	return pulse.gap_us;
+}
+
+/* Where much comes, a wake-up has enough to do sooner. */
+static void test_much_is_found_sooner(void)
+{
+	begin(IDLE_NAP, 8000);
+	pulse_init(&pulse, &process, 0, NULL, 0);
+	CHECK_INT(gap_after(PORT_BURST), 8000);
+	CHECK_INT(gap_after(2 * PORT_BURST), 4000);
+	CHECK_INT(gap_after(4 * PORT_BURST), 1000);
+	CHECK_INT(gap_after(PORT_BURST), 1000);
+	CHECK_INT(gap_after(1), 2000);
+	CHECK_INT(gap_after(1), 4000);
+	CHECK_INT(gap_after(1), 8000);
+	CHECK_INT(gap_after(1), 8000);
+	CHECK_INT(gap_after(1000 * PORT_BURST), 50);
+	pulse_fini(&pulse);
+	end();
+}
+
 /* Either side may be killed and come back; a sleeper that is gone costs its callers a byte each. */
 static void test_new_lives(void)
 {
@@ -289,6 +316,7 @@ static const struct check_case cases[] = {
     {"flood", test_flood},
     {"no ring is lost", test_no_ring_is_lost},
     {"load is gathered", test_load_is_gathered},
+    {"much is found sooner", test_much_is_found_sooner},
     {"new lives", test_new_lives},
     {"a shared bell", test_shared_bell},
     {"a mute bell", test_mute_bell},
