@@ -62,8 +62,8 @@ def half_load(report, phase, samples):
 
 
 def latencies(phase, gaps):
-    """Of calls at half load, with the generator spinning; beside it what the machine itself took from the cores, before and
-    after the run."""
+    """Of calls at half load, with the generator spinning; beside it what the machine itself took from the cores just before,
+    when nobody else was there."""
     return {"rate": phase["achieved"], "stretch_ms": phase.get("stretch_ms"), "clean": phase["clean"],
             "setup_added_us": generator.latency(phase, "setup_added") or {}, "latency_us": phase["latency"],
             "machine_p99_us": max(one["p99_us"] for one in gaps), "machine_p999_us": max(one["p999_us"] for one in gaps),
@@ -132,7 +132,6 @@ def one_count(bench, workers, whole):
             report = run.run(600 + sum(seconds + 5 for _, seconds, _ in after))
         if not node.alive():
             raise Failed("a process of the switch died:\n" + node.log_tail(15))
-    gaps += own_gaps(bench.build, cores)
     peak = bench.peak or report["search"] and report["search"]["highest"]
     if not peak:
         raise Failed(f"no clean rate was found; the lowest tried was {LOWEST_RATE} calls a second")
