@@ -171,6 +171,10 @@ static unsigned int receive(struct generator *g, unsigned int port)
 	struct arrival arrival[PORT_BURST];
 	unsigned int count = port_receive(g->queue[port], in, PORT_BURST, now_us(g)), arrivals = 0, index = 0;
 
+	if (count == 0)
+		return 0;
+	g->now_ns = clock_ns(); /* what came while the load was at work did not come before */
+	rtp_look_ahead(g, in, count);
 	for (unsigned int i = 0; i < count; i++) {
 		enum whose who = whose(g->link, &in[i].local, &index);
 
@@ -383,9 +387,12 @@ int load_run(void *context)
 		/* By time, not by number: how long a gap is in which a random moment falls. */
 		histogram_add_times(&g->phase->latency[LATENCY_gap], g->now_ns - looked_ns, g->now_ns - looked_ns);
 
-		idle = work ? 0 : idle + 1;
-		if (naps && idle > IDLE_POLLS && !in_stretch(g))
+		/* With packets, of which one is nearly always due soon, such polls need not be in a row. */
+		idle = work == 0 ? idle + 1 : g->rtp.running ? idle : 0;
+		if (naps && idle > IDLE_POLLS && !in_stretch(g)) {
 			nap();
+			idle = g->rtp.running ? 0 : idle;
+		}
 		after = rte_rdtsc();
 		stat_add(g->phase, STAT_cycles, after - before);
 		if (work)

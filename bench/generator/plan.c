@@ -189,7 +189,7 @@ static struct phase *place(struct plan *p, const char *name, double rate, double
 static struct phase *measure(struct plan *p, const char *name, double rate)
 {
 	const struct load *load = &p->g->scenario->load;
-	struct phase *phase = place(p, name, rate, load->seconds, 0);
+	struct phase *phase = place(p, name, rate, load->seconds, load->stretch_ns);
 
 	if (!phase)
 		return NULL;

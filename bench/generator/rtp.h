@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * RTP of all or some calls: a packet each interval from each side, spread evenly over the interval by a wheel whose
- * hand goes round once in it. Every packet says in its payload which call and side it is of, and when it was due.
+ * hand goes round once in it, each at a time of its own. Every packet says in its payload which call and side it is
+ * of, and when it was due.
  */
 #ifndef TANDEM_GENERATOR_RTP_H
 #define TANDEM_GENERATOR_RTP_H
@@ -50,7 +51,9 @@ struct rtp_load {
 	uint32_t spoke_size, running;
 	unsigned int hand, fill;
 	uint32_t progress;      /* streams of the spoke under the hand that have had their turn */
-	double due_ns, step_ns; /* when the hand comes to the next spoke */
+	double due_ns, step_ns; /* when the hand came to its spoke; between two spokes */
+	double gap_ns;          /* between two packets of this one */
+	bool paused;            /* between two stretches of the load (struct phase) */
 	uint32_t endpoints, per_address;
 	uint8_t *pattern; /* payload behind what is particular */
 };
@@ -74,6 +77,8 @@ void rtp_start(struct generator *g, struct call *call, enum side side);
 void rtp_stop(struct generator *g, struct call *call);
 /* Send what is due; returns how much. */
 unsigned int rtp_send(struct generator *g);
+/* What has come: send for the memory that taking it will need. Not all of it has to be RTP. */
+void rtp_look_ahead(const struct generator *g, const struct datagram *d, unsigned int count);
 /* A datagram on a media port; frees it. */
 void rtp_receive(struct generator *g, struct datagram *d, unsigned int address);
 

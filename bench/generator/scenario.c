@@ -59,15 +59,20 @@ static void read_of(struct yaml_tree *tree, yaml_node_t *map, struct load *load)
 static void read_load(struct yaml_tree *tree, yaml_node_t *map, struct load *load)
 {
 	char arrivals[16] = "even";
+	double stretch_ms = 0;
 
 	*load = (struct load){
 	    .rate = 100, .seconds = 10, .warm_up_s = 1, .clean = 0.0001, .drain_s = 5, .standing_rate = 2000};
-	yaml_keys(tree, map, "rate seconds warm_up arrivals clean drain standing standing_rate calls ramp search of");
+	yaml_keys(tree, map,
+		  "rate seconds warm_up arrivals clean drain standing standing_rate calls ramp search of "
+		  "stretch");
 	yaml_number(tree, map, "rate", &load->rate, 0, 1e9);
 	yaml_number(tree, map, "seconds", &load->seconds, 0, 1e6);
 	yaml_number(tree, map, "warm_up", &load->warm_up_s, 0, 1e6);
 	yaml_number(tree, map, "clean", &load->clean, 0, 1);
 	yaml_number(tree, map, "drain", &load->drain_s, 0, 3600);
+	yaml_number(tree, map, "stretch", &stretch_ms, 0, 1000);
+	load->stretch_ns = (uint64_t)(stretch_ms * 1e6);
 	yaml_number(tree, map, "standing_rate", &load->standing_rate, 1, 1e6);
 	yaml_count(tree, map, "standing", &load->standing, 0, NUMBER_SLOTS / 2);
 	yaml_count(tree, map, "calls", &load->calls, 1, NUMBER_SLOTS);

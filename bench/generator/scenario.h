@@ -46,6 +46,7 @@ struct load {
 	bool poisson, of_rtp;
 	unsigned int standing, calls;
 	enum plan_kind plan;
+	uint64_t stretch_ns;   /* of every measurement, as in struct phase */
 	double from, to, step; /* of a ramp; low, high, precision of a search */
 	struct {
 		double factor, seconds;

@@ -28,14 +28,13 @@ def whole_call(results):
 
 def relay(results):
     found = one_worker(results, "rtp")
-    ground = found and results["rtp"].get("testpmd")
-    if not ground or "packets_per_second" not in ground:
+    if not found or not found.get("rounds"):
         return None
-    rate = found["worker_packets_per_second"] if found["limited"] else found["highest_clean_rate"]
-    share = 100 * rate / ground["packets_per_second"]
-    how = "by busy time, the generator is slower" if found["limited"] else "clean"
-    return share, (f"{share:.0f} %: {rate / 1e6:.2f} of {ground['packets_per_second'] / 1e6:.2f} M/s ({how}; "
-                   f"{found['full_load']['busy_ns_per_packet']:.0f} ns a packet)") + noise(found["full_load"])
+    middle = found["rounds"][len(found["rounds"]) // 2]
+    relayed, ground, share = middle["relay"], middle["testpmd"], 100 * middle["share"]
+    all_of_them = ", ".join(f"{100 * one['share']:.0f}" for one in found["rounds"])
+    return share, (f"{share:.0f} % by busy time ({all_of_them}): {relayed['busy_ns_per_packet']:.0f} ns a packet, testpmd "
+                   f"{1e9 / ground['packets_per_second']:.0f}; highest clean {found['highest_clean_rate'] / 1e6:.2f} M/s") + noise(relayed)
 
 
 def setup(results):
