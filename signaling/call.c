@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/table_memory.h"
+#include "signaling/early_dialog.h"
 
 typedef void (*call_handler)(struct call *call, const struct call_event *event);
 
@@ -14,15 +15,10 @@ static void respond_event(struct call *call, const struct call_event *event, uns
 	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
 }
 
-/* A request in a dialog that is over, or not confirmed yet. */
+/* A request in a dialog that is over. */
 static void refuse_over(struct call *call, const struct call_event *event)
 {
 	respond_event(call, event, 481);
-}
-
-static void refuse_early(struct call *call, const struct call_event *event)
-{
-	respond_event(call, event, 491);
 }
 
 /* In the early dialog only the caller may send BYE (RFC 3261 section 15). */
@@ -125,7 +121,7 @@ static void ack_closing(struct call *call, const struct call_event *event)
 /* What does not stand here is ignored: it came late, or twice. */
 static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
     [CALL_SETUP] = {STANDING, [CALL_EVENT_CANCEL] = call_cancelled, [CALL_EVENT_BYE] = early_bye,
-		    [CALL_EVENT_REQUEST] = refuse_early, [CALL_EVENT_PROVISIONAL] = call_provisional,
+		    [CALL_EVENT_REQUEST] = call_early_request, [CALL_EVENT_PROVISIONAL] = call_provisional,
 		    [CALL_EVENT_ANSWER] = call_answered, [CALL_EVENT_FAILURE] = call_failure,
 		    [CALL_EVENT_STAGE_TIMEOUT] = call_stage_timeout, [CALL_EVENT_PRACK_TIMEOUT] = call_prack_timeout},
     [CALL_ANSWERED] = {CONFIRMED, [CALL_EVENT_REQUEST] = call_request, [CALL_EVENT_CANCEL] = cancel_answered,

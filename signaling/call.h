@@ -16,6 +16,7 @@
  *   own_request.c    our own requests in a dialog: refreshes
  *   call_deadline.c  what time ends, or refreshes
  *   reason.c         SIP codes and Q.850 causes
+ *   early_dialog.c   requests before the answer
  *   reliable.c       provisional responses that are acknowledged, and PRACK
  *   call_bye.c       the end of a call, whoever ends it
  *   call_headers.c   which headers cross, and how
@@ -79,9 +80,10 @@ struct call_work {
 	uint16_t attempts;
 
 	struct reliable reliable;
+	struct message_buffer *early_response; /* early_dialog.h */
 
 	/* an offer in a dialog, and an ACK that brings the answer */
-	uint32_t updates;                         /* UPDATEs passed on and not answered: `before` has to stay */
+	uint8_t updates[CALL_SIDES];              /* UPDATEs with an offer from that side that await their answer */
 	bool noted[CALL_SIDES];                   /* `before` holds something of this call */
 	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
 	uint32_t reinvite_cseq[CALL_SIDES];
@@ -297,6 +299,7 @@ void call_stage_start(struct call *call, enum call_stage stage);
 void call_release_callee(struct call *call);
 
 /* ---- call_request.c ---- */
+void call_answer_options(struct call *call, const struct call_event *event);
 void call_request(struct call *call, const struct call_event *event);
 
 /* ---- call_pass.c ---- */

@@ -90,10 +90,11 @@ static void fail_server(struct engine *engine, struct transaction *server, unsig
 		transaction_respond(engine, server, request, code, NULL, NULL);
 }
 
-static void update_over(struct call *call)
+/* asker: whose UPDATE it was. */
+static void update_over(struct call *call, enum call_side asker)
 {
-	if (call->work && call->work->updates)
-		call->work->updates--;
+	if (call->work)
+		call->work->updates[asker] = 0;
 }
 
 /* The call whose request on `server` waits for an answer to the client transaction t; NULL: it is over. */
@@ -115,7 +116,7 @@ static void passed_failed(struct engine *engine, struct transaction *t)
 
 	if (call && t->method == SIP_UPDATE) {
 		call_media_take_back(call, side);
-		update_over(call);
+		update_over(call, side);
 		call_work_done(call);
 	}
 	fail_server(engine, t->peer, 408);
@@ -251,7 +252,7 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 	if (!success && client->method != SIP_INFO)
 		call_media_take_back(call, other(side));
 	if (client->method == SIP_UPDATE)
-		update_over(call);
+		update_over(call, other(side));
 	call_work_done(call);
 	if (response->status == 408 && !invite)
 		fail_server(call->engine, server, 408);

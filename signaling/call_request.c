@@ -16,7 +16,7 @@ static void respond(struct call *call, const struct call_event *event, unsigned 
 
 #define RETRY_AFTER "Retry-After: 2\r\n"
 
-static void answer_options(struct call *call, const struct call_event *event)
+void call_answer_options(struct call *call, const struct call_event *event)
 {
 	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"
 				      "Accept: application/sdp\r\n";
@@ -25,7 +25,7 @@ static void answer_options(struct call *call, const struct call_event *event)
 	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, &extra);
 }
 
-/* RFC 3261 section 14.2: one INVITE at a time, in either direction. */
+/* One offer at a time, in either direction: RFC 3261 section 14.2, RFC 3311 section 5.2. */
 static bool glare(struct call *call, const struct call_event *event)
 {
 	static const struct response_extra later = {RETRY_AFTER, sizeof(RETRY_AFTER) - 1};
@@ -35,12 +35,12 @@ static bool glare(struct call *call, const struct call_event *event)
 		return false;
 	const struct call_work *work = call->work;
 
-	if (work && work->reinvite[event->side]) {
+	if (work && (work->reinvite[event->side] || work->updates[event->side])) {
 		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
-	    (work && work->reinvite[other(event->side)]) || call_state(call) == CALL_ANSWERED ||
+	    (work && (work->reinvite[other(event->side)] || work->updates[other(event->side)])) || call_state(call) == CALL_ANSWERED ||
 	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;
@@ -84,7 +84,7 @@ void call_request(struct call *call, const struct call_event *event)
 	struct sip_text sdp;
 
 	if (event->message->method == SIP_OPTIONS) {
-		answer_options(call, event);
+		call_answer_options(call, event);
 		return;
 	}
 	if (is_too_short(call, event))
@@ -112,7 +112,7 @@ void call_request(struct call *call, const struct call_event *event)
 		return;
 	}
 	if (event->message->method == SIP_UPDATE)
-		call_work(call)->updates++;
+		call_work(call)->updates[event->side] = 1;
 	if (server->kind != SERVER_INVITE)
 		return;
 	server->user = &call_reinvite_user;

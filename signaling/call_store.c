@@ -133,12 +133,18 @@ void call_work_free(struct call *call)
 	call->work = NULL;
 }
 
+/* An offer, an ACK or a PRACK is under way. */
+static bool is_work_left(const struct call_work *work)
+{
+	for (unsigned int side = 0; side < CALL_SIDES; side++)
+		if (work->reinvite[side] || work->updates[side] || work->own[side].transaction)
+			return true;
+	return work->answer_awaiting_ack || work->reliable.pending;
+}
+
 void call_work_done(struct call *call)
 {
-	const struct call_work *work = call->work;
-
-	if (work && !work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack && !work->updates &&
-	    !work->own[CALLER].transaction && !work->own[CALLEE].transaction && !work->reliable.pending)
+	if (call->work && call_state(call) != CALL_SETUP && !is_work_left(call->work))
 		call_work_free(call);
 }
 

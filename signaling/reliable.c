@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/reliable.h"
 
+#include <stdio.h>
+
 #include "signaling/call.h"
+#include "signaling/early_dialog.h"
 #include "signaling/text_hash.h"
 
 #define FIRST_RSEQ_MASK 0x3fffffffu /* section 3: below 2^31, with room for those that follow */
@@ -61,125 +64,32 @@ bool reliable_in_order(struct call *call, struct sip_message *response)
 	return true;
 }
 
-/* The callee's 2xx to a PRACK that had an offer brings the answer; what else it says, the caller is told, too. */
-static void prack_response(struct engine *engine, struct transaction *t, struct sip_message *response)
-{
-	struct transaction *server = t->peer;
-	struct sip_text sdp = SIP_TEXT("");
-	enum call_side side;
-	struct call *call = call_find(engine, response, true, &side);
-	struct sip_builder b;
-
-	if (response->status < 200 || !server)
-		return;
-	if (call && call == t->owner && call_state(call) <= CALL_ESTABLISHED && response->status < 300) {
-		bool begun = call_write_begin(call);
-
-		if (call_media_pass(call, CALLEE, response, &sdp) < 0)
-			sdp = SIP_TEXT("");
-		call_write_end(call, begun);
-	}
-	struct sip_message *request = transaction_request(engine, server);
-
-	if (!request)
-		return;
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_response(&b, request, response->status, NULL, SIP_TEXT(""), &server->flow.remote);
-	if (sdp.len)
-		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
-	else
-		sip_build_no_body(&b);
-	int len = sip_build_finish(&b);
-
-	if (len > 0)
-		transaction_send_response(engine, server, response->status, engine->scratch, (uint32_t)len);
-}
-
-/* By then the caller has given up its PRACK, too, and RFC 4320 forbids to answer. */
-static void prack_failed(struct engine *engine, struct transaction *t)
-{
-	if (t->peer)
-		transaction_free(engine, t->peer);
-}
-
-static const struct transaction_user prack_user = {.response = prack_response, .failed = prack_failed};
-
-static int build_prack(struct call *call, struct sip_message *response, const struct dialog *dialog,
-		       struct transaction *t, struct sip_text sdp)
-{
-	struct call_dialog *d = &call->record->dialog[CALLEE];
-	char branch[IDENTIFIER_BRANCH];
-	struct sip_builder b;
-
-	transaction_branch(call->engine, t, branch);
-	d->local_cseq++;
-	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(call->engine, &b, dialog, SIP_TEXT("PRACK"), d->local_cseq, &t->flow.local,
-			     sip_text(branch, sizeof(branch)));
-	sip_build_begin(&b, SIP_H_RACK);
-	sip_build_u32(&b, rseq_of(response));
-	sip_build_string(&b, " ");
-	sip_build_u32(&b, sip_message_cseq(response)->number);
-	sip_build_string(&b, " INVITE");
-	sip_build_end(&b);
-	if (sdp.len)
-		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
-	else
-		sip_build_no_body(&b);
-	return sip_build_finish(&b);
-}
-
-/* In the early dialog that the response makes. NULL: it can't be sent; the callee will say so by a failure. */
+/* What the callee says to it goes to the caller's PRACK, where that becomes its peer. */
 static struct transaction *send_prack(struct call *call, struct sip_message *response, struct sip_text sdp)
 {
-	struct engine *engine = call->engine;
-	const struct call_dialog *d = &call->record->dialog[CALLEE];
-	char route[DIALOG_ROUTE_MAX];
-	struct dialog dialog;
-	struct sip_flow flow;
+	char rack[64];
+	struct early_request request = {.method = SIP_PRACK, .content_type = SIP_TEXT("application/sdp"), .body = sdp};
+	int len = snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", rseq_of(response),
+			   sip_message_cseq(response)->number);
 
-	if (!dialog_of_response(&dialog, &d->flow, d->flags & DIALOG_BEHIND_NAT, response, route))
-		return NULL;
-	dialog_next_hop(engine, &dialog, &flow);
-	struct transaction *t = transaction_client_new(engine, SIP_PRACK, &flow, &prack_user, call);
-
-	if (!t)
-		return NULL;
-	int len = build_prack(call, response, &dialog, t, sdp);
-
-	if (len < 0) {
-		counter_inc(engine->counters, COUNTER_signaling_build_failures);
-		transaction_free(engine, t);
-		return NULL;
-	}
-	counter_inc(engine->counters, COUNTER_signaling_pracks_sent);
-	return transaction_send_request(engine, t, engine->scratch, (uint32_t)len) == 0 ? t : NULL;
-}
-
-static void drop_due(struct call *call)
-{
-	struct reliable *r = &call->work->reliable;
-
-	message_pool_free(&call->engine->transactions->messages, r->due);
-	r->due = NULL;
+	request.headers = sip_text(rack, (size_t)len);
+	counter_inc(call->engine->counters, COUNTER_signaling_pracks_sent);
+	return early_dialog_send(call, response, &request);
 }
 
 /* Acknowledge the response that waited for the caller's PRACK. */
 static struct transaction *send_due_prack(struct call *call, struct sip_text sdp)
 {
-	struct sip_message *response = call->engine->transactions->kept;
-	struct message_buffer *due = call->work->reliable.due;
-	struct transaction *t = NULL;
+	struct sip_message *response = early_dialog_response(call);
 
-	if (sip_message_parse(response, due->data, due->len) == SIP_PARSE_OK)
-		t = send_prack(call, response, sdp);
-	drop_due(call);
-	return t;
+	call->work->reliable.due = false;
+	return response ? send_prack(call, response, sdp) : NULL;
 }
 
 void reliable_forget_attempt(struct call *call)
 {
-	drop_due(call);
+	early_dialog_forget(call);
+	call->work->reliable.due = false;
 	call->work->reliable.forks = 0;
 }
 
@@ -214,17 +124,17 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 {
 	struct reliable *r = &call->work->reliable;
 	bool callee = rseq_of(response), caller = code && (r->required || (r->supported && (callee || sdp.len)));
-	bool crosses = callee && caller && !r->pending && !r->due;
+	/* Not while the caller owes a PRACK for another. */
+	bool crosses = callee && !r->due && early_dialog_keep(call, response) && caller && !r->pending;
 
-	if (crosses)
-		r->due = message_pool_keep(&call->engine->transactions->messages, response->data, response->len);
 	if (caller && r->pending)
 		hold(call, code, sdp);
 	else if (caller)
 		send_reliably(call, code, response, sdp);
 	else if (code)
 		call_respond_caller(call, code, response, sdp);
-	if (callee && !(crosses && r->due))
+	r->due |= crosses;
+	if (callee && !crosses)
 		send_prack(call, response, SIP_TEXT(""));
 }
 

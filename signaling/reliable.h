@@ -25,7 +25,6 @@
 struct call;
 struct call_event;
 struct engine;
-struct message_buffer;
 struct transaction;
 
 struct reliable {
@@ -44,7 +43,7 @@ struct reliable {
 		uint32_t tag, rseq; /* hash of its To tag, and the last response of it that was in order */
 	} fork[RELIABLE_FORKS];
 	unsigned int forks;
-	struct message_buffer *due; /* a response of the callee's that the caller's PRACK will acknowledge */
+	bool due; /* the response that makes the early dialog will be acknowledged by the caller's PRACK */
 };
 
 /* What the caller's INVITE says of it. */

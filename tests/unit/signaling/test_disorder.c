@@ -429,16 +429,19 @@ static void refused_updates(void)
 	CHECK(lab_call(lab, 1, &answer, &invite));
 	lab_caller_request(lab, &answer, "UPDATE", 2, moved);
 	first = *lab_take(lab, VENDOR(0), "UPDATE ");
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	lab_reply(lab, &first, VENDOR(0), 200, "", lab_sdp, "");
 	lab_caller_request(lab, &answer, "UPDATE", 3, lab_sdp);
 	second = *lab_take(lab, VENDOR(0), "UPDATE ");
 	CHECK_INT(record->media[CALLER].remote.port, 4000);
-	lab_reply(lab, &first, VENDOR(0), 200, "", lab_sdp, "");
-	lab_callee_request(lab, &invite, VENDOR(0), "v", "INVITE", 1, lab_sdp);
-	third = *lab_take(lab, CUSTOMER, "SIP/2.0 200"); /* of the first */
-	third = *lab_take(lab, CUSTOMER, "INVITE ");
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "INVITE", 1, lab_sdp); /* an offer stands */
+	lab_ack_failure(lab, VENDOR(0), lab_take(lab, VENDOR(0), "SIP/2.0 491"));
 	lab_reply(lab, &second, VENDOR(0), 500, "", NULL, "");
 	CHECK_INT(record->media[CALLER].remote.port, 5000);
 	CHECK(record->media[CALLER].local.port != 0);
+	lab_skip(lab, NULL);
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "INVITE", 2, lab_sdp);
+	third = *lab_take(lab, CUSTOMER, "INVITE ");
 	lab_reply(lab, &third, CUSTOMER, 488, "", NULL, "");
 	CHECK(lab->engine->calls->call[0].work == NULL);
 	lab_skip(lab, NULL);

@@ -348,6 +348,120 @@ static void after_a_switch(void)
 	lab_free(lab);
 }
 
+/* ---- other requests before the answer ---- */
+
+static struct sip_message early_invite, early_progress;
+
+/* Both legs have their answer, acknowledged, and it rings on. */
+static struct lab *early(void)
+{
+	struct lab *lab = lab_new();
+
+	early_invite = *invite(lab, lab_sdp, BOTH);
+	lab_reply(lab, &early_invite, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
+	early_progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	lab_prack(lab, &early_progress, 2, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
+	lab_skip(lab, NULL);
+	return lab;
+}
+
+static void early_update(void)
+{
+	struct lab *lab = early();
+	static struct sip_message update;
+
+	lab_caller_request(lab, &early_progress, "UPDATE", 3, lab_sdp);
+	update = *lab_take(lab, VENDOR(0), "UPDATE sip:vendor@10.2.0.1");
+	CHECK(has(&update, ";tag=v") && has(&update, "m=audio") && !has(&update, "10.1.0.5"));
+	lab_caller_request(lab, &early_progress, "UPDATE", 4, lab_sdp); /* the first awaits its answer */
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 500"), "Retry-After: "));
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_reply(lab, &update, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "m=audio"));
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "UPDATE", 2, lab_sdp);
+	update = *lab_take(lab, CUSTOMER, "UPDATE ");
+	CHECK(has(&update, "m=audio") && !has(&update, "10.2.0.1"));
+	lab_reply(lab, &update, CUSTOMER, 488, "", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 488"));
+	lab_caller_request(lab, &early_progress, "UPDATE", 5, NULL); /* no offer: answered here */
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "UPDATE"));
+	lab_caller_request(lab, &early_progress, "UPDATE", 6, lab_sdp); /* never answered: nobody hears of it */
+	CHECK(lab_take(lab, VENDOR(0), "UPDATE "));
+	lab_sleep(lab, 33000);
+	lab_skip(lab, VENDOR(0));
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	lab_reply(lab, &early_invite, VENDOR(0), 200, "v", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_free(lab);
+}
+
+static void early_info(void)
+{
+	struct lab *lab = early();
+	static struct sip_message info;
+
+	lab_caller_request(lab, &early_progress, "INFO", 3, lab_sdp);
+	info = *lab_take(lab, VENDOR(0), "INFO ");
+	lab_reply(lab, &info, VENDOR(0), 200, "", NULL, "");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "INFO"));
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "INFO", 1, NULL);
+	lab_reply(lab, lab_take(lab, CUSTOMER, "INFO "), CUSTOMER, 415, "", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 415"));
+	lab_caller_request(lab, &early_progress, "OPTIONS", 4, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "Allow: "));
+	lab_caller_request(lab, &early_progress, "INVITE", 5, lab_sdp);
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 500"));
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "INVITE", 2, lab_sdp);
+	lab_ack_failure(lab, VENDOR(0), lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_cancel(lab, 1, "4930123");
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_free(lab);
+
+	/* Where no early dialog is known on the other side, or the first offer stands, they come too soon. */
+	lab = lab_new();
+	struct sip_message *in = invite(lab, lab_sdp, "");
+
+	lab_reply(lab, in, VENDOR(0), 180, "v", NULL, "");
+	struct sip_message *ringing = lab_take(lab, CUSTOMER, "SIP/2.0 180");
+
+	lab_caller_request(lab, ringing, "INFO", 2, NULL);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 500"));
+	lab_caller_request(lab, ringing, "UPDATE", 3, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 500"));
+	lab_callee_request(lab, in, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_free(lab);
+}
+
+/* RFC 3311 section 5.2, in a conversation: one offer at a time. */
+static void update_glare(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, vendor, update;
+
+	CHECK(lab_call(lab, 1, &answer, &vendor));
+	lab_caller_request(lab, &answer, "UPDATE", 2, lab_sdp);
+	update = *lab_take(lab, VENDOR(0), "UPDATE ");
+	lab_caller_request(lab, &answer, "UPDATE", 3, lab_sdp);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 500"), "Retry-After: "));
+	lab_callee_request(lab, &vendor, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_callee_request(lab, &vendor, VENDOR(0), "v", "INVITE", 2, lab_sdp);
+	lab_ack_failure(lab, VENDOR(0), lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_callee_request(lab, &vendor, VENDOR(0), "v", "UPDATE", 3, NULL);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 200"));
+	lab_reply(lab, &update, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	lab_callee_request(lab, &vendor, VENDOR(0), "v", "UPDATE", 4, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "UPDATE "));
+	lab_free(lab);
+}
+
 /* Broken ones. */
 static void strays(void)
 {
@@ -386,6 +500,9 @@ static const struct check_case cases[] = {
     {"answered, but the caller not told", answered_but_not_told},
     {"the 200 overtakes", answer_overtakes},
     {"after a switch", after_a_switch},
+    {"UPDATE before the answer", early_update},
+    {"INFO and others before the answer", early_info},
+    {"UPDATEs that collide", update_glare},
     {"strays", strays},
 };
 CHECK_MAIN(cases)

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "signaling/early_dialog.h"
+
+#include "signaling/local_headers.h"
+
+static enum call_side other(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
+
+/* ---- the callee's dialog ---- */
+
+void early_dialog_forget(struct call *call)
+{
+	message_pool_free(&call->engine->transactions->messages, call->work->early_response);
+	call->work->early_response = NULL;
+}
+
+bool early_dialog_keep(struct call *call, const struct sip_message *response)
+{
+	early_dialog_forget(call);
+	call->work->early_response =
+	    message_pool_keep(&call->engine->transactions->messages, response->data, response->len);
+	return call->work->early_response;
+}
+
+struct sip_message *early_dialog_response(struct call *call)
+{
+	struct sip_message *kept = call->engine->transactions->kept;
+	struct message_buffer *buffer = call->work ? call->work->early_response : NULL;
+
+	return buffer && sip_message_parse(kept, buffer->data, buffer->len) == SIP_PARSE_OK ? kept : NULL;
+}
+
+/* ---- passed on, and answered ---- */
+
+/* The side that asked gets what the other says. */
+static void send_answer(struct engine *engine, struct transaction *server, struct sip_message *response,
+			struct sip_text sdp)
+{
+	struct sip_message *request = transaction_request(engine, server);
+	struct sip_builder b;
+
+	if (!request)
+		return;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_response(&b, request, response->status, NULL, SIP_TEXT(""), &server->flow.remote);
+	if (response->status < 300 && request->method == SIP_UPDATE)
+		local_headers_contact(engine, &b, &server->flow.local);
+	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
+	if (sdp.len)
+		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
+	else
+		sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		transaction_respond(engine, server, request, 500, NULL, NULL);
+	else
+		transaction_send_response(engine, server, response->status, engine->scratch, (uint32_t)len);
+}
+
+static void offer_over(struct call *call, enum call_side asker, bool refused)
+{
+	if (!call->work || !call->work->updates[asker])
+		return;
+	if (refused)
+		call_media_take_back(call, asker);
+	call->work->updates[asker] = 0;
+	call_work_done(call);
+}
+
+/* Of a 2xx, the description is the answer. The call may have ended meanwhile, and the owner be another. */
+static void on_response(struct engine *engine, struct transaction *t, struct sip_message *response)
+{
+	struct transaction *server = t->peer;
+	struct sip_text sdp = SIP_TEXT("");
+	enum call_side side;
+	struct call *call = call_find(engine, response, true, &side);
+
+	if (response->status < 200 || !server)
+		return;
+	if (call && call == t->owner && call_state(call) <= CALL_ESTABLISHED) {
+		bool begun = call_write_begin(call);
+
+		if (response->status < 300 && call_media_pass(call, side, response, &sdp) < 0)
+			sdp = SIP_TEXT("");
+		if (t->method == SIP_UPDATE)
+			offer_over(call, other(side), response->status >= 300);
+		call_write_end(call, begun);
+	}
+	send_answer(engine, server, response, sdp);
+}
+
+/* By then the asker has given up, too, and RFC 4320 section 4.2 forbids to answer. */
+static void on_failed(struct engine *engine, struct transaction *t)
+{
+	enum call_side side;
+	struct sip_message *request = t->peer ? transaction_request(engine, t->peer) : NULL;
+	struct call *call = request ? call_find(engine, request, false, &side) : NULL;
+
+	if (call && call == t->owner && call_state(call) <= CALL_ESTABLISHED) {
+		bool begun = call_write_begin(call);
+
+		offer_over(call, side, true);
+		call_write_end(call, begun);
+	}
+	if (t->peer)
+		transaction_end(engine, t->peer, TOMBSTONE_UNANSWERED, 0);
+}
+
+static const struct transaction_user early_user = {.response = on_response, .failed = on_failed};
+
+static struct transaction *send_in(struct call *call, enum call_side to, const struct dialog *dialog,
+				   const struct sip_flow *flow, const struct early_request *request)
+{
+	struct engine *engine = call->engine;
+	struct transaction *t = transaction_client_new(engine, request->method, flow, &early_user, call);
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+
+	if (!t)
+		return NULL;
+	transaction_branch(engine, t, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(engine, &b, dialog, sip_text_of(sip_method_text(request->method)),
+			     ++call->record->dialog[to].local_cseq, &flow->local, sip_text(branch, sizeof(branch)));
+	if (request->method == SIP_UPDATE) {
+		local_headers_contact(engine, &b, &flow->local);
+		call_build_allow(&b);
+	}
+	local_headers_put(&b, request->headers);
+	if (request->body.len)
+		sip_build_body(&b, request->content_type, request->body);
+	else
+		sip_build_no_body(&b);
+	int len = sip_build_finish(&b);
+
+	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		transaction_free(engine, t);
+		return NULL;
+	}
+	return transaction_send_request(engine, t, engine->scratch, (uint32_t)len) == 0 ? t : NULL;
+}
+
+struct transaction *early_dialog_send(struct call *call, struct sip_message *response,
+				      const struct early_request *request)
+{
+	const struct call_dialog *d = &call->record->dialog[CALLEE];
+	char route[DIALOG_ROUTE_MAX];
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	if (!dialog_of_response(&dialog, &d->flow, d->flags & DIALOG_BEHIND_NAT, response, route))
+		return NULL;
+	dialog_next_hop(call->engine, &dialog, &flow);
+	return send_in(call, CALLEE, &dialog, &flow, request);
+}
+
+/* ---- requests that come ---- */
+
+static void refuse(struct call *call, const struct call_event *event, unsigned int code)
+{
+	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
+
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &later : NULL);
+}
+
+static struct transaction *send_to(struct call *call, enum call_side to, const struct early_request *request)
+{
+	struct dialog dialog;
+	struct sip_flow flow;
+
+	if (to == CALLEE) {
+		struct sip_message *response = early_dialog_response(call);
+
+		return response ? early_dialog_send(call, response, request) : NULL;
+	}
+	call_dialog(call, CALLER, &dialog);
+	call_next_hop(call, CALLER, &dialog, &flow);
+	return send_in(call, CALLER, &dialog, &flow, request);
+}
+
+static bool pass(struct call *call, const struct call_event *event, const struct early_request *request)
+{
+	struct transaction *server = event->transaction;
+
+	if (transaction_keep_request(call->engine, server, event->message) < 0)
+		return false;
+	struct transaction *client = send_to(call, other(event->side), request);
+
+	if (!client)
+		return false;
+	client->peer = server;
+	server->peer = client;
+	return true;
+}
+
+static void pass_info(struct call *call, const struct call_event *event)
+{
+	const struct sip_message *m = event->message;
+	struct early_request request = {.method = SIP_INFO, .body = m->body};
+
+	if (m->body.len)
+		request.content_type = sip_message_value(m, SIP_H_CONTENT_TYPE);
+	if (!pass(call, event, &request))
+		refuse(call, event, 500);
+}
+
+/*
+ * RFC 3311 section 5.2. Whose offer is it that stands? The caller's, until it has acknowledged an answer, for which 500
+ * asks it to come again; ours, where the callee is concerned: 491.
+ */
+static bool offer_stands(struct call *call, const struct call_event *event)
+{
+	const struct call_work *work = call->work;
+
+	if (work->updates[event->side])
+		refuse(call, event, 500);
+	else if (work->updates[other(event->side)])
+		refuse(call, event, 491);
+	else if (!work->reliable.sdp_acked || !work->early_response)
+		refuse(call, event, event->side == CALLER ? 500 : 491);
+	else
+		return false;
+	return true;
+}
+
+static void pass_offer(struct call *call, const struct call_event *event)
+{
+	struct early_request request = {.method = SIP_UPDATE, .content_type = SIP_TEXT("application/sdp")};
+
+	if (offer_stands(call, event))
+		return;
+	call_media_note_before(call, event->side);
+	if (call_media_pass(call, event->side, event->message, &request.body) < 0 || !request.body.len) {
+		refuse(call, event, 488);
+	} else if (!pass(call, event, &request)) {
+		call_media_take_back(call, event->side);
+		refuse(call, event, 500);
+	} else {
+		call->work->updates[event->side] = 1;
+	}
+}
+
+/* One without an offer: a new Contact, perhaps. */
+static void answer_update(struct call *call, const struct call_event *event)
+{
+	char headers[512];
+	struct sip_builder b;
+
+	if (event->side == CALLER)
+		call_refresh_target(call, CALLER, event->message);
+	sip_build_init(&b, headers, sizeof(headers));
+	local_headers_contact(call->engine, &b, &event->transaction->flow.local);
+	call_build_allow(&b);
+	struct response_extra extra = {headers, b.len};
+
+	transaction_respond(call->engine, event->transaction, event->message, 200, NULL, &extra);
+}
+
+void call_early_request(struct call *call, const struct call_event *event)
+{
+	switch (event->message->method) {
+	case SIP_OPTIONS:
+		call_answer_options(call, event);
+		break;
+	case SIP_INFO:
+		pass_info(call, event);
+		break;
+	case SIP_UPDATE:
+		if (event->message->body.len)
+			pass_offer(call, event);
+		else
+			answer_update(call, event);
+		break;
+	default: /* RFC 3261 section 14.2: an INVITE of theirs stands, or one of ours */
+		refuse(call, event, event->side == CALLER ? 500 : 491);
+	}
+}
