@@ -6,6 +6,8 @@ import tempfile
 
 from lab.postgres import PrivatePostgres
 
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
 
 @contextlib.contextmanager
 def a_folder():

@@ -11,7 +11,6 @@
 #define T2_US          4000000ull
 #define TRANSACTION_US 32000000ull
 #define SETUP_US       60000000ull
-#define DISAGREE_US    5000000ull /* one side ended: how long the other may take */
 
 struct writer {
 	char *out;
@@ -597,6 +596,6 @@ void call_tick(struct carrier *c, struct call *call)
 		resend(c, &call->b, vendor_fd(c, call), call->b.request, call->b.request_len, &call->b.next_hop);
 	if ((call->a.give_up_us && c->now_us >= call->a.give_up_us) ||
 	    (call->ended_by == 'b' && call->b.give_up_us && c->now_us >= call->b.give_up_us) ||
-	    (ended && c->now_us >= ended + DISAGREE_US))
+	    (ended && c->now_us >= ended + (uint64_t)(c->options.disagree_s * 1e6)))
 		call_finish(c, call);
 }

@@ -59,6 +59,7 @@ struct options {
 	const char *hangup;     /* caller, callee or alternate */
 	const char *calls_file; /* one JSON line a call */
 	double drain_s;         /* longest wait for the last calls to end */
+	double disagree_s;      /* one side of a call has ended: how long the other may take */
 };
 
 enum call_state { CALL_FREE, CALL_INVITED, CALL_RINGING, CALL_UP, CALL_BYE_SENT, CALL_DONE };

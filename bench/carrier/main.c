@@ -51,6 +51,7 @@ static void usage(void)
 	    "  --hangup WHO     caller, callee or alternate (default)\n"
 	    "  --calls-file F   one JSON line for each call\n"
 	    "  --drain S        longest wait for the last calls to end (default 40)\n"
+	    "  --disagree S     one side has ended: how long the other may take (default 5)\n"
 	    "Prints a JSON report; exits 0 when it could run, whatever the figures.\n",
 	    stderr);
 	exit(2);
@@ -92,15 +93,17 @@ static void add_vendor(struct options *o, char *text)
 static void read_options(struct options *o, int argc, char **argv)
 {
 	static const struct option names[] = {
-	    {"caller", 1, 0, 'c'}, {"switch", 1, 0, 's'},     {"vendor", 1, 0, 'v'},  {"standing", 1, 0, 'S'},
-	    {"rate", 1, 0, 'r'},   {"calls", 1, 0, 'n'},      {"seconds", 1, 0, 't'}, {"hold", 1, 0, 'h'},
-	    {"ring", 1, 0, 'R'},   {"audio", 0, 0, 'a'},      {"number", 1, 0, 'N'},  {"padding", 1, 0, 'p'},
-	    {"hangup", 1, 0, 'u'}, {"calls-file", 1, 0, 'f'}, {"drain", 1, 0, 'd'},   {"early-media", 0, 0, 'e'},
-	    {0, 0, 0, 0}};
+	    {"caller", 1, 0, 'c'},      {"switch", 1, 0, 's'},     {"vendor", 1, 0, 'v'},
+	    {"standing", 1, 0, 'S'},    {"rate", 1, 0, 'r'},       {"calls", 1, 0, 'n'},
+	    {"seconds", 1, 0, 't'},     {"hold", 1, 0, 'h'},       {"ring", 1, 0, 'R'},
+	    {"audio", 0, 0, 'a'},       {"number", 1, 0, 'N'},     {"padding", 1, 0, 'p'},
+	    {"hangup", 1, 0, 'u'},      {"calls-file", 1, 0, 'f'}, {"drain", 1, 0, 'd'},
+	    {"early-media", 0, 0, 'e'}, {"disagree", 1, 0, 'D'},   {0, 0, 0, 0}};
 	char *rest;
 	int option;
 
-	*o = (struct options){.hold_s = 2, .hangup = "alternate", .number = "49", .drain_s = 40, .seconds = 10};
+	*o = (struct options){
+	    .hold_s = 2, .hangup = "alternate", .number = "49", .drain_s = 40, .disagree_s = 5, .seconds = 10};
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
 		case 'c':
@@ -148,6 +151,9 @@ static void read_options(struct options *o, int argc, char **argv)
 			break;
 		case 'f':
 			o->calls_file = optarg;
+			break;
+		case 'D':
+			o->disagree_s = atof(optarg);
 			break;
 		case 'd':
 			o->drain_s = atof(optarg);

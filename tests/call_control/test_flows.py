@@ -289,7 +289,6 @@ def test_early_media(node, caller, last):
 
 
 @scenario("a 200 without SDP after a 183 with SDP")
-@pytest.mark.missing("the caller's 200 carries the SDP of the 183 (RFC 3261 13.2.1)")
 def test_early_answer_only(node, caller, last):
     number = node.number()
     invite = caller.invite(number)
@@ -301,6 +300,8 @@ def test_early_answer_only(node, caller, last):
     caller.ack(invite, ok)
     last.expect("ACK")
     assert ok.body and ok.media()[0] == "10.77.0.2"
+    caller.hang_up(invite, ok, last)
+    node.record(number, "Normal", 200)
 
 
 @scenario("no route")

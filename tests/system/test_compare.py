@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from conftest import TOP
+from fixtures import TOP
 
 pytestmark = pytest.mark.bench
 

@@ -6,7 +6,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import TOP
+from fixtures import TOP
 from lab.net import BIT4, sh, wait_for
 from lab.switch import Switch, base_config
 

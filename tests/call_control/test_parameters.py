@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of sessions, set-up, switching, registrations, records and media: what is allowed, and what each does.
+
+The effects of those about switching and records are in test_failover.py, about registrations in test_registrations.py.
+"""
+import copy
+import os
+import re
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+from lab.sockets import udp_socket
+from lab.switch import as_yaml
+
+scenario = pytest.mark.scenario
+
+# name: (default, [accepted], [refused]); the ends of the range and one past each. As parameters.md has it, not as the code.
+ALLOWED = {
+    "SS_SIP_SESSION_TTL": ("600", [0, 60, 86400], [1, 59, 86401]),
+    "SS_SIP_SESSION_UPDATE_SEGMENT": ("2", [2, 10], [1, 11]),
+    "SS_SIP_SESSION_TIMEOUT_EARLY_HANGUP": ("0", [0, 3600], [-1, 3601]),
+    "SS_SIP_SESSION_MIN_SE": ("90", [90, 3600], [89, 3601]),
+    "SS_SIP_NO_TIMER_REINVITE_INTERVAL": ("7200", [0, 86400], [-1, 86401]),
+    "SS_SESSION_TIMER_REFRESHER": ("0", [0, 1], [-1, 2]),
+    "SS_SESSION_TIMER": (None, [60, 86400], [59, 86401]),
+    "SS_SESSION_TIMER_MIN_SE": (None, [90, 3600], [89, 3601]),
+    "SS_MAX_CALL_DURATION": ("none", ["none", 1, 604800], [0, 604801]),
+    "SS_ENDPOINT_EXPIRE": ("3600", [30, 86400], [29, 86401]),
+    "SS_ENDPOINT_NAT_EXPIRE": ("300", [30, 86400], [29, 86401]),
+    "SS_AUTHENTICATION_MAX_RETRY": ("6", [0, 999], [-1, 1000]),
+    "SS_AUTHENTICATION_FAILED_SUSPEND": ("180", [60, 3600], [59, 3601]),
+    "SS_REPLY_UNAUTHORIZED": ("on", [True, False], ["maybe", 2]),
+    "SS_SIP_RESEND_INTERVAL": ("0.5,1,2,4,4,4,4,4,4,4", [[0.1], [60] * 10], [[], [0.1] * 11, [0], [61]]),
+    "SS_SIP_SEND_RETRY": ("none", ["none", 0, 10], [-1, 11]),
+    "SS_SIP_TIMEOUT_INVITE": ("10", [1, 120], [0, 121]),
+    "SS_SIP_TIMEOUT_TRYING": ("20", [1, 300], [0, 301]),
+    "SS_SIP_TIMEOUT_SESSION_PROGRESS": ("20", [1, 300], [0, 301]),
+    "SS_SIP_TIMEOUT_SESSION_PROGRESS_SDP": ("120", [1, 600], [0, 601]),
+    "SS_SIP_TIMEOUT_RINGING": ("120", [1, 600], [0, 601]),
+    "SS_GATEWAY_SWITCH_LIMIT": ("none", ["none", 0, 100], [-1, 101]),
+    "SS_GATEWAY_SWITCH_UNTIL_CONNECT": ("off", [True, False], ["maybe"]),
+    "SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START": ("on", [True, False], ["maybe"]),
+    "SS_GATEWAY_SWITCH_STOP_AFTER_USER_BUSY": ("on", [True, False], ["maybe"]),
+    "SS_SIP_STOP_SWITCH_AFTER_SDP": ("on", [True, False], ["maybe"]),
+    "SS_SIP_USER_AGENT_STOP_SWITCH_AFTER_INVITE_TIMEOUT": ("off", [True, False], ["maybe"]),
+    "SS_MEDIAPROXYMODE": ("auto", ["on", "off", "auto", "must_on"], ["must_off", 1]),
+    "SS_MEDIAPROXYBEHINDNAT": ("on", [True, False], ["maybe"]),
+    "SS_MEDIA_PROXY_BEHIND_NAT": (None, [True, False], ["maybe"]),
+    "SS_MEDIAPROXYBETWEENNET": ("on", [True, False], ["maybe"]),
+    "SS_NOMEDIAHANGUPTIME": ("0", [0, 3600], [-1, 3601]),
+    "SS_QOS_SIGNAL": ("0xa0", [0, 255], [-1, 256]),
+    "SS_QOS_RTP": ("0xa0", [0, 255], [-1, 256]),
+    "SS_CDR_RECORD_NONCONNECT": ("on", [True, False], ["maybe"]),
+}
+
+
+def check(node, parameters):
+    """`tandemctl check` of the node's configuration with these parameters: (exit status, what it says)."""
+    path = os.path.join(node.folder, "checked.yaml")
+    config = copy.deepcopy(node.switch.config)
+    config["parameters"] = parameters
+    with open(path, "w") as file:
+        file.write(as_yaml(config))
+    done = subprocess.run([os.path.join(node.build, "tandemctl", "tandemctl"), "--config", path, "check"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+@scenario("allowed values")
+@pytest.mark.parametrize("name", ALLOWED)
+def test_allowed(node, name, saw):
+    preset, accepted, refused = ALLOWED[name]
+    if preset is not None:
+        config = copy.deepcopy(node.switch.config)
+        config["parameters"] = {}
+        shown = subprocess.run([os.path.join(node.build, "tandemctl", "tandemctl"), "--config", "/dev/stdin", "--json", "parameters", name],
+                               input=as_yaml(config), stdout=subprocess.PIPE, text=True).stdout
+        assert f'"{preset}"' in shown or f": {preset}" in shown, shown
+    for value in accepted:
+        status, text = check(node, {name: value})
+        assert status == 0, text
+    for value in refused:
+        status, text = check(node, {name: value})
+        assert status == 3 and name in text and re.search(r"checked.yaml:\d+", text), f"{value}: {text}"
+    saw(f"default {preset or 'an alias'}; taken: {accepted}; refused with file and line: {refused}".replace("True", "on").replace("False", "off"))
+
+
+@scenario("a reload with one faulty value changes nothing")
+def test_faulty_reload(node, caller, last):
+    before = node.switch.ctl("parameters", "--changed")
+    with node.changed():
+        good = dict(node.switch.config["parameters"])
+        node.switch.config["parameters"] |= {"SS_SIP_TIMEOUT_INVITE": 121, "SS_MAX_CALL_DURATION": 1}
+        with pytest.raises(RuntimeError, match="SS_SIP_TIMEOUT_INVITE"):
+            node.switch.reload()
+        node.switch.config["parameters"] = good
+        node.switch.write_config()
+        number = node.number()
+        invite, ok, _ = caller.connect(last, number)
+        node.clock.advance(5)
+        assert node.standing(number)
+        caller.hang_up(invite, ok, last)
+    assert node.switch.ctl("parameters", "--changed") == before
+
+
+# ---- set-up ----
+
+STAGES = {"INVITE": (None, False, 10, 1, 120, "InviteTimeout", 408), "TRYING": (100, False, 20, 1, 300, "TryingTimeout", 408),
+          "SESSION_PROGRESS": (183, False, 20, 1, 300, "ProgressTimeout", 480),
+          "SESSION_PROGRESS_SDP": (183, True, 120, 1, 600, "ProgressTimeout", 480), "RINGING": (180, False, 120, 1, 600, "RingingTimeout", 480)}
+OVERRIDES = {"INVITE": "invite", "TRYING": "trying", "SESSION_PROGRESS": "progress", "SESSION_PROGRESS_SDP": "progress_sdp", "RINGING": "ringing"}
+
+
+@scenario("a set-up time-out")
+@pytest.mark.parametrize("stage, which", [(stage, which) for stage in STAGES for which in ("default", "least", "most", "gateway's own")])
+def test_set_up_timeouts(node, caller, last, stage, which, saw):
+    code, sdp, preset, least, most, reason, final = STAGES[stage]
+    seconds = {"default": preset, "least": least, "most": most, "gateway's own": 7}[which]
+    with node.changed(**({f"SS_SIP_TIMEOUT_{stage}": seconds} if which in ("least", "most") else {})):
+        if which == "gateway's own":
+            node.gateway("last")["timeouts"] = {OVERRIDES[stage]: 7}
+            node.switch.reload()
+        if which == "most" and stage == "INVITE":  # the resends must go on for as long
+            node.switch.config["parameters"]["SS_SIP_RESEND_INTERVAL"] = [0.5, 60, 60]
+            node.switch.reload()
+        number = node.number()
+        invite = caller.invite(number)
+        received = last.expect("INVITE")
+        if code:
+            last.respond(received, code, "Progress", body=last.sdp(41000) if sdp else "")
+        caller.expect(code or 100)
+        if seconds > 1:
+            node.clock.advance(seconds - 0.9, rate=500 if seconds > 100 else 100)
+            assert node.calls(number)[0]["state"] == "setup" and not [m for m in caller.drain() if m.code >= 200]
+        started = time.monotonic()
+        caller.ack(invite, caller.expect(final, 3))
+        if seconds == 1:
+            assert 0.7 < time.monotonic() - started < 1.6
+        if code:
+            last.respond(last.expect("CANCEL"), 200, "OK")
+            last.respond(received, 487, "Request Terminated")
+            last.expect("ACK")
+        node.record(number, reason, final, "server")
+        saw(f"after {seconds} s")
+
+
+def sendings(node, peer, seconds, start):
+    """When the INVITE came again, in seconds of the node's clock after `start`, while `seconds` pass in steps."""
+    times, end = [], start + seconds
+    while node.clock.now() < end:
+        node.clock.advance(0.25, rate=25)
+        times += [round((node.clock.now() - start) * 4) / 4 for message in peer.drain(0.001) if message.method == "INVITE"]
+    return times
+
+
+@scenario("SS_SIP_RESEND_INTERVAL and SS_SIP_SEND_RETRY: when an INVITE is sent again, and when it has failed")
+@pytest.mark.parametrize("intervals, retry, again", [
+    (None, None, [0.5, 1.5, 3.5, 7.5]), ([0.1], None, [0.1]), ([3, 3, 3], None, [3, 6, 9]), (None, 0, []), (None, 2, [0.5, 1.5]),
+    (None, 10, [0.5, 1.5, 3.5, 7.5])])
+def test_resends(node, caller, last, intervals, retry, again, saw):
+    parameters = {"SS_SIP_RESEND_INTERVAL": intervals, "SS_SIP_SEND_RETRY": retry}
+    with node.changed(**{name: value for name, value in parameters.items() if value is not None}):
+        number = node.number()
+        invite = caller.invite(number)
+        last.expect("INVITE")
+        times = sendings(node, last, 11, node.clock.now())
+        saw(f"again after {times} s")
+        assert len(times) == len(again) and all(wanted - 0.05 <= at <= wanted + 0.75 for at, wanted in zip(times, again))
+        caller.ack(invite, caller.expect(408))
+        node.record(number, "InviteTimeout", 408, "server")
+
+
+# ---- how long a call may last ----
+
+@scenario("SS_MAX_CALL_DURATION")
+@pytest.mark.parametrize("seconds", [1, 604800])
+def test_max_duration(node, caller, last, seconds, saw):
+    with node.changed(SS_MAX_CALL_DURATION=seconds, SS_SIP_NO_TIMER_REINVITE_INTERVAL=0):
+        number = node.number()
+        caller.connect(last, number)
+        if seconds > 1:
+            node.clock.advance(seconds - 20, rate=200000)
+            assert node.standing(number)
+            node.clock.advance(20)
+        for peer in caller, last:
+            peer.respond(peer.expect("BYE"), 200, "OK")
+        record = node.record(number, "MaxDuration", None, "server")
+        assert seconds <= record.duration < seconds + 1.5
+        saw(f"duration {record.duration:.2f} s")
+
+
+@scenario("SS_SIP_NO_TIMER_REINVITE_INTERVAL: a caller without session timers")
+@pytest.mark.parametrize("seconds", [None, 1, 86400])
+def test_no_timer_limit(node, caller, last, seconds, saw):
+    with node.changed(**({"SS_SIP_NO_TIMER_REINVITE_INTERVAL": seconds} if seconds else {})):
+        number = node.number()
+        caller.connect(last, number)
+        if seconds != 1:
+            node.clock.advance((seconds or 7200) - 20, rate=20000)
+            assert node.standing(number)
+            node.clock.advance(20)
+        for peer in caller, last:
+            peer.respond(peer.expect("BYE"), 200, "OK")
+        record = node.record(number, "NoTimerLimit", None, "server")
+        assert (seconds or 7200) <= record.duration < (seconds or 7200) + 1.5
+        saw(f"duration {record.duration:.2f} s")
+
+
+@scenario("SS_SIP_NO_TIMER_REINVITE_INTERVAL 0 and SS_MAX_CALL_DURATION none: no limit")
+def test_no_limit(node, caller, last, saw):
+    with node.changed(SS_SIP_NO_TIMER_REINVITE_INTERVAL=0):
+        number = node.number()
+        invite, ok, _ = caller.connect(last, number)
+        node.clock.advance(14 * 86400, rate=400000)
+        assert node.standing(number)
+        caller.hang_up(invite, ok, last)
+        saw(f"it stands after {node.record(number, 'Normal').duration / 86400:.1f} days")
+
+
+@scenario("the shorter of two limits ends the call")
+@pytest.mark.parametrize("longest, no_timer, reason", [(60, 90, "MaxDuration"), (90, 60, "NoTimerLimit")])
+def test_shorter_limit(node, caller, last, longest, no_timer, reason):
+    with node.changed(SS_MAX_CALL_DURATION=longest, SS_SIP_NO_TIMER_REINVITE_INTERVAL=no_timer):
+        number = node.number()
+        caller.connect(last, number)
+        node.clock.advance(61)
+        for peer in caller, last:
+            peer.respond(peer.expect("BYE"), 200, "OK")
+        assert 60 <= node.record(number, reason, None, "server").duration < 62
+
+
+@scenario("a limit holds over kill -9, and keeps the value that the call began with")
+def test_limit_over_kill(node, caller, last):
+    from lab.net import wait_for
+    with node.changed(SS_MAX_CALL_DURATION=60):
+        number = node.number()
+        caller.connect(last, number)
+        node.switch.config["parameters"]["SS_MAX_CALL_DURATION"] = 1000
+        node.switch.reload()
+        starts = node.switch.status()["signaling"]["starts"]
+        node.switch.kill("signaling")
+        wait_for(lambda: node.switch.status()["signaling"]["starts"] == starts + 1 and node.switch.status()["signaling"]["state"] == "ready",
+                 10, "signaling is back")
+        assert node.standing(number)
+        node.clock.advance(61)
+        for peer in caller, last:
+            peer.respond(peer.expect("BYE"), 200, "OK")
+        node.record(number, "MaxDuration", None, "server")
+
+
+# ---- media ----
+
+def media_of(node, caller, last, number, **options):
+    """Who carries the audio of a call: from its record."""
+    invite, ok, received = caller.connect(last, number, **options)
+    direct = received.media()[0] != "10.77.0.2"
+    assert direct == (ok.media()[0] != "10.77.0.2")
+    caller.hang_up(invite, ok, last)
+    assert node.record(number, "Normal", 200).media_mode == ("direct" if direct else "relay")
+    return "direct" if direct else "relay"
+
+
+@scenario("SS_MEDIAPROXYMODE and the gateways' media_mode")
+@pytest.mark.parametrize("system, customer, vendor, expected", [
+    ("on", "system", "system", "relay"), ("off", "system", "system", "direct"), ("auto", "system", "system", "direct"),
+    ("must_on", "system", "system", "relay"), ("must_on", "off", "off", "relay"), ("off", "on", "off", "relay"), ("off", "off", "must_on", "relay"),
+    ("on", "off", "system", "relay"), ("auto", "off", "auto", "direct"), ("on", "off", "off", "direct")])
+def test_media_mode(node, caller, last, system, customer, vendor, expected, saw):
+    with node.changed():
+        node.switch.config["parameters"]["SS_MEDIAPROXYMODE"] = system
+        node.switch.config["mapping_gateways"][0]["media_mode"] = customer
+        node.gateway("last")["media_mode"] = vendor
+        node.switch.reload()
+        number = node.number()
+        seen = media_of(node, caller, last, number)
+        saw(seen)
+        assert seen == expected
+
+
+@scenario("SS_MEDIAPROXYMODE, its default")
+def test_media_mode_default(node, caller, last, saw):
+    with node.changed():
+        del node.switch.config["parameters"]["SS_MEDIAPROXYMODE"]
+        node.switch.reload()
+        saw(media_of(node, caller, last, node.number()))
+
+
+@scenario("SS_MEDIAPROXYBEHINDNAT: a registered phone behind NAT is called")
+@pytest.mark.parametrize("relay", [None, True, False])
+def test_behind_nat(node, caller, phone, relay, saw):
+    from test_registrations import register
+    with node.changed(SS_MEDIAPROXYMODE="auto", **({} if relay is None else {"SS_MEDIAPROXYBEHINDNAT": relay})):
+        assert register(phone, "alice", "wonderland", contact="<sip:alice@192.168.1.5:5060>").code == 200
+        invite = caller.invite("alice")
+        received = phone.expect("INVITE")
+        seen = "relay" if received.media()[0] == "10.77.0.2" else "direct"
+        phone.respond(received, 486, "Busy")
+        phone.expect("ACK")
+        caller.ack(invite, caller.expect(486))
+        saw(seen)
+        assert seen == ("direct" if relay is False else "relay")
+
+
+@scenario("SS_NOMEDIAHANGUPTIME: no RTP, and the call ends")
+@pytest.mark.parametrize("seconds", [None, 1, 60, 3600])
+def test_no_media(node, caller, last, seconds, saw):
+    with node.changed(**({} if seconds is None else {"SS_NOMEDIAHANGUPTIME": seconds})):
+        number = node.number()
+        invite, ok, _ = caller.connect(last, number)
+        if seconds is None:
+            node.clock.advance(3700, rate=2000)
+            assert node.standing(number)
+            caller.hang_up(invite, ok, last)
+            saw("off: it stands after 3,700 s")
+            return
+        if seconds > 1:
+            node.clock.advance(seconds * 0.9, rate=max(100, seconds))
+            assert node.standing(number)
+        node.clock.advance(seconds * 0.3 + 3)
+        for peer in caller, last:
+            peer.respond(peer.expect("BYE"), 200, "OK")
+        record = node.record(number, "NoMedia", None, "server")
+        saw(f"duration {record.duration:.1f} s")
+        assert seconds <= record.duration <= seconds * 1.3 + 4
+
+
+@scenario("SS_NOMEDIAHANGUPTIME: on hold nobody has to speak")
+def test_no_media_on_hold(node, caller, last):
+    with node.changed(SS_NOMEDIAHANGUPTIME=30):
+        number = node.number()
+        invite, ok, _ = caller.connect(last, number)
+        caller.send(caller.in_dialog("INVITE", invite, ok, body=caller.sdp(40000, "inactive"), headers=[f"Contact: <sip:c@{caller.shown}>"]))
+        last.respond(last.expect("INVITE"), 200, "OK", body=last.sdp(41000, "inactive"))
+        caller.expect(200)
+        caller.send(caller.in_dialog("ACK", invite, ok, cseq=2))
+        last.expect("ACK")
+        time.sleep(0.1)
+        node.clock.advance(120)
+        assert node.standing(number)
+        caller.hang_up(invite, ok, last, cseq=3)
+        node.record(number, "Normal", 200)
+
+
+def tos_of_next(sock):
+    sock.settimeout(5)
+    while True:
+        data, ancillary, _, _ = sock.recvmsg(65535, 128)
+        if len(data) > 40:
+            return ancillary[0][2][0]
+
+
+@scenario("SS_QOS_SIGNAL: the TOS byte of SIP")
+@pytest.mark.parametrize("value", [None, 0, 255])
+def test_qos_signal(node, caller, value, saw):
+    with node.changed(**({} if value is None else {"SS_QOS_SIGNAL": value})):
+        caller.sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        caller.send(caller.request("OPTIONS", "sip:10.77.0.1:5060"))
+        tos = tos_of_next(caller.sock)
+        saw(f"{tos:#04x}")
+        assert tos & 0xfc == (0xa0 if value is None else value) & 0xfc
+
+
+@scenario("SS_QOS_RTP: the TOS byte of RTP")
+@pytest.mark.parametrize("value", [None, 0, 255])
+def test_qos_rtp(node, caller, last, value, saw):
+    with node.changed(**({} if value is None else {"SS_QOS_RTP": value})):
+        sock = udp_socket(node.hosts["caller"], caller.ip, 40000)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+        invite, ok, received = caller.connect(last, node.number())
+        source = udp_socket(node.hosts["last"], last.ip, 41000)
+        for sequence in range(5):
+            source.sendto(struct.pack(">BBHII", 0x80, 8, sequence, 160 * sequence, 7) + bytes(160), received.media())
+            time.sleep(0.02)
+        tos = tos_of_next(sock)
+        sock.close()
+        source.close()
+        caller.hang_up(invite, ok, last)
+        saw(f"{tos:#04x}")
+        assert tos & 0xfc == (0xa0 if value is None else value) & 0xfc
