@@ -53,6 +53,18 @@ static void free_credentials(struct config_credentials *credentials)
 	free(credentials);
 }
 
+static void free_rewrite(struct config_rewrite *rewrite)
+{
+	for (unsigned int i = 0; i < rewrite->rules_count; i++) {
+		free(rewrite->rules[i].prefix);
+		free(rewrite->rules[i].suffix);
+		free(rewrite->rules[i].add);
+		free(rewrite->rules[i].add_end);
+	}
+	free(rewrite->rules);
+	free(rewrite->add);
+}
+
 static void free_mapping_gateway(struct config_mapping_gateway *gateway)
 {
 	free(gateway->name);
@@ -60,8 +72,8 @@ static void free_mapping_gateway(struct config_mapping_gateway *gateway)
 	free(gateway->addresses);
 	free_digest(gateway->digest);
 	free_texts(gateway->prefixes, gateway->prefixes_count);
-	free(gateway->caller.add);
-	free(gateway->callee.add);
+	free_rewrite(&gateway->caller);
+	free_rewrite(&gateway->callee);
 	free(gateway->response_codes);
 }
 
@@ -78,8 +90,8 @@ static void free_routing_gateway(struct config_routing_gateway *gateway)
 	free(gateway->name);
 	free(gateway->network);
 	free_texts(gateway->prefixes, gateway->prefixes_count);
-	free(gateway->caller.add);
-	free(gateway->callee.add);
+	free_rewrite(&gateway->caller);
+	free_rewrite(&gateway->callee);
 	free_credentials(gateway->digest);
 	free_probe(gateway->probe);
 	free(gateway->stop_codes);

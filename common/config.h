@@ -65,11 +65,22 @@ struct config_port {
 	struct config_range rtp_ports; /* media: default 20000-59999, even first, odd last */
 };
 
-/* strip N leading digits, then prepend; applied to what the caller dialled (or presented). */
-struct config_rewrite {
-	unsigned int strip;
-	char *add; /* NULL = "" */
+/* What a number must look like, and what then becomes of it. */
+struct config_number_rule {
+	char *prefix, *suffix;               /* NULL = ""; x stands for any digit */
+	unsigned int min_length, max_length; /* 0 = any; as it is before anything is done */
+	unsigned int strip, strip_end;       /* so many characters are taken off */
+	char *add, *add_end;                 /* then these are put there; NULL = "" */
 };
+
+/* Applied to what the caller dialled (or presented): the first rule that fits, else strip and add. */
+struct config_rewrite {
+	unsigned int strip; /* leading characters */
+	char *add;          /* NULL = "" */
+	struct config_number_rule *rules;
+	unsigned int rules_count;
+};
+#define CONFIG_NUMBER_RULES 64
 
 struct config_digest {
 	char *user;

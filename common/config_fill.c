@@ -182,13 +182,51 @@ static void fill_prefixes(struct report *report, const struct place *place, char
 	}
 }
 
+static char *take_number(struct report *report, const struct place *place, char **raw)
+{
+	if (*raw != NULL && !number_is_good(*raw))
+		report_error(report, place, "expected at most %d digits, '+', '*' or '#'", NUMBER_MAX);
+	return take(raw);
+}
+
+static char *take_pattern(struct report *report, const struct place *place, char **raw)
+{
+	if (*raw != NULL &&
+	    (strlen(*raw) > NUMBER_MAX || strspn(*raw, "0123456789+*#x") != strlen(*raw)))
+		report_error(report, place, "expected at most %d digits, '+', '*', '#' or 'x' for any digit",
+			     NUMBER_MAX);
+	return take(raw);
+}
+
+static void fill_number_rule(struct report *report, const struct place *place, struct raw_number_rule *raw,
+			     struct config_number_rule *rule)
+{
+	rule->prefix = take_pattern(report, PLACE(place, "prefix"), &raw->prefix);
+	rule->suffix = take_pattern(report, PLACE(place, "suffix"), &raw->suffix);
+	fill_uint(report, PLACE(place, "min_length"), raw->min_length, &rule->min_length, 0, 0, 128);
+	fill_uint(report, PLACE(place, "max_length"), raw->max_length, &rule->max_length, 0, 0, 128);
+	if (rule->max_length != 0 && rule->min_length > rule->max_length)
+		report_error(report, PLACE(place, "min_length"), "expected at most max_length, %u", rule->max_length);
+	fill_uint(report, PLACE(place, "strip"), raw->strip, &rule->strip, 0, 0, NUMBER_MAX);
+	fill_uint(report, PLACE(place, "strip_end"), raw->strip_end, &rule->strip_end, 0, 0, NUMBER_MAX);
+	rule->add = take_number(report, PLACE(place, "add"), &raw->add);
+	rule->add_end = take_number(report, PLACE(place, "add_end"), &raw->add_end);
+}
+
 static void fill_rewrite(struct report *report, const struct place *place, struct raw_rewrite *raw,
 			 struct config_rewrite *rewrite)
 {
+	const struct place *rules = PLACE(place, "rules");
+
 	fill_uint(report, PLACE(place, "strip"), raw->strip, &rewrite->strip, 0, 0, NUMBER_MAX);
-	if (raw->add != NULL && !number_is_good(raw->add))
-		report_error(report, PLACE(place, "add"), "expected at most %d digits, '+', '*' or '#'", NUMBER_MAX);
-	rewrite->add = take(&raw->add);
+	rewrite->add = take_number(report, PLACE(place, "add"), &raw->add);
+	if (raw->rules_count > CONFIG_NUMBER_RULES)
+		report_error(report, rules, "expected at most %d rules", CONFIG_NUMBER_RULES);
+	rewrite->rules = array_of(report, raw->rules_count, sizeof(*rewrite->rules));
+	for (unsigned int i = 0; i < raw->rules_count && rewrite->rules != NULL; i++) {
+		rewrite->rules_count = i + 1;
+		fill_number_rule(report, ENTRY(rules, i), &raw->rules[i], &rewrite->rules[i]);
+	}
 }
 
 static struct config_digest *fill_digest(struct report *report, const struct place *place, struct raw_digest *raw)

@@ -20,9 +20,18 @@ static const cyaml_schema_field_t range_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t number_rule_fields[] = {
+    KEY(raw_number_rule, prefix),     KEY(raw_number_rule, suffix), KEY(raw_number_rule, min_length),
+    KEY(raw_number_rule, max_length), KEY(raw_number_rule, strip),  KEY(raw_number_rule, strip_end),
+    KEY(raw_number_rule, add),        KEY(raw_number_rule, add_end), CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t number_rule_value = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_number_rule, number_rule_fields)};
+
 static const cyaml_schema_field_t rewrite_fields[] = {
     KEY(raw_rewrite, strip),
     KEY(raw_rewrite, add),
+    LIST(raw_rewrite, rules, number_rule_value),
     CYAML_FIELD_END,
 };
 

@@ -12,8 +12,14 @@ struct raw_range {
 	char *first, *last;
 };
 
+struct raw_number_rule {
+	char *prefix, *suffix, *min_length, *max_length, *strip, *strip_end, *add, *add_end;
+};
+
 struct raw_rewrite {
 	char *strip, *add;
+	struct raw_number_rule *rules;
+	unsigned int rules_count;
 };
 
 struct raw_digest {

@@ -261,8 +261,6 @@ void call_respond_caller(struct call *call, unsigned int code, struct sip_messag
 void call_respond_reliably(struct call *call, unsigned int code, struct sip_message *from, struct sip_text sdp,
 			   uint32_t rseq);
 void call_send_failure(struct call *call);
-/* Rewrite a number: out has CALL_NUMBER_MAX bytes; returns the length. */
-uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out);
 void call_caller_acked(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_caller_user;
 

@@ -6,6 +6,7 @@
 #include "signaling/call.h"
 #include "signaling/identity.h"
 #include "signaling/local_headers.h"
+#include "signaling/number_rules.h"
 #include "signaling/ringback.h"
 #include "signaling/session_timer.h"
 
@@ -84,10 +85,12 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	struct call_dialog *dialog = &record->dialog[CALLEE];
 	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX];
 	const struct sip_name_addr *from = sip_message_from(invite);
-	struct sip_text caller_out = sip_text(
-	    caller, call_rewrite(target->caller, sip_text(call->work->caller, call->work->caller_len), caller));
-	struct sip_text callee_out = sip_text(
-	    callee, call_rewrite(target->callee, sip_text(call->work->callee, call->work->callee_len), callee));
+	struct sip_text caller_in = sip_text(call->work->caller, call->work->caller_len);
+	struct sip_text callee_in = sip_text(call->work->callee, call->work->callee_len);
+	struct sip_text caller_out =
+	    sip_text(caller, number_rewrite(target->caller, caller_in, caller, sizeof(caller)));
+	struct sip_text callee_out =
+	    sip_text(callee, number_rewrite(target->callee, callee_in, callee, sizeof(callee)));
 
 	dialog->flow = target->flow;
 	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->is_phone ? DIALOG_PHONE : 0);

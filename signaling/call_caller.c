@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/local_headers.h"
+#include "signaling/number_rules.h"
 #include "signaling/session_timer.h"
 #include "signaling/source.h"
 
@@ -258,23 +259,6 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 	       put_caller_head(call, invite, sip_text(tag, sizeof(tag))) && call_put(call, &dialog->target, contact);
 }
 
-uint8_t call_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out)
-{
-	size_t strip = rewrite && rewrite->strip < number.len ? rewrite->strip : rewrite ? number.len : 0;
-	const char *add = rewrite && rewrite->add ? rewrite->add : "";
-	size_t head = strlen(add), tail = number.len - strip;
-
-	if (rewrite && rewrite->strip == 0)
-		strip = 0, tail = number.len;
-	if (head > CALL_NUMBER_MAX)
-		head = CALL_NUMBER_MAX;
-	if (tail > CALL_NUMBER_MAX - head)
-		tail = CALL_NUMBER_MAX - head;
-	memcpy(out, add, head);
-	memcpy(out + head, number.at + strip, tail);
-	return (uint8_t)(head + tail);
-}
-
 static bool fill_numbers(struct call *call, struct sip_message *invite, const struct source *source)
 {
 	const struct config_mapping_gateway *gateway = source->config;
@@ -291,8 +275,10 @@ static bool fill_numbers(struct call *call, struct sip_message *invite, const st
 		caller_len = 0;
 	struct sip_text dialled = sip_text(callee, (size_t)callee_len), calling = sip_text(caller, (size_t)caller_len);
 
-	call->work->callee_len = call_rewrite(gateway ? &gateway->callee : NULL, dialled, call->work->callee);
-	call->work->caller_len = call_rewrite(gateway ? &gateway->caller : NULL, calling, call->work->caller);
+	call->work->callee_len = (uint8_t)number_rewrite(gateway ? &gateway->callee : NULL, dialled, call->work->callee,
+							 sizeof(call->work->callee));
+	call->work->caller_len = (uint8_t)number_rewrite(gateway ? &gateway->caller : NULL, calling, call->work->caller,
+							 sizeof(call->work->caller));
 	return call_put(call, &call->record->callee_in, dialled) && call_put(call, &call->record->caller_in, calling) &&
 	       call_put(call, &call->record->mapping_gateway, sip_text(source->name, source->name_len));
 }

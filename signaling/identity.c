@@ -2,6 +2,7 @@
 #include "signaling/identity.h"
 
 #include "signaling/call.h"
+#include "signaling/number_rules.h"
 
 static enum call_side other(enum call_side side)
 {
@@ -78,8 +79,8 @@ static struct sip_text rewrite_caller(const struct call *call, struct sip_text n
 	const struct config_routing_gateway *vendor = gateway_routing(snapshot, call->callee_gateway);
 	char first[CALL_NUMBER_MAX];
 
-	number = sip_text(first, call_rewrite(customer ? &customer->caller : NULL, number, first));
-	return sip_text(out, call_rewrite(vendor ? &vendor->caller : NULL, number, out));
+	number = sip_text(first, number_rewrite(customer ? &customer->caller : NULL, number, first, sizeof(first)));
+	return sip_text(out, number_rewrite(vendor ? &vendor->caller : NULL, number, out, CALL_NUMBER_MAX));
 }
 
 struct rewriting {

@@ -218,3 +218,30 @@ def test_rate(make_lab):
     assert sorted(codes.values()) == [404] * 10 + [503]
     time.sleep(1.1)
     assert lab.call("49339")[0] == 404
+
+
+def test_number_rules(make_lab):
+    """In and out, caller and callee; each attempt from what the customer's rules left."""
+    def change(config):
+        config["mapping_gateways"][0] |= {
+            "callee": {"rules": [{"prefix": "00", "min_length": 6, "strip": 2}, {"prefix": "0", "strip": 1, "add": "49"}]},
+            "caller": {"rules": [{"prefix": "49xx", "strip": 2, "add": "0"}], "add": "999"}}
+        config["routing_gateways"][0] |= {
+            "callee": {"rules": [{"prefix": "49", "suffix": "77", "strip": 2, "strip_end": 2, "add": "+49", "add_end": "#"}]},
+            "caller": {"rules": [{"max_length": 3, "add": "1"}, {"strip": 1, "add": "+49"}]}}
+        config["routing_gateways"][1] |= {"callee": {"rules": [{"min_length": 99, "add": "1"}], "add": "00"}}
+        config["routing_gateways"].append({"name": "c", "address": "10.77.0.20:5060", "prefixes": ["49"], "priority": 30})
+    lab = make_lab(change)
+    lab.a.invite = lab.b.invite = 503
+    lab.call("03012377")
+    first, second, third = lab.a.invites[0], lab.b.invites[0], lab.a.invites[1]
+    assert [m.uri.split("@")[0] for m in (first, second, third)] == ["sip:+4930123%23", "sip:00493012377",
+                                                                     "sip:493012377"]
+    assert [m["from"].split("@")[0] for m in (first, second, third)] == ["<sip:+49228001", "<sip:0228001", "<sip:0228001"]
+    lab.call("0043123477")
+    assert lab.a.invites[2:] == [] and len(lab.b.invites) == 1  # 43...: no route
+    rows = wait_for(lambda: (found := lab.postgres.query(
+        "SELECT caller_number_in, callee_number_out, caller_number_out FROM tandem.cdr WHERE callee_number_in = '03012377' "
+        "ORDER BY attempt")) and len(found) == 3 and found, 10, "three records")
+    assert [tuple(row) for row in rows] == [("49228001", "+4930123#", "+49228001"), ("49228001", "00493012377", "0228001"),
+                                            ("49228001", "493012377", "0228001")]

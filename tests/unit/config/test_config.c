@@ -234,6 +234,26 @@ static void test_cores(void)
 
 #define VENDOR_WITH(keys) "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''],\n     " keys "}\n"
 
+static void test_number_rules(void)
+{
+	struct config *config = load_text(VENDOR_WITH(
+	    "callee: {rules: [{prefix: 0x, min_length: 3, strip: 1, add: '+49'}, {suffix: '#', strip_end: 1, add_end: '0'}]}"));
+	const struct config_rewrite *callee = config ? &config->routing_gateways[0].callee : NULL;
+
+	CHECK(callee && callee->rules_count == 2 && strcmp(callee->rules[0].prefix, "0x") == 0);
+	CHECK(callee && callee->rules[0].min_length == 3 && callee->rules[0].max_length == 0 &&
+	      callee->rules[0].strip == 1 && strcmp(callee->rules[0].add, "+49") == 0);
+	CHECK(callee && callee->rules[1].strip_end == 1 && strcmp(callee->rules[1].add_end, "0") == 0);
+	config_free(config);
+	CHECK_REFUSED(VENDOR_WITH("callee: {rules: [{prefix: 4y}]}"), 4,
+		      "callee.rules[0].prefix: '4y': expected at most 32 digits, '+', '*', '#' or 'x'");
+	CHECK_REFUSED(VENDOR_WITH("callee: {rules: [{}, {add: 4x}]}"), 4, "callee.rules[1].add: '4x'");
+	CHECK_REFUSED(VENDOR_WITH("caller: {rules: [{min_length: 9, max_length: 8}]}"), 4,
+		      "caller.rules[0].min_length: '9': expected at most max_length, 8");
+	CHECK_REFUSED(VENDOR_WITH("caller: {rules: [{strip_end: 33}]}"), 4, "rules[0].strip_end: '33': expected 0 to 32");
+	CHECK_REFUSED(VENDOR_WITH("caller: {rules: [{regex: '^0'}]}"), 4, "regex");
+}
+
 static void test_probe(void)
 {
 	struct config *config = load_text(VENDOR_WITH("probe: {}"));
@@ -451,6 +471,7 @@ static const struct check_case cases[] = {
     {"RTP port ranges", test_rtp_ports},
     {"ports don't share names, addresses and devices", test_ports_apart},
     {"cores", test_cores},
+    {"number rules", test_number_rules},
     {"probes", test_probe},
     {"values of gateways", test_gateway_values},
     {"names of gateways", test_gateway_names},
