@@ -88,6 +88,7 @@ static void free_probe(struct config_probe *probe)
 static void free_routing_gateway(struct config_routing_gateway *gateway)
 {
 	free(gateway->name);
+	free(gateway->host);
 	free(gateway->network);
 	free_texts(gateway->prefixes, gateway->prefixes_count);
 	free_rewrite(&gateway->caller);

@@ -158,7 +158,9 @@ struct config_routing_gateway {
 	char *name;
 	bool enabled;
 	char *network; /* as above */
-	struct net_addr address; /* port defaults to 5060 */
+	struct net_addr address; /* port defaults to 5060; none when it is known by name: */
+	char *host;              /* NULL = by address */
+	uint16_t host_port;      /* 0 = SRV says */
 	char **prefixes;         /* "" matches everything */
 	unsigned int prefixes_count;
 	unsigned int priority; /* smaller first; default 100 */
@@ -191,6 +193,15 @@ struct config_limits {
 	unsigned int cdr_ring_kb;   /* each signaling worker's ring to the CDR writer; default 8192 */
 };
 
+#define CONFIG_NAME_SERVERS 3
+
+/* Who is asked for the addresses of gateways that are known by name. */
+struct config_resolver {
+	struct net_addr servers[CONFIG_NAME_SERVERS]; /* none: those of /etc/resolv.conf */
+	unsigned int servers_count;
+	unsigned int timeout_ms; /* for one answer of one server; default 2000 */
+};
+
 struct config_database {
 	char *connection; /* a libpq connection string */
 	unsigned int batch;         /* most rows in one COPY; default 20000 */
@@ -221,6 +232,7 @@ struct config {
 	unsigned int routing_gateways_count;
 	struct config_phone *phones;
 	unsigned int phones_count;
+	struct config_resolver resolver;
 	struct config_database database;
 	struct config_spool spool;
 	char *path; /* the file it came from */

@@ -7,6 +7,7 @@
 #include "config_fill.h"
 
 #define USER_MAX   64
+#define HOST_MAX   200
 #define NUMBER_MAX 32 /* digits of a prefix or of what is put before a number */
 
 #define ARRAY_COUNT(array)  (sizeof(array) / sizeof((array)[0]))
@@ -411,6 +412,54 @@ static struct config_probe *fill_probe(struct report *report, const struct place
 	return probe;
 }
 
+/* Labels of letters, digits, '-' and '_', the last of them not a number: else it would be an address. */
+static bool host_is_good(const char *host)
+{
+	const char *label = host;
+
+	if (strlen(host) > HOST_MAX || !text_has_only(host, "-_."))
+		return false;
+	for (;; label += strcspn(label, ".") + 1) {
+		size_t len = strcspn(label, ".");
+
+		if (len == 0 || len > 63)
+			return false;
+		if (label[len] == '\0')
+			return strspn(label, "0123456789") != len;
+	}
+}
+
+/* host or host:port */
+static char *take_host(const char *raw, uint16_t *port)
+{
+	const char *colon = strchr(raw, ':');
+	char *host = colon != NULL ? strndup(raw, (size_t)(colon - raw)) : strdup(raw);
+	uint32_t number = 0;
+
+	if (host != NULL && host_is_good(host) &&
+	    (colon == NULL || (text_to_uint(colon + 1, &number) == 0 && number >= 1 && number <= UINT16_MAX))) {
+		*port = (uint16_t)number;
+		return host;
+	}
+	free(host);
+	return NULL;
+}
+
+static void fill_gateway_address(struct report *report, const struct place *place, const char *raw,
+				 struct config_routing_gateway *gateway)
+{
+	if (raw != NULL && net_addr_parse(&gateway->address, raw, strlen(raw)) == 0 &&
+	    !net_addr_is_any(&gateway->address)) {
+		if (gateway->address.port == 0)
+			gateway->address.port = 5060;
+		return;
+	}
+	memset(&gateway->address, 0, sizeof(gateway->address));
+	gateway->host = raw != NULL ? take_host(raw, &gateway->host_port) : NULL;
+	if (gateway->host == NULL)
+		report_error(report, place, "expected an IP address or a host name, with or without :port");
+}
+
 static void fill_routing_gateway(struct report *report, const struct place *place, struct raw_routing_gateway *raw,
 				 struct config_routing_gateway *gateway)
 {
@@ -420,11 +469,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
 	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
 	gateway->network = take_name(report, PLACE(place, "network"), &raw->network, false);
-	if (raw->address == NULL || net_addr_parse(&gateway->address, raw->address, strlen(raw->address)) != 0 ||
-	    net_addr_is_any(&gateway->address))
-		report_error(report, PLACE(place, "address"), "expected an IP address or address:port");
-	if (gateway->address.port == 0)
-		gateway->address.port = 5060;
+	fill_gateway_address(report, PLACE(place, "address"), raw->address, gateway);
 	fill_prefixes(report, PLACE(place, "prefixes"), raw->prefixes, raw->prefixes_count, &gateway->prefixes,
 		      &gateway->prefixes_count);
 	if (raw->prefixes_count == 0)
@@ -696,6 +741,24 @@ static void fill_processes(struct report *report, struct raw_processes *raw, str
 			     role == ROLE_SIGNALING ? 4000 : 1000, &config->process[role]);
 }
 
+static void fill_resolver(struct report *report, struct raw_resolver *raw, struct config_resolver *resolver)
+{
+	const struct place *place = PLACE(NULL, "resolver"), *servers = PLACE(place, "servers");
+
+	if (raw->servers_count > CONFIG_NAME_SERVERS)
+		report_error(report, servers, "expected at most %d servers", CONFIG_NAME_SERVERS);
+	for (unsigned int i = 0; i < raw->servers_count && i < CONFIG_NAME_SERVERS; i++) {
+		struct net_addr *server = &resolver->servers[i];
+
+		resolver->servers_count = i + 1;
+		if (net_addr_parse(server, raw->servers[i], strlen(raw->servers[i])) != 0 || net_addr_is_any(server))
+			report_error(report, ENTRY(servers, i), "expected an IP address or address:port");
+		if (server->port == 0)
+			server->port = 53;
+	}
+	fill_uint(report, PLACE(place, "timeout_ms"), raw->timeout_ms, &resolver->timeout_ms, 2000, 100, 30000);
+}
+
 static void fill_records(struct report *report, struct raw_config *raw, struct config *config)
 {
 	const struct place *limits = PLACE(NULL, "limits"), *database = PLACE(NULL, "database");
@@ -739,6 +802,7 @@ void config_fill(struct config *config, struct raw_config *raw, struct report *r
 	fill_node(report, raw, config);
 	fill_parameters(report, PLACE(NULL, "parameters"), &raw->parameters, &config->parameters);
 	fill_processes(report, &raw->processes, config);
+	fill_resolver(report, &raw->resolver, &config->resolver);
 	fill_records(report, raw, config);
 	if (raw->ports_count > CONFIG_MAX_PORTS)
 		report_error(report, PLACE(NULL, "ports"), "expected at most %d ports", CONFIG_MAX_PORTS);

@@ -209,6 +209,12 @@ static const cyaml_schema_field_t phone_fields[] = {
 static const cyaml_schema_value_t phone_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_phone, phone_fields)};
 
+static const cyaml_schema_field_t resolver_fields[] = {
+    LIST(raw_resolver, servers, text_value),
+    KEY(raw_resolver, timeout_ms),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t database_fields[] = {
     KEY(raw_database, connection),
     KEY(raw_database, batch),
@@ -237,6 +243,7 @@ static const cyaml_schema_field_t config_fields[] = {
     LIST(raw_config, mapping_gateways, mapping_gateway_value),
     LIST(raw_config, routing_gateways, routing_gateway_value),
     LIST(raw_config, phones, phone_value),
+    SECTION(raw_config, resolver, resolver_fields),
     SECTION(raw_config, database, database_fields),
     SECTION(raw_config, spool, spool_fields),
     CYAML_FIELD_END,

@@ -136,6 +136,12 @@ struct raw_phone {
 	char *user, *password, *count, *capacity;
 };
 
+struct raw_resolver {
+	char **servers;
+	unsigned int servers_count;
+	char *timeout_ms;
+};
+
 struct raw_database {
 	char *connection, *batch, *batch_wait_ms, *partitions_ahead_days;
 };
@@ -158,6 +164,7 @@ struct raw_config {
 	unsigned int routing_gateways_count;
 	struct raw_phone *phones;
 	unsigned int phones_count;
+	struct raw_resolver resolver;
 	struct raw_database database;
 	struct raw_spool spool;
 };

@@ -76,6 +76,7 @@ struct call_work {
 	bool to_phone;             /* the only candidate is a binding */
 	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
 	uint8_t candidate_count, candidate_next;
+	uint8_t addresses_tried; /* of the gateway's name (gateway_address.h) */
 	uint8_t caller_len, callee_len;
 	uint16_t attempts;
 
@@ -268,7 +269,9 @@ extern const struct transaction_user call_caller_user;
 /* Where an attempt goes, and how its numbers look there. */
 struct attempt_target {
 	struct sip_flow flow;
-	struct sip_text uri;                          /* Request-URI; empty: made from the number and the flow */
+	struct sip_text uri;                          /* Request-URI; empty: made from the number and the host */
+	struct sip_text host;                         /* by which the gateway is known; empty: the flow's address */
+	uint16_t host_port;                           /* 0 = none is said */
 	struct sip_text name;                         /* of the gateway, or the phone's user */
 	const struct config_rewrite *caller, *callee; /* NULL: as they are */
 	bool behind_nat;

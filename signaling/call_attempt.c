@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/client_auth.h"
+#include "signaling/gateway_address.h"
 #include "signaling/registrar.h"
 #include "signaling/route.h"
 #include "signaling/session_timer.h"
@@ -67,7 +68,11 @@ static void clear_attempt(struct call *call)
 	call->work->rtp_started = call->work->sdp_seen = call->work->trying = false;
 	call->work->challenged = call->work->raised = 0;
 	call->cause_told = 0;
-	record->attempt_us = call->engine->now_us;
+}
+
+static void number_attempt(struct call_record *record, uint64_t now_us)
+{
+	record->attempt_us = now_us;
 	atomic_thread_fence(memory_order_release);
 	record->attempt++;
 	atomic_thread_fence(memory_order_release);
@@ -82,12 +87,15 @@ static void give_up(struct call *call, int error)
 	call_close(call, theirs ? END_BAD_REQUEST : END_OVERLOAD, END_BY_SERVER, theirs ? 488 : 503, -1);
 }
 
+/* again: the same attempt, at another address. */
 static void start_attempt(struct call *call, struct sip_message *invite, const struct attempt_target *target,
-			  const char *network, enum media_mode mode)
+			  const char *network, enum media_mode mode, bool again)
 {
 	int error = -ENOBUFS;
 
 	clear_attempt(call);
+	if (!again)
+		number_attempt(call->record, call->engine->now_us);
 	if (invite && call_fill_callee(call, invite, target))
 		error = call_media_prepare(call, invite, network, mode, target->behind_nat);
 	if (error == 0)
@@ -96,16 +104,19 @@ static void start_attempt(struct call *call, struct sip_message *invite, const s
 		give_up(call, error);
 		return;
 	}
-	counter_inc(call->engine->counters, COUNTER_signaling_attempts);
+	counter_inc(call->engine->counters, again ? COUNTER_resolver_next_addresses : COUNTER_signaling_attempts);
 	call_stage_start(call, STAGE_INVITE);
 }
 
-static void start_gateway(struct call *call, struct sip_message *invite, uint32_t id, const struct sip_flow *flow)
+static void start_gateway(struct call *call, struct sip_message *invite, uint32_t id, const struct sip_flow *flow,
+			  bool again)
 {
 	const struct config_routing_gateway *gateway = gateway_routing(call->engine->snapshot, id);
 	struct attempt_target target = {
 	    .flow = *flow,
 	    .name = sip_text_of(gateway->name),
+	    .host = sip_text_of(gateway->host ? gateway->host : ""),
+	    .host_port = gateway->host_port,
 	    .caller = &gateway->caller,
 	    .callee = &gateway->callee,
 	};
@@ -114,7 +125,7 @@ static void start_gateway(struct call *call, struct sip_message *invite, uint32_
 	set_policy(call, gateway);
 	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = (uint8_t)gateway->silence_watch;
-	start_attempt(call, invite, &target, gateway->network, gateway->media_mode);
+	start_attempt(call, invite, &target, gateway->network, gateway->media_mode, again);
 }
 
 /* The next candidate that takes the call now, admitted; GATEWAY_NO_ID: none. */
@@ -126,7 +137,8 @@ static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
 		uint32_t id = call->work->candidate[call->work->candidate_next++];
 		const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
 
-		if (!gateway || engine->io.flow_to(engine->io.context, gateway->network, &gateway->address, flow) < 0)
+		call->work->addresses_tried = 0;
+		if (!gateway || gateway_address_pick(engine, id, &call->work->addresses_tried, flow) < 0)
 			continue;
 		if (gateway_admit(engine, GATEWAY_CALLEE, id, false) == GATEWAY_OK)
 			return id;
@@ -162,7 +174,7 @@ static void begin_phone(struct call *call, struct sip_message *invite, const str
 	set_policy(call, NULL);
 	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = SILENCE_BOTH;
-	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM);
+	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM, false);
 }
 
 static void begin_route(struct call *call, struct sip_message *invite)
@@ -182,7 +194,7 @@ static void begin_route(struct call *call, struct sip_message *invite)
 	if (id == GATEWAY_NO_ID)
 		call_close(call, END_ALL_GATEWAY_BUSY, END_BY_SERVER, 503, -1);
 	else
-		start_gateway(call, invite, id, &flow);
+		start_gateway(call, invite, id, &flow, false);
 }
 
 void call_begin(struct call *call, struct sip_message *invite)
@@ -252,7 +264,7 @@ static void attempt_over(struct call *call, const struct outcome *outcome)
 		call_release_callee(call);
 		call->work->attempts++;
 		counter_inc(call->engine->counters, COUNTER_signaling_switches);
-		start_gateway(call, transaction_request(call->engine, call->caller_invite), next, &flow);
+		start_gateway(call, transaction_request(call->engine, call->caller_invite), next, &flow, false);
 		return;
 	}
 	if (next != GATEWAY_NO_ID)
@@ -318,6 +330,23 @@ static bool raise_interval(struct call *call, struct sip_message *response)
 	return call_send_invite(call, invite, SIP_TEXT(""), false) == 0;
 }
 
+/* RFC 3263 section 4.3: who is silent, or answers 503, may have another address, and is asked there: no switch. */
+static bool next_address(struct call *call)
+{
+	struct engine *engine = call->engine;
+	const struct config_routing_gateway *gateway = NULL;
+	struct sip_flow flow;
+
+	if (!call->work->to_phone)
+		gateway = gateway_routing(engine->snapshot, call->callee_gateway);
+	if (!gateway || !gateway->host || committed(call) ||
+	    gateway_address_pick(engine, call->callee_gateway, &call->work->addresses_tried, &flow) < 0)
+		return false;
+	timer_stop(&engine->wheel, &call->timer);
+	start_gateway(call, transaction_request(engine, call->caller_invite), call->callee_gateway, &flow, true);
+	return true;
+}
+
 static uint32_t retry_after_of(const struct sip_message *response)
 {
 	struct sip_retry_after after;
@@ -340,6 +369,8 @@ void call_failure(struct call *call, const struct call_event *event)
 		call_stage_start(call, STAGE_INVITE);
 		return;
 	}
+	if (code == 503 && next_address(call))
+		return;
 	call->cause_told = call_told_cause(event->message);
 	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code, retry_after_of(event->message));
 	attempt_over(call, &(struct outcome){code, call_reason_of(code), END_BY_CALLEE, stops(call, code)});
@@ -361,15 +392,17 @@ void call_stage_timeout(struct call *call, const struct call_event *event)
 	enum call_stage stage = (enum call_stage)call->work->stage_now;
 	bool stop = committed(call);
 
+	if (call->callee_invite)
+		transaction_cancel(call->engine, call->callee_invite,
+				   end_reason_info[stage_end[stage].reason].q850_cause, stage_end[stage].code);
+	call->callee_invite = NULL;
+	if (stage == STAGE_INVITE && next_address(call))
+		return;
 	if (stage == STAGE_INVITE) {
 		stop = call->work->policy.stop_after_invite_timeout;
 		gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, 0, 0);
 	} else if (stage_end[stage].only_until_connect) {
 		stop |= !call->work->policy.until_connect;
 	}
-	if (call->callee_invite)
-		transaction_cancel(call->engine, call->callee_invite,
-				   end_reason_info[stage_end[stage].reason].q850_cause, stage_end[stage].code);
-	call->callee_invite = NULL;
 	attempt_over(call, &(struct outcome){stage_end[stage].code, stage_end[stage].reason, END_BY_SERVER, stop});
 }

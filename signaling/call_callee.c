@@ -47,6 +47,21 @@ static void build_call_id(struct sip_builder *b, const struct call_record *recor
 	sip_build_u32(b, record->attempt);
 }
 
+/* RFC 3263: the Request-URI names whom the gateway is known by, wherever the request goes. */
+static void build_target(struct sip_builder *b, struct sip_text number, const struct attempt_target *target)
+{
+	if (!target->host.len) {
+		call_build_user_uri(b, number, &target->flow.remote);
+		return;
+	}
+	call_build_user(b, number);
+	local_headers_put(b, target->host);
+	if (target->host_port) {
+		sip_build_string(b, ":");
+		sip_build_u32(b, target->host_port);
+	}
+}
+
 /* To stands last: the callee's answer adds a tag. */
 static bool put_callee_head(struct call *call, const struct sip_name_addr *from, struct sip_text caller,
 			    struct sip_text callee, const struct attempt_target *target)
@@ -67,7 +82,7 @@ static bool put_callee_head(struct call *call, const struct sip_name_addr *from,
 	head.call_id_len = b.len - head.call_id_at;
 	sip_build_string(&b, "\r\nTo: <");
 	head.uri_at = b.len;
-	call_build_user_uri(&b, callee, &target->flow.remote);
+	build_target(&b, callee, target);
 	head.uri_len = target->uri.len ? 0 : b.len - head.uri_at;
 	sip_build_string(&b, ">");
 	head.text = sip_text(b.data, b.len);

@@ -64,7 +64,7 @@ int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *
 	char cnonce[16];
 	int len;
 
-	if (!net_addr_equal_ip(&engine->flow->remote, peer->address))
+	if (!peer->is_here)
 		return refuse(engine, peer, "not the gateway's address");
 	if (choose(engine, peer, response, &challenge, &auth->proxy) < 0 || pin(engine, peer, &challenge) < 0)
 		return -EACCES;
@@ -92,7 +92,7 @@ int client_auth_answer(struct engine *engine, uint32_t id, struct sip_text metho
 				     &(struct client_auth_peer){
 					 .name = gateway->name,
 					 .credentials = gateway->digest,
-					 .address = &gateway->address,
+					 .is_here = gateway_is_at(engine, id, &engine->flow->remote),
 					 .realm = &party_get(engine->snapshot->state->parties, id)->realm,
 				     },
 				     method, uri, response, auth);

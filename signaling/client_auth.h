@@ -27,7 +27,7 @@ struct client_auth {
 struct client_auth_peer {
 	const char *name; /* the gateway's, for the log */
 	const struct config_credentials *credentials;
-	const struct net_addr *address; /* its port does not matter */
+	bool is_here; /* the message being handled is from its address */
 	_Atomic uint64_t *realm;        /* the realm that counts when none is configured, hashed; 0 = not known yet */
 };
 

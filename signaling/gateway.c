@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "signaling/gateway.h"
+#include "signaling/gateway_address.h"
 #include "signaling/options_probe.h"
 #include "signaling/snapshot_signaling.h"
 
@@ -22,6 +23,28 @@ struct parties *parties_new(struct segment *gateways)
 	return parties;
 }
 
+static void vendor_free(struct vendor *vendor)
+{
+	if (vendor == NULL)
+		return;
+	free(vendor->addresses);
+	free(vendor->probe);
+	free(vendor);
+}
+
+static struct vendor *vendor_new(void)
+{
+	struct vendor *vendor = calloc(1, sizeof(*vendor));
+
+	if (vendor == NULL)
+		return NULL;
+	vendor->probe = calloc(1, sizeof(*vendor->probe));
+	if (vendor->probe != NULL)
+		return vendor;
+	vendor_free(vendor);
+	return NULL;
+}
+
 void parties_free(struct parties *parties)
 {
 	if (parties == NULL)
@@ -30,7 +53,7 @@ void parties_free(struct parties *parties)
 		struct party *party = party_get(parties, id);
 
 		free((char *)party->name);
-		free(party->probe);
+		vendor_free(party->vendor);
 		if (party->slot_is_own)
 			free(party->slot);
 	}
@@ -144,8 +167,8 @@ static int party_init(struct parties *parties, struct party *party)
 	if (party_attach_slot(parties, party) < 0)
 		return -ENOMEM;
 	if (party->kind == PARTY_ROUTING) {
-		party->probe = calloc(1, sizeof(*party->probe));
-		if (party->probe == NULL)
+		party->vendor = vendor_new();
+		if (party->vendor == NULL)
 			return -ENOMEM;
 	}
 	return 0;
@@ -209,6 +232,22 @@ static struct party *party_of(const struct engine *engine, uint32_t id)
 	const struct parties *parties = engine->snapshot->state->parties;
 
 	return id < __atomic_load_n(&parties->count, __ATOMIC_ACQUIRE) ? party_get(parties, id) : NULL;
+}
+
+bool gateway_is_at(const struct engine *engine, uint32_t id, const struct net_addr *addr)
+{
+	const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
+	const struct gateway_addresses *addresses;
+
+	if (gateway == NULL)
+		return false;
+	if (gateway->host == NULL)
+		return net_addr_equal_ip(&gateway->address, addr);
+	addresses = __atomic_load_n(&party_of(engine, id)->vendor->addresses, __ATOMIC_ACQUIRE);
+	for (unsigned int i = 0; addresses != NULL && i < addresses->count; i++)
+		if (net_addr_equal_ip(&addresses->target[i].addr, addr))
+			return true;
+	return false;
 }
 
 /* This worker's own count of a gateway; NULL for a phone. */

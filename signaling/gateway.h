@@ -24,6 +24,15 @@
 
 enum party_kind { PARTY_MAPPING, PARTY_ROUTING, PARTY_PHONE };
 
+struct options_probe;
+struct gateway_addresses;
+
+/* What a routing gateway has beside the rest. */
+struct vendor {
+	struct options_probe *probe;
+	struct gateway_addresses *addresses; /* of its name, under RCU (gateway_address.h); NULL = not known */
+};
+
 /* One cache line: what an admission reads. Only a rate limit, and a phone's calls, are written to it. */
 struct party {
 	_Alignas(64) _Atomic uint32_t capacity; /* 0 = no limit */
@@ -31,7 +40,7 @@ struct party {
 	_Atomic uint64_t full_ns;               /* token bucket: when it will be full again, monotonic */
 	_Atomic uint64_t ban_until_us;          /* Retry-After; 0 = none */
 	struct gateway_slot *slot;              /* with a cell for each worker; NULL for phones */
-	struct options_probe *probe;            /* a routing gateway's; NULL for others */
+	struct vendor *vendor;                  /* a routing gateway's; NULL for others */
 	const char *name;                       /* zero-terminated, the party's own */
 	_Atomic uint32_t phone_calls; /* a phone's calls: phones are too many for cells, and too small to meet at */
 	uint8_t kind;                 /* enum party_kind */
@@ -100,6 +109,9 @@ static inline uint64_t party_carried(const struct party *party, unsigned int wor
 /* NULL: no longer configured. Valid until the next quiescent point. */
 const struct config_routing_gateway *gateway_routing(const struct signaling_snapshot *snapshot, uint32_t id);
 const struct config_mapping_gateway *gateway_mapping(const struct signaling_snapshot *snapshot, uint32_t id);
+
+/* Is this where it is, or one of the places that its name stands for? Ports are not compared. */
+bool gateway_is_at(const struct engine *engine, uint32_t id, const struct net_addr *addr);
 
 /*
  * Count one more call. With `standing` (a call found at start-up) it is counted but never refused, and uses no

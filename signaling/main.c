@@ -50,7 +50,8 @@ static int build_snapshot(struct signaling *s)
 		return -EINVAL;
 	signaling_snapshot_apply(snapshot);
 	rcu_assign_pointer(s->snapshot.current, snapshot);
-	return 0;
+	s->resolver = resolver_new(counters_row(&s->process.counters_segment, "signaling-resolver"));
+	return s->resolver != NULL ? resolver_configure(s->resolver, snapshot) : -ENOMEM;
 }
 
 /* Registrations of an earlier life. */
@@ -130,13 +131,16 @@ static int start(struct signaling *s)
 		error = find_bindings(s);
 	if (error == 0)
 		error = make_workers(s);
-	return error == 0 ? start_workers(s) : error;
+	if (error == 0)
+		error = start_workers(s);
+	return error == 0 ? resolver_start(s->resolver, s->process.config->process[ROLE_SIGNALING].core) : error;
 }
 
 /* Calls and registrations stay in shared memory: the next life goes on with them. */
 static void stop(struct signaling *s)
 {
 	s->process.stopping = true;
+	resolver_free(s->resolver);
 	if (s->eal)
 		rte_eal_mp_wait_lcore();
 	for (unsigned int i = 0; i < s->workers; i++)
@@ -159,9 +163,15 @@ static int reload(struct process *process, const struct config *next)
 {
 	struct signaling *s = process->context;
 	struct signaling_snapshot *snapshot = signaling_snapshot_new(next, &s->state);
+	int error;
 
 	if (snapshot == NULL)
 		return -EINVAL;
+	error = resolver_configure(s->resolver, snapshot);
+	if (error < 0) {
+		signaling_snapshot_free(snapshot);
+		return error;
+	}
 	signaling_snapshot_apply(snapshot);
 	signaling_snapshot_free(snapshot_replace(&s->snapshot, snapshot));
 	return 0;

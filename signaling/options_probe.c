@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "signaling/dialog.h"
+#include "signaling/gateway_address.h"
 #include "signaling/local_headers.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/transaction.h"
@@ -104,6 +105,7 @@ static void on_response(struct engine *engine, struct transaction *t, struct sip
 	struct gateway_probe *seen = &party_of(probe)->slot->probe;
 
 	counter_inc(engine->counters, COUNTER_probe_answered);
+	probe->tried = 0;
 	store(&seen->code, response->status);
 	store(&seen->rtt_us, (uint32_t)(engine->now_us - probe->sent_us));
 	note_answer(probe, config);
@@ -128,17 +130,20 @@ static const struct transaction_user probe_user = {.response = on_response, .fai
 
 /* ---- sending ---- */
 
-static int build(struct engine *engine, struct options_probe *probe, struct transaction *t)
+static int build(struct engine *engine, const struct config_routing_gateway *gateway, struct options_probe *probe,
+		 struct transaction *t)
 {
-	char branch[IDENTIFIER_BRANCH], from[NET_ADDR_TEXT + 32], to[NET_ADDR_TEXT + 8], call_id[40],
-	    host[NET_ADDR_TEXT];
+	char branch[IDENTIFIER_BRANCH], from[NET_ADDR_TEXT + 32], to[300], call_id[40], host[NET_ADDR_TEXT];
 	struct dialog dialog = {.call_id = SIP_TEXT("")};
 	struct sip_builder b;
 
 	net_addr_print(&t->flow.local, host);
 	snprintf(from, sizeof(from), "<sip:%s>;tag=%08x", host, (unsigned int)engine_random(engine));
 	net_addr_print(&t->flow.remote, host);
-	snprintf(to, sizeof(to), "<sip:%s>", host);
+	if (gateway->host && gateway->host_port)
+		snprintf(to, sizeof(to), "<sip:%s:%u>", gateway->host, gateway->host_port);
+	else
+		snprintf(to, sizeof(to), "<sip:%s>", gateway->host ? gateway->host : host);
 	snprintf(call_id, sizeof(call_id), "probe-%016llx", (unsigned long long)engine_random(engine));
 	dialog.call_id = sip_text_of(call_id);
 	dialog.local = sip_text_of(from);
@@ -154,18 +159,30 @@ static int build(struct engine *engine, struct options_probe *probe, struct tran
 	return sip_build_finish(&b);
 }
 
+/* Where to: the best address, after a failure another one, round and round. */
+static bool pick(struct options_probe *probe, struct sip_flow *flow)
+{
+	if (gateway_address_pick(probe->engine, probe->id, &probe->tried, flow) == 0)
+		return true;
+	if (probe->tried == 0)
+		return false;
+	probe->tried = 0;
+	return gateway_address_pick(probe->engine, probe->id, &probe->tried, flow) == 0;
+}
+
 static bool send(struct options_probe *probe, const struct config_routing_gateway *gateway)
 {
 	struct engine *engine = probe->engine;
-	struct transaction *t = NULL;
+	struct transaction *t;
 	struct sip_flow flow;
 	int len;
 
-	if (engine->io.flow_to(engine->io.context, gateway->network, &gateway->address, &flow) == 0)
-		t = transaction_client_new(engine, SIP_OPTIONS, &flow, &probe_user, probe);
+	if (!pick(probe, &flow))
+		return false;
+	t = transaction_client_new(engine, SIP_OPTIONS, &flow, &probe_user, probe);
 	if (!t)
 		return false;
-	len = build(engine, probe, t);
+	len = build(engine, gateway, probe, t);
 	if (len < 0) {
 		transaction_free(engine, t);
 		return false;
@@ -226,7 +243,7 @@ static uint64_t first_due_us(struct engine *engine, const struct party *party, c
 static void take(struct engine *engine, uint32_t id)
 {
 	struct party *party = party_get(engine->snapshot->state->parties, id);
-	struct options_probe *probe = party->probe;
+	struct options_probe *probe = party->vendor->probe;
 	const struct config_probe *config;
 
 	probe->engine = engine;

@@ -3,7 +3,8 @@
  * Is a vendor there? OPTIONS outside a dialog (RFC 3261 section 11) to each routing gateway that has a `probe`, every
  * `interval` seconds. Any final response but one of `down_codes` says yes: a 404 comes from somebody who lives. So many
  * failures in a row (`down_after`) take it out of the choice, so many answers (`up_after`) put it back. One probe at a
- * time: one that stands unanswered when the next is due has failed.
+ * time: one that stands unanswered when the next is due has failed. Of several addresses of a name the next one is
+ * probed then, so that a gateway is down when none answers.
  *
  * A gateway is probed by one worker, id modulo workers; all others read party->down. What was found lies in the
  * gateways segment, so that a killed process goes on with it: a vendor that was down is not called after a restart
@@ -21,6 +22,7 @@ struct options_probe {
 	struct engine *engine;
 	uint32_t id; /* party */
 	uint32_t cseq;
+	uint8_t tried; /* addresses that did not answer: the next probe goes to another, if there is one */
 	uint64_t sent_us;
 };
 

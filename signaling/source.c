@@ -4,6 +4,7 @@
 
 #include "common/log.h"
 #include "signaling/auth.h"
+#include "signaling/gateway.h"
 #include "signaling/sip/message.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/source.h"
@@ -194,10 +195,12 @@ static enum source_verdict stranger(struct engine *engine, struct source *source
 }
 
 /* Only asked about requests that lead nowhere, so that the vendors' addresses need no index of their own. */
-static bool is_vendor(const struct config *config, const struct net_addr *remote)
+static bool is_vendor(const struct engine *engine, const struct net_addr *remote)
 {
-	for (unsigned int i = 0; i < config->routing_gateways_count; i++)
-		if (net_addr_equal_ip(&config->routing_gateways[i].address, remote))
+	const struct signaling_snapshot *snapshot = engine->snapshot;
+
+	for (unsigned int i = 0; i < snapshot->config->routing_gateways_count; i++)
+		if (gateway_is_at(engine, snapshot->route_entries[i].id, remote))
 			return true;
 	return false;
 }
@@ -207,7 +210,7 @@ bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struc
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 
 	if (snapshot->parameters->reply_unauthorized || source_table_find(snapshot->sources, &flow->remote) != NULL ||
-	    is_vendor(snapshot->config, &flow->remote) || claimed_user(engine, message) != NULL)
+	    is_vendor(engine, &flow->remote) || claimed_user(engine, message) != NULL)
 		return false;
 	counter_inc(engine->counters, COUNTER_registrar_unknown_ignored);
 	return true;

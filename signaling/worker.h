@@ -18,6 +18,7 @@
 #include "common/snapshot.h"
 #include "signaling/engine.h"
 #include "signaling/registrar.h"
+#include "signaling/resolver.h"
 #include "signaling/snapshot_signaling.h"
 
 struct rte_ring;
@@ -29,6 +30,7 @@ struct signaling {
 	struct process process;
 	struct snapshot snapshot; /* struct signaling_snapshot */
 	struct signaling_state state;
+	struct resolver *resolver;
 	struct segment calls, media_sessions, bindings_segment, gateways;
 	struct binding_store *bindings;
 	struct timer *binding_timers; /* one a slot */

@@ -6,13 +6,16 @@
 #include "tandemctl/ctl.h"
 
 static const struct column columns[] = {
-    {"gateway", "GATEWAY", -24},  {"kind", "KIND", -7},        {"state", "STATE", -8},
-    {"calls", "CALLS", 7},        {"capacity", "CAPACITY", 8}, {"attempts", "ATTEMPTS", 10},
-    {"answered", "ANSWERED", 10}, {"refused", "REFUSED", 8},   {"asr_percent", "ASR %", 6},
-    {"acd_s", "ACD", 9},          {"ban_s", "BAN", 8},         {"last_attempt_ago_s", "LAST", 10},
-    {"rtt_ms", "RTT MS", 7},      {"probe", "", 0},            {"probe_code", "", 0},
-    {"probe_since_s", "", 0},     {"calls_per_second", "", 0}, {"priority", "", 0},
-    {"address", "", 0},
+    {"gateway", "GATEWAY", -24},  {"kind", "KIND", -7},
+    {"state", "STATE", -8},       {"calls", "CALLS", 7},
+    {"capacity", "CAPACITY", 8},  {"attempts", "ATTEMPTS", 10},
+    {"answered", "ANSWERED", 10}, {"refused", "REFUSED", 8},
+    {"asr_percent", "ASR %", 6},  {"acd_s", "ACD", 9},
+    {"ban_s", "BAN", 8},          {"last_attempt_ago_s", "LAST", 10},
+    {"rtt_ms", "RTT MS", 7},      {"probe", "", 0},
+    {"probe_code", "", 0},        {"probe_since_s", "", 0},
+    {"calls_per_second", "", 0},  {"priority", "", 0},
+    {"address", "", 0},           {"addresses", "", 0},
 };
 
 /* A gateway as the configuration has it; `config` false: it is in shared memory alone, left by an older file. */
@@ -22,7 +25,8 @@ struct gateway {
 	bool configured, enabled;
 	bool unknown; /* without a configuration nobody can tell */
 	unsigned int capacity, calls_per_second, priority;
-	char address[NET_ADDR_TEXT];
+	char address[NET_ADDR_TEXT + 256];
+	bool by_name;
 };
 
 static void put_ratio(struct output *output, double part, double whole, double scale, int decimals)
@@ -56,20 +60,45 @@ static void put_probe(struct output *output, const struct gateway_probe *seen, u
 		output_none(output);
 }
 
-static void put_gateway(struct output *output, const struct gateway *gateway, const struct gateway_sum *sum,
-			const struct gateway_probe *seen, uint64_t now_us)
+/* Of its name, separated by blanks. */
+static void put_addresses(struct output *output, const struct gateway *gateway, const struct gateway_slot *slot)
 {
+	struct net_addr addrs[GATEWAY_ADDRESSES];
+	unsigned int count = slot != NULL && gateway->by_name ? gateway_status_place(slot, addrs) : 0;
+	char text[GATEWAY_ADDRESSES * (NET_ADDR_TEXT + 1)] = "";
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < count; i++) {
+		if (i > 0)
+			text[len++] = ' ';
+		len += net_addr_print(&addrs[i], text + len);
+	}
+	output_text(output, text);
+}
+
+static bool is_unresolved(const struct gateway *gateway, const struct gateway_slot *slot)
+{
+	struct net_addr addrs[GATEWAY_ADDRESSES];
+
+	return gateway->by_name && (slot == NULL || gateway_status_place(slot, addrs) == 0);
+}
+
+static void put_gateway(struct output *output, const struct gateway *gateway, const struct gateway_sum *sum,
+			const struct gateway_slot *slot, uint64_t now_us)
+{
+	const struct gateway_probe *seen = slot != NULL ? &slot->probe : NULL;
 	bool banned = sum->ban_until_us > now_us;
 	bool down = seen != NULL && atomic_load_explicit(&seen->state, memory_order_relaxed) == GATEWAY_IS_DOWN;
 
 	output_text(output, gateway->name);
 	output_text(output, gateway->kind == GATEWAY_MAPPING ? "mapping" : "routing");
-	output_text(output, gateway->unknown       ? ""
-			    : !gateway->configured ? "removed"
-			    : !gateway->enabled    ? "disabled"
-			    : down                 ? "down"
-			    : banned               ? "banned"
-						   : "enabled");
+	output_text(output, gateway->unknown               ? ""
+			    : !gateway->configured         ? "removed"
+			    : !gateway->enabled            ? "disabled"
+			    : is_unresolved(gateway, slot) ? "unknown"
+			    : down                         ? "down"
+			    : banned                       ? "banned"
+							   : "enabled");
 	output_uint(output, sum->calls);
 	if (gateway->capacity > 0)
 		output_uint(output, gateway->capacity);
@@ -95,6 +124,7 @@ static void put_gateway(struct output *output, const struct gateway *gateway, co
 	output_uint(output, gateway->calls_per_second);
 	output_uint(output, gateway->priority);
 	output_text(output, gateway->address);
+	put_addresses(output, gateway, slot);
 }
 
 struct table {
@@ -122,7 +152,7 @@ static void put_configured(struct output *output, const struct table *table, con
 
 	if (slot != NULL)
 		gateway_status_sum(slot, &sum);
-	put_gateway(output, gateway, &sum, slot != NULL ? &slot->probe : NULL, now_us);
+	put_gateway(output, gateway, &sum, slot, now_us);
 }
 
 static unsigned int put_mapping(struct ctl *ctl, const struct table *table, const char *only, uint64_t now_us)
@@ -164,7 +194,14 @@ static unsigned int put_routing(struct ctl *ctl, const struct table *table, cons
 
 		if (only != NULL && strcmp(only, config->name) != 0)
 			continue;
-		net_addr_print(&config->address, gateway.address);
+		if (config->host == NULL) {
+			net_addr_print(&config->address, gateway.address);
+		} else {
+			gateway.by_name = true;
+			snprintf(gateway.address, sizeof(gateway.address), "%s", config->host);
+			if (config->host_port)
+				snprintf(gateway.address + strlen(config->host), 8, ":%u", config->host_port);
+		}
 		put_configured(&ctl->output, table, &gateway, now_us);
 		shown++;
 	}
@@ -203,7 +240,7 @@ static unsigned int put_removed(struct ctl *ctl, const struct table *table, cons
 		if ((only != NULL && strcmp(only, name) != 0) || is_configured(ctl->config, gateway.kind, name))
 			continue;
 		gateway_status_sum(slot, &sum);
-		put_gateway(&ctl->output, &gateway, &sum, &slot->probe, now_us);
+		put_gateway(&ctl->output, &gateway, &sum, slot, now_us);
 		shown++;
 	}
 	return shown;

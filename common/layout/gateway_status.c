@@ -64,3 +64,22 @@ void gateway_status_sum(const struct gateway_slot *slot, struct gateway_sum *sum
 		sum->last_attempt_us = later(sum->last_attempt_us, &cell->last_attempt_us);
 	}
 }
+
+unsigned int gateway_status_place(const struct gateway_slot *slot, struct net_addr addrs[static GATEWAY_ADDRESSES])
+{
+	const struct gateway_place *place = &slot->place;
+	unsigned int count = 0;
+
+	/* A killed writer may have left it odd; then there is none. */
+	for (int attempt = 0; attempt < 100; attempt++) {
+		uint32_t before = atomic_load_explicit(&place->sequence, memory_order_acquire);
+
+		count = place->count <= GATEWAY_ADDRESSES ? place->count : 0;
+		for (unsigned int i = 0; i < count; i++)
+			addrs[i] = place->target[i].addr;
+		atomic_thread_fence(memory_order_acquire);
+		if ((before & 1) == 0 && atomic_load_explicit(&place->sequence, memory_order_relaxed) == before)
+			return count;
+	}
+	return 0;
+}

@@ -6,7 +6,8 @@
  * A table of slots, one a gateway, claimed by name and kept until the segments are made anew, so that a reload
  * neither moves nor clears what was counted. A slot has one cell for each signaling worker: that worker alone
  * writes it, in its loop, with relaxed stores; a reader adds the cells up. What the probes of a routing gateway have
- * found is written by the one worker that sends them. The signaling housekeeping thread alone claims slots (start-up
+ * found is written by the one worker that sends them; where one is that is known by name,
+ * by the resolver. The signaling housekeeping thread alone claims slots (start-up
  * and reload), before it hands the worker the index.
  *
  * After a restart of signaling each worker overwrites `calls` with what it finds in the call records; the other
@@ -19,11 +20,12 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "common/addr.h"
 #include "common/config.h"
 #include "common/segment.h"
 
 #define GATEWAY_STATUS_VERSION 2
-#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 8.5 MiB */
+#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 9.5 MiB */
 #define GATEWAY_NAME           64
 
 enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
@@ -58,13 +60,34 @@ struct gateway_probe {
 };
 static_assert(sizeof(struct gateway_probe) == 64, "one cache line, one writer");
 
+#define GATEWAY_ADDRESSES 8 /* of a name, as many as are kept */
+
+struct gateway_target {
+	struct net_addr addr; /* with its port */
+	uint16_t priority;    /* RFC 2782 */
+	uint16_t reserved;
+	uint32_t weight; /* among those of the same priority */
+};
+static_assert(sizeof(struct gateway_target) == 28, "stored in shared memory");
+
+/* Where a gateway is that is known by name: written by the resolver's thread. */
+struct gateway_place {
+	_Alignas(64) _Atomic uint32_t sequence; /* odd while the rest is being written */
+	uint32_t count;                         /* 0 = not known */
+	uint64_t name_hash;                     /* whose addresses they are */
+	uint64_t resolved_us;                   /* monotonic: when they were found */
+	struct gateway_target target[GATEWAY_ADDRESSES];
+};
+static_assert(sizeof(struct gateway_place) == 256, "four lines");
+
 struct gateway_slot {
 	_Alignas(64) _Atomic uint32_t kind; /* enum gateway_kind, written last (release): 0 = free */
 	char name[GATEWAY_NAME - 4];        /* zero-terminated; never changes once kind is set */
-	struct gateway_probe probe;         /* a routing gateway's */
+	struct gateway_probe probe;         /* a routing gateway's; so is the next */
+	struct gateway_place place;
 	struct gateway_cell worker[CONFIG_MAX_WORKERS];
 };
-static_assert(sizeof(struct gateway_slot) == 128 + 64 * CONFIG_MAX_WORKERS, "lines: name, probe, one a worker");
+static_assert(sizeof(struct gateway_slot) == 384 + 64 * CONFIG_MAX_WORKERS, "lines: name, probe, place, one a worker");
 
 void gateway_status_spec(struct segment_spec *spec, const struct config *config);
 
@@ -79,5 +102,7 @@ struct gateway_sum {
 	uint64_t calls, attempts, answered, refused, talk_ms, ended, ban_until_us, last_attempt_us;
 };
 void gateway_status_sum(const struct gateway_slot *slot, struct gateway_sum *sum);
+/* The addresses of its name, as one moment has them; returns how many. */
+unsigned int gateway_status_place(const struct gateway_slot *slot, struct net_addr addrs[static GATEWAY_ADDRESSES]);
 
 #endif

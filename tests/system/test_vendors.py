@@ -77,11 +77,22 @@ class Lab:
     def call(self, number, end=True):
         """The code a call gets, and what is needed to end it."""
         invite = self.customer.invite(number)
-        final = self.customer.expect((200, 403, 404, 480, 486, 500, 503))
+        final = self.final_of(invite)
         self.customer.ack(invite, final)
         if final.code == 200 and end:
             self.hang_up(invite, final)
         return final.code, invite, final
+
+    def final_of(self, request):
+        while True:
+            final = self.customer.expect((200, 403, 404, 480, 486, 500, 503))
+            if final["call-id"] == request["call-id"]:
+                return final
+
+    def answers(self):
+        """An OPTIONS gets its 200: it can be called again."""
+        self.customer.send(self.customer.request("OPTIONS", "sip:10.77.0.1:5060"))
+        return self.customer.receive(0.3)
 
     def hang_up(self, invite, final):
         self.customer.send(self.customer.in_dialog("BYE", invite, final))
@@ -105,6 +116,7 @@ class Lab:
 
     def wait_restarted(self, pid):
         wait_for(lambda: self.switch.status()["signaling"]["ready"] and self.switch.pid("signaling") != pid, 20, "again")
+        wait_for(self.answers, 10, "an answer again")
 
     def end_reason(self, number):
         rows = wait_for(lambda: self.postgres.query(

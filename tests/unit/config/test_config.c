@@ -234,6 +234,33 @@ static void test_cores(void)
 
 #define VENDOR_WITH(keys) "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''],\n     " keys "}\n"
 
+#define VENDOR_AT(address) "node: t\nrouting_gateways:\n  - {name: a, address: " address ", prefixes: ['']}\n"
+
+static void test_names_of_vendors(void)
+{
+	struct config *config = load_text(VENDOR_AT("sip-1.vendor_2.example"));
+	const struct config_routing_gateway *gateway = config ? &config->routing_gateways[0] : NULL;
+
+	CHECK(gateway && strcmp(gateway->host, "sip-1.vendor_2.example") == 0 && gateway->host_port == 0);
+	CHECK(config && config->resolver.servers_count == 0 && config->resolver.timeout_ms == 2000);
+	config_free(config);
+	config = load_text(VENDOR_AT("'vendor.example:5070'") "resolver: {servers: ['192.0.2.53', '[2001:db8::53]:5353'], "
+							      "timeout_ms: 100}\n");
+	gateway = config ? &config->routing_gateways[0] : NULL;
+	CHECK(gateway && strcmp(gateway->host, "vendor.example") == 0 && gateway->host_port == 5070);
+	CHECK(config && config->resolver.servers_count == 2 && config->resolver.servers[0].port == 53 &&
+	      config->resolver.servers[1].port == 5353 && config->resolver.timeout_ms == 100);
+	config_free(config);
+	CHECK_REFUSED(VENDOR_AT("10.0.0.300"), 3, "address: '10.0.0.300': expected an IP address or a host name");
+	CHECK_REFUSED(VENDOR_AT("a..example"), 3, "address: 'a..example'");
+	CHECK_REFUSED(VENDOR_AT("'a b'"), 3, "address: 'a b'");
+	CHECK_REFUSED(VENDOR_AT("'a.example:0'"), 3, "address: 'a.example:0'");
+	CHECK_REFUSED(VENDOR_AT("'a.example:65536'"), 3, "address: 'a.example:65536'");
+	CHECK_REFUSED("node: t\nresolver: {servers: [ns.example]}\n", 2, "resolver.servers[0]: 'ns.example'");
+	CHECK_REFUSED("node: t\nresolver: {servers: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}\n", 2, "at most 3 servers");
+	CHECK_REFUSED("node: t\nresolver: {timeout_ms: 99}\n", 2, "resolver.timeout_ms: '99': expected 100 to 30000");
+}
+
 static void test_number_rules(void)
 {
 	struct config *config = load_text(VENDOR_WITH(
@@ -471,6 +498,7 @@ static const struct check_case cases[] = {
     {"RTP port ranges", test_rtp_ports},
     {"ports don't share names, addresses and devices", test_ports_apart},
     {"cores", test_cores},
+    {"names of vendors", test_names_of_vendors},
     {"number rules", test_number_rules},
     {"probes", test_probe},
     {"values of gateways", test_gateway_values},

@@ -4,6 +4,7 @@
 
 #include "lab.h"
 #include "common/end_reason.h"
+#include "signaling/gateway_address.h"
 #include "tests/unit/check.h"
 
 static unsigned int codes[] = {408, 503};
@@ -229,7 +230,86 @@ static void bans(void)
 	free_lab(lab);
 }
 
+/* The first vendor is known by a name that has these addresses, best first. */
+static void name_first(struct lab *lab, unsigned int count)
+{
+	struct gateway_addresses *found = calloc(1, sizeof(*found));
+	uint32_t id;
+
+	lab->routing[0].host = (char *)(uintptr_t) "vendor.test";
+	lab_reload(lab);
+	CHECK_INT(gateway_find(lab->engine, GATEWAY_CALLEE, false, "v1", 2, &id), 0);
+	found->count = count;
+	for (unsigned int i = 0; i < count; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.3.0.%u:5060", i + 1);
+		net_addr_parse(&found->target[i].addr, text, strlen(text));
+		found->target[i].priority = (uint16_t)i;
+	}
+	gateway_addresses_publish(party_get(lab->state.parties, id), found, 1, lab->now_us);
+}
+
+static void next_addresses(void)
+{
+	struct lab *lab = probed_lab(0);
+	struct sip_message *invite;
+
+	name_first(lab, 3);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = lab_take(lab, "10.3.0.1:5060", "INVITE sip:4930123@vendor.test SIP/2.0");
+	CHECK(invite != NULL);
+	lab_reply(lab, invite, "10.3.0.1:5060", 503, "v", NULL, "Retry-After: 60\r\n");
+	CHECK(lab_take(lab, "10.3.0.1:5060", "ACK "));
+	/* Silence, too, leads to the next one; nothing is billed, and nobody banned. */
+	CHECK(lab_take(lab, "10.3.0.2:5060", "INVITE "));
+	lab_sleep(lab, 10100);
+	invite = lab_take(lab, "10.3.0.3:5060", "INVITE ");
+	CHECK(invite != NULL && lab->cdr_count == 0);
+	lab_reply(lab, invite, "10.3.0.3:5060", 404, "v", NULL, "");
+	/* Another failure is the vendor's word. */
+	CHECK(lab_take(lab, VENDOR(1), "INVITE sip:4930123@10.2.0.2:5060 "));
+	CHECK_INT(lab->cdr_count, 1);
+	CHECK(strcmp(lab->cdrs[0].gateway, "v1") == 0 && lab->cdrs[0].attempt == 1 && lab->cdrs[0].code == 404);
+	CHECK_INT(lab_count(lab, COUNTER_resolver_next_addresses), 2);
+	CHECK_INT(lab_count(lab, COUNTER_registrar_gateway_banned), 0);
+	lab_cancel(lab, 1, "4930123");
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	free_lab(lab);
+}
+
+/* What was found outlives a kill; a name without addresses is passed over. */
+static void addresses_left(void)
+{
+	struct lab *lab = probed_lab(0);
+	struct gateway_addresses *left;
+	struct party *party;
+	uint32_t id;
+
+	name_first(lab, 2);
+	lab_restart(lab);
+	CHECK_INT(vendor_of(lab, 1), 1);
+	CHECK_INT(lab_count(lab, COUNTER_resolver_unresolved), 1);
+	CHECK_INT(gateway_find(lab->engine, GATEWAY_CALLEE, false, "v1", 2, &id), 0);
+	party = party_get(lab->state.parties, id);
+	CHECK(gateway_addresses_left(party, 2) == NULL);
+	left = gateway_addresses_left(party, 1);
+	CHECK(left && left->count == 2 && left->target[1].addr.ip[3] == 2);
+	free(left);
+	party->slot->place.count = 9;
+	CHECK(gateway_addresses_left(party, 1) == NULL);
+	party->slot->place.count = 2;
+	party->slot->place.target[0].addr.family = 5;
+	CHECK(gateway_addresses_left(party, 1) == NULL);
+	free_lab(lab);
+}
+
 static const struct check_case cases[] = {
+    {"the next address of a name, within the attempt", next_addresses},
+    {"addresses of a name over a kill", addresses_left},
     {"a vendor goes down and comes back", down_and_up},
     {"all are down", all_down},
     {"what is down stays so over a kill and a reload", over_kill_and_reload},
