@@ -108,6 +108,7 @@ struct config_headers {
 	bool untrusted; /* outside our trust domain (RFC 3325): not believed, and not told what is private */
 	enum identity_mode identity; /* of a mapping gateway: IDENTITY_PASS or IDENTITY_STRIP, which takes nothing over */
 	bool strip_diversion, strip_history;
+	bool strip_bodies; /* of a body with several parts, only the session description crosses */
 };
 
 /* What a customer is told instead of a provisional response. */

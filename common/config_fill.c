@@ -282,6 +282,7 @@ static void fill_headers(struct report *report, const struct place *place, const
 		FILL_WORD(report, PLACE(place, "identity"), raw->identity, headers->identity, IDENTITY_PASS, pass);
 	FILL_WORD(report, PLACE(place, "diversion"), raw->diversion, headers->strip_diversion, false, pass);
 	FILL_WORD(report, PLACE(place, "history"), raw->history, headers->strip_history, false, pass);
+	FILL_WORD(report, PLACE(place, "bodies"), raw->bodies, headers->strip_bodies, false, pass);
 }
 
 static void fill_ringback(struct report *report, const struct place *place, const struct raw_ringback *raw,

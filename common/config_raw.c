@@ -63,10 +63,8 @@ static const cyaml_schema_field_t timeouts_fields[] = {
 };
 
 static const cyaml_schema_field_t probe_fields[] = {
-    KEY(raw_probe, interval),
-    KEY(raw_probe, down_after),
-    KEY(raw_probe, up_after),
-    LIST(raw_probe, down_codes, text_value),
+    KEY(raw_probe, interval), KEY(raw_probe, down_after),
+    KEY(raw_probe, up_after), LIST(raw_probe, down_codes, text_value),
     CYAML_FIELD_END,
 };
 
@@ -146,8 +144,8 @@ static const cyaml_schema_field_t port_fields[] = {
 static const cyaml_schema_value_t port_value = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields)};
 
 static const cyaml_schema_field_t headers_fields[] = {
-    KEY(raw_headers, trusted), KEY(raw_headers, identity), KEY(raw_headers, diversion), KEY(raw_headers, history),
-    CYAML_FIELD_END,
+    KEY(raw_headers, trusted), KEY(raw_headers, identity), KEY(raw_headers, diversion),
+    KEY(raw_headers, history), KEY(raw_headers, bodies),   CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t ringback_fields[] = {
@@ -224,10 +222,7 @@ static const cyaml_schema_field_t database_fields[] = {
 };
 
 static const cyaml_schema_field_t spool_fields[] = {
-    KEY(raw_spool, directory),
-    KEY(raw_spool, segment_mb),
-    KEY(raw_spool, reserve_mb),
-    KEY(raw_spool, group_wait_ms),
+    KEY(raw_spool, directory), KEY(raw_spool, segment_mb), KEY(raw_spool, reserve_mb), KEY(raw_spool, group_wait_ms),
     CYAML_FIELD_END,
 };
 

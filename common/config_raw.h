@@ -97,7 +97,7 @@ struct raw_port {
 };
 
 struct raw_headers {
-	char *trusted, *identity, *diversion, *history;
+	char *trusted, *identity, *diversion, *history, *bodies;
 };
 
 struct raw_ringback {

@@ -18,6 +18,7 @@
  *   reason.c         SIP codes and Q.850 causes
  *   early_dialog.c   requests before the answer
  *   reliable.c       provisional responses that are acknowledged, and PRACK
+ *   fork.c           descriptions of several phones behind one gateway
  *   call_bye.c       the end of a call, whoever ends it
  *   call_headers.c   which headers cross, and how
  *   identity.c       who calls, and what of it is private
@@ -32,6 +33,7 @@
 #include "common/layout/call_record.h"
 #include "signaling/dialog.h"
 #include "signaling/engine.h"
+#include "signaling/fork.h"
 #include "signaling/gateway.h"
 #include "signaling/reliable.h"
 #include "signaling/rtp_ports.h"
@@ -81,6 +83,7 @@ struct call_work {
 	uint16_t attempts;
 
 	struct reliable reliable;
+	struct forks forks;
 	struct message_buffer *early_response; /* early_dialog.h */
 
 	/* an offer in a dialog, and an ACK that brings the answer */
@@ -108,6 +111,7 @@ struct call_work {
 		struct call_media media;
 		char codec[18];
 	} before[CALL_SIDES];   /* what a side's offer in the dialog would change: for when it is refused */
+	struct fork_said said[FORKS_LEFT];
 	struct call_work *next; /* of those that are free */
 };
 
@@ -360,6 +364,9 @@ void call_copy_request_headers(struct call *call, enum call_side to, struct sip_
 			       const struct sip_message *from, const struct net_addr *ours);
 void call_copy_response_headers(struct call *call, enum call_side to, struct sip_builder *b,
 				const struct sip_message *from, const struct net_addr *ours);
+/* The end of a message to this side: the body of `from`, with this description (empty: without one). */
+void call_build_body(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
+		     struct sip_text sdp);
 void call_build_allow(struct sip_builder *b);
 void call_build_user(struct sip_builder *b, struct sip_text user); /* sip:user@ */
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);
@@ -377,6 +384,10 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
  */
 int call_media_pass(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+/* In a dialog: pass, but what stands in an INFO describes no session, whatever it looks like (RFC 6086). */
+int call_media_cross(struct call *call, enum call_side from, bool is_info, struct sip_message *message,
+		     struct sip_text *out);
+bool call_media_is_offerless(const struct sip_message *message);
 /* The same text once more (call->body), with nothing noted: the description in `message` has crossed before. */
 int call_media_describe(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 /* The answer of this side to an offer of our own: where its audio goes now. */

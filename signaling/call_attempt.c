@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/client_auth.h"
+#include "signaling/early_dialog.h"
 #include "signaling/gateway_address.h"
 #include "signaling/registrar.h"
 #include "signaling/route.h"
@@ -60,6 +61,8 @@ static void clear_attempt(struct call *call)
 
 	call_forget_attempt(call);
 	reliable_forget_attempt(call);
+	forks_forget(call);
+	early_dialog_forget_offers(call);
 	record->progress_us = record->end_us = 0;
 	record->pdd_ms = 0;
 	record->answer = (struct call_text){0, 0};

@@ -129,16 +129,6 @@ static void build_forwards(struct sip_builder *b, const struct sip_message *invi
 	sip_build_number(b, SIP_H_MAX_FORWARDS, forwards ? forwards - 1 : 0);
 }
 
-static void build_body(struct call *call, struct sip_builder *b, const struct sip_message *invite, struct sip_text sdp)
-{
-	if (sdp.len)
-		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
-	else if (invite->body.len)
-		sip_build_body(b, sip_message_value(invite, SIP_H_CONTENT_TYPE), invite->body);
-	else
-		sip_build_no_body(b);
-}
-
 static int build_invite(struct call *call, struct sip_message *invite, struct transaction *t, struct sip_text sdp,
 			struct sip_text authorization, bool proxy)
 {
@@ -158,12 +148,12 @@ static int build_invite(struct call *call, struct sip_message *invite, struct tr
 	local_headers_contact(call->engine, &b, ours);
 	call_build_allow(&b);
 	session_timer_put_offer(call, CALLEE, &b);
-	if (reliable_offered(call, invite))
+	if (reliable_offered(call))
 		local_headers_put(&b, SIP_TEXT("Supported: 100rel\r\n"));
 	if (authorization.len)
 		sip_build_header(&b, proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION, authorization);
 	call_copy_request_headers(call, CALLEE, &b, invite, ours);
-	build_body(call, &b, invite, sdp);
+	call_build_body(call, CALLEE, &b, invite, sdp);
 	return sip_build_finish(&b);
 }
 
@@ -241,6 +231,30 @@ static enum call_stage stage_of(unsigned int code, bool sdp)
 	return sdp ? STAGE_PROGRESS_SDP : STAGE_PROGRESS;
 }
 
+/* Nothing is stored twice: a callee may say the same a thousand times. */
+static bool put_answer(struct call *call, struct sip_text sdp)
+{
+	struct call_text *answer = &call->record->answer;
+
+	return sip_text_equal(call_text(call, *answer), sdp) || call_put_for_setup(call, answer, sdp);
+}
+
+/*
+ * The description in a provisional response. One that we can't read is left out: the answer will have one. What it has
+ * not got reliably by then, the caller finds in the 200, whether that of the callee has it or not.
+ */
+static struct sip_text describe(struct call *call, struct sip_message *response)
+{
+	struct sip_text sdp;
+
+	fork_put_aside(call, response);
+	if (call_media_pass(call, CALLEE, response, &sdp) < 0 || !sdp.len || !put_answer(call, sdp))
+		return SIP_TEXT("");
+	fork_has_spoken(call, response);
+	call->work->sdp_seen = true;
+	return sdp;
+}
+
 void call_provisional(struct call *call, const struct call_event *event)
 {
 	unsigned int code = event->message->status;
@@ -252,10 +266,7 @@ void call_provisional(struct call *call, const struct call_event *event)
 		return;
 	if (code > 100) {
 		note_progress(call);
-		/* A description we can't read is left out: the answer will have one. */
-		if (call_media_pass(call, CALLEE, event->message, &sdp) < 0)
-			sdp = SIP_TEXT("");
-		call->work->sdp_seen |= sdp.len > 0;
+		sdp = describe(call, event->message);
 	}
 	/* Forward only, so that a gateway that alternates can't hold a call for ever. */
 	enum call_stage stage = stage_of(code, sdp.len > 0);
@@ -265,11 +276,8 @@ void call_provisional(struct call *call, const struct call_event *event)
 	call->work->trying = true;
 	if (code <= 100)
 		return;
-	/* What it has not got reliably by then, the caller finds in the 200, whether that of the callee has it or not.
-	 */
-	if (sdp.len)
-		call_put_for_setup(call, &call->record->answer, sdp);
-	code = ringback_code(call, code, &sdp);
+	/* 199 (RFC 6228): one of several phones rings no more. The caller's dialog is with us. */
+	code = code == 199 ? 0 : ringback_code(call, code, &sdp);
 	reliable_respond(call, code, event->message, sdp);
 }
 
@@ -286,15 +294,24 @@ static bool fill_answer(struct call *call, struct sip_message *response)
 	       (!contact.at || call_put(call, &dialog->target, contact));
 }
 
-/* Of the 200 to the caller: one that came early and was not acknowledged was but a preview (RFC 3261 section 13.2.1).
+/*
+ * What the 200 tells the caller: a description that it has acknowledged need not come again (RFC 3262 section 5); one
+ * that came early and was not acknowledged was but a preview (RFC 3261 section 13.2.1).
  */
-static bool fill_description(struct call *call, struct sip_text sdp)
+static bool fill_description(struct call *call, struct sip_message *response, struct sip_text sdp)
 {
-	struct call_record *record = call->record;
-
-	if (!sdp.len && record->answer.len && !call->work->reliable.sdp_acked)
+	if (sdp.len)
+		return put_answer(call, sdp);
+	switch (fork_answers(call, response)) {
+	case FORK_SILENT:
+		return false;
+	case FORK_SPOKE_LAST:
+		if (reliable_has_description(call))
+			call->record->answer = (struct call_text){0, 0};
 		return true;
-	return call_put_for_setup(call, &record->answer, sdp);
+	default:
+		return true;
+	}
 }
 
 /* A 200 that can't be used: the gateway thinks it has a call, so that call is ended. */
@@ -341,8 +358,8 @@ void call_answered(struct call *call, const struct call_event *event)
 
 	if (t != call->callee_invite)
 		return;
-	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || (!sdp.len && !call->work->sdp_seen) ||
-	    !fill_answer(call, event->message) || !fill_description(call, sdp)) {
+	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || !fill_answer(call, event->message) ||
+	    !fill_description(call, event->message, sdp)) {
 		refuse_answer(call, event);
 		return;
 	}

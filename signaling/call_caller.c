@@ -58,12 +58,12 @@ static void respond(struct call *call, unsigned int code, struct sip_message *fr
 		local_headers_put(&b, SIP_TEXT("Require: 100rel\r\n"));
 		sip_build_number(&b, SIP_H_RSEQ, rseq);
 	}
-	if (from)
+	if (from) {
 		call_copy_response_headers(call, CALLER, &b, from, ours);
-	if (sdp.len)
+		call_build_body(call, CALLER, &b, from, sdp);
+	} else {
 		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
-	else
-		sip_build_no_body(&b);
+	}
 	/* Without what a callee may have put in too much of, it fits: the record is small. */
 	if (!send_built(call, &b, code, rseq) && from)
 		respond(call, code, NULL, sdp, rseq);

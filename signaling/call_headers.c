@@ -7,11 +7,11 @@
 #include "signaling/local_headers.h"
 
 /* Passed as they are: they say nothing of where they come from. */
-static const enum sip_header_id request_plain[] = {SIP_H_PRIVACY,       SIP_H_REASON,           SIP_H_USER_TO_USER,
-						   SIP_H_PRIORITY,      SIP_H_SUBJECT,          SIP_H_ACCEPT_LANGUAGE,
-						   SIP_H_P_EARLY_MEDIA, SIP_H_RESOURCE_PRIORITY};
+static const enum sip_header_id request_plain[] = {
+    SIP_H_PRIVACY,         SIP_H_REASON,        SIP_H_USER_TO_USER,      SIP_H_PRIORITY, SIP_H_SUBJECT,
+    SIP_H_ACCEPT_LANGUAGE, SIP_H_P_EARLY_MEDIA, SIP_H_RESOURCE_PRIORITY, SIP_H_RECV_INFO};
 static const enum sip_header_id response_plain[] = {SIP_H_PRIVACY, SIP_H_REASON, SIP_H_USER_TO_USER,
-						    SIP_H_P_EARLY_MEDIA};
+						    SIP_H_P_EARLY_MEDIA, SIP_H_RECV_INFO};
 
 /* What a user part may hold as it is (RFC 3261 section 25.1: unreserved and user-unreserved). */
 static bool user_char(uint8_t c)
@@ -71,6 +71,15 @@ void call_copy_response_headers(struct call *call, enum call_side to, struct sip
 	for (size_t i = 0; i < COUNT(response_plain); i++)
 		sip_build_copy(b, from, response_plain[i]);
 	identity_put_response(call, to, b, from, ours);
+}
+
+void call_build_body(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
+		     struct sip_text sdp)
+{
+	if (!from->body.len || sip_body_is_plain(from) || !identity_passes_bodies(call, to))
+		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
+	else
+		sip_build_body_of(b, from, sdp);
 }
 
 void call_build_allow(struct sip_builder *b)

@@ -363,6 +363,19 @@ int call_media_pass(struct call *call, enum call_side from, struct sip_message *
 	return error;
 }
 
+int call_media_cross(struct call *call, enum call_side from, bool is_info, struct sip_message *message,
+		     struct sip_text *out)
+{
+	return is_info ? call_media_describe(call, from, message, out) : call_media_pass(call, from, message, out);
+}
+
+bool call_media_is_offerless(const struct sip_message *message)
+{
+	struct sip_text sdp;
+
+	return sip_message_sdp(message, &sdp) == -ENOENT;
+}
+
 /* ---- to media ---- */
 
 static void fill_leg(struct media_leg_request *leg, const struct call_media *media)

@@ -28,17 +28,14 @@ static void reinvite_failed(struct engine *engine, struct transaction *t)
 
 const struct transaction_user call_reinvite_user = {.failed = reinvite_failed};
 
-/* What is not a description crosses as it is; one that can't be read must not: it says where it comes from. */
-static void build_passed_body(struct sip_builder *b, const struct sip_message *from, struct sip_text sdp)
+/* The body is all that an INFO has to say. */
+static void build_body(struct call *call, enum call_side to, struct sip_builder *b, bool is_info,
+		       const struct sip_message *from, struct sip_text sdp)
 {
-	struct sip_text unread;
-
-	if (sdp.len)
-		sip_build_body(b, SIP_TEXT("application/sdp"), sdp);
-	else if (from->body.len && sip_message_sdp(from, &unread) == -ENOENT)
-		sip_build_body(b, sip_message_value(from, SIP_H_CONTENT_TYPE), from->body);
+	if (is_info)
+		sip_build_body_of(b, from, sdp);
 	else
-		sip_build_no_body(b);
+		call_build_body(call, to, b, from, sdp);
 }
 
 static int build_passed(struct call *call, enum call_side to, const struct sip_message *request,
@@ -56,13 +53,15 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
 	dialog_build_request(call->engine, &b, &dialog, request->method_text, d->local_cseq, ours,
 			     sip_text(branch, sizeof(branch)));
-	if (request->method != SIP_INFO) {
+	if (request->method == SIP_INFO) {
+		sip_build_copy(&b, request, SIP_H_INFO_PACKAGE);
+	} else {
 		local_headers_contact(call->engine, &b, ours);
 		call_build_allow(&b);
 		session_timer_put_offer(call, to, &b);
 	}
 	call_copy_request_headers(call, to, &b, request, ours);
-	build_passed_body(&b, request, sdp);
+	build_body(call, to, &b, request->method == SIP_INFO, request, sdp);
 	return sip_build_finish(&b);
 }
 
@@ -200,7 +199,7 @@ static void send_answer(struct call *call, enum call_side side, struct transacti
 	}
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
 	call_copy_response_headers(call, side, &b, response, ours);
-	build_passed_body(&b, response, sdp);
+	build_body(call, side, &b, request->method == SIP_INFO, response, sdp);
 	int len = sip_build_finish(&b);
 
 	if (len < 0)
@@ -236,14 +235,14 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 	struct transaction *server = client->peer;
 	struct sip_message *request = server ? transaction_request(call->engine, server) : NULL;
 	bool invite = client->kind == CLIENT_INVITE, success = response->status < 300;
-	bool offerless = request && request->body.len == 0;
+	bool offerless = request && invite && call_media_is_offerless(request);
 	struct sip_text sdp = SIP_TEXT("");
 
 	if (success && client->method != SIP_INFO) {
 		begin_session(call, side, request, response);
 		call_refresh_target(call, side, response);
 	}
-	if (success && call_media_pass(call, side, response, &sdp) < 0)
+	if (success && call_media_cross(call, side, client->method == SIP_INFO, response, &sdp) < 0)
 		sdp = SIP_TEXT("");
 	if (invite && success)
 		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);

@@ -40,8 +40,8 @@ static bool glare(struct call *call, const struct call_event *event)
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
-	    (work && (work->reinvite[other(event->side)] || work->updates[other(event->side)])) || call_state(call) == CALL_ANSWERED ||
-	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
+	    (work && (work->reinvite[other(event->side)] || work->updates[other(event->side)])) ||
+	    call_state(call) == CALL_ANSWERED || (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;
 	}
@@ -99,7 +99,7 @@ void call_request(struct call *call, const struct call_event *event)
 		call_refresh_target(call, event->side, event->message);
 		call_media_note_before(call, event->side);
 	}
-	if (call_media_pass(call, event->side, event->message, &sdp) < 0) {
+	if (call_media_cross(call, event->side, event->message->method == SIP_INFO, event->message, &sdp) < 0) {
 		respond(call, event, 488);
 		call_work_done(call);
 		return;

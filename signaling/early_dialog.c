@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signaling/early_dialog.h"
 
+#include <string.h>
+
 #include "signaling/local_headers.h"
 
 static enum call_side other(enum call_side side)
@@ -14,6 +16,11 @@ void early_dialog_forget(struct call *call)
 {
 	message_pool_free(&call->engine->transactions->messages, call->work->early_response);
 	call->work->early_response = NULL;
+}
+
+void early_dialog_forget_offers(struct call *call)
+{
+	memset(call->work->updates, 0, sizeof(call->work->updates));
 }
 
 bool early_dialog_keep(struct call *call, const struct sip_message *response)
@@ -48,10 +55,8 @@ static void send_answer(struct engine *engine, struct transaction *server, struc
 	if (response->status < 300 && request->method == SIP_UPDATE)
 		local_headers_contact(engine, &b, &server->flow.local);
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
-	if (sdp.len)
-		sip_build_body(&b, SIP_TEXT("application/sdp"), sdp);
-	else
-		sip_build_no_body(&b);
+	sip_build_copy(&b, response, SIP_H_RECV_INFO);
+	sip_build_body_of(&b, response, sdp);
 	int len = sip_build_finish(&b);
 
 	if (len < 0)
@@ -70,7 +75,14 @@ static void offer_over(struct call *call, enum call_side asker, bool refused)
 	call_work_done(call);
 }
 
-/* Of a 2xx, the description is the answer. The call may have ended meanwhile, and the owner be another. */
+/* The call may have ended meanwhile, and the owner be another; or the attempt, and its early dialogs with it. */
+static bool is_of_today(const struct call *call, const struct transaction *t)
+{
+	return call && call == t->owner && call_state(call) <= CALL_ESTABLISHED &&
+	       (uint8_t)call->record->attempt == t->owner_side;
+}
+
+/* Of a 2xx, the description is the answer. */
 static void on_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	struct transaction *server = t->peer;
@@ -80,10 +92,10 @@ static void on_response(struct engine *engine, struct transaction *t, struct sip
 
 	if (response->status < 200 || !server)
 		return;
-	if (call && call == t->owner && call_state(call) <= CALL_ESTABLISHED) {
+	if (is_of_today(call, t)) {
 		bool begun = call_write_begin(call);
 
-		if (response->status < 300 && call_media_pass(call, side, response, &sdp) < 0)
+		if (response->status < 300 && call_media_cross(call, side, t->method == SIP_INFO, response, &sdp) < 0)
 			sdp = SIP_TEXT("");
 		if (t->method == SIP_UPDATE)
 			offer_over(call, other(side), response->status >= 300);
@@ -99,7 +111,7 @@ static void on_failed(struct engine *engine, struct transaction *t)
 	struct sip_message *request = t->peer ? transaction_request(engine, t->peer) : NULL;
 	struct call *call = request ? call_find(engine, request, false, &side) : NULL;
 
-	if (call && call == t->owner && call_state(call) <= CALL_ESTABLISHED) {
+	if (is_of_today(call, t)) {
 		bool begun = call_write_begin(call);
 
 		offer_over(call, side, true);
@@ -121,6 +133,7 @@ static struct transaction *send_in(struct call *call, enum call_side to, const s
 
 	if (!t)
 		return NULL;
+	t->owner_side = (uint8_t)call->record->attempt;
 	transaction_branch(engine, t, branch);
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
 	dialog_build_request(engine, &b, dialog, sip_text_of(sip_method_text(request->method)),
@@ -130,10 +143,12 @@ static struct transaction *send_in(struct call *call, enum call_side to, const s
 		call_build_allow(&b);
 	}
 	local_headers_put(&b, request->headers);
-	if (request->body.len)
-		sip_build_body(&b, request->content_type, request->body);
-	else
-		sip_build_no_body(&b);
+	if (request->from) {
+		sip_build_copy(&b, request->from, SIP_H_INFO_PACKAGE);
+		sip_build_body_of(&b, request->from, request->sdp);
+	} else {
+		sip_build_body(&b, SIP_TEXT("application/sdp"), request->sdp);
+	}
 	int len = sip_build_finish(&b);
 
 	if (len < 0) {
@@ -199,12 +214,11 @@ static bool pass(struct call *call, const struct call_event *event, const struct
 
 static void pass_info(struct call *call, const struct call_event *event)
 {
-	const struct sip_message *m = event->message;
-	struct early_request request = {.method = SIP_INFO, .body = m->body};
+	struct early_request request = {.method = SIP_INFO, .from = event->message};
 
-	if (m->body.len)
-		request.content_type = sip_message_value(m, SIP_H_CONTENT_TYPE);
-	if (!pass(call, event, &request))
+	if (call_media_cross(call, event->side, true, event->message, &request.sdp) < 0)
+		refuse(call, event, 488);
+	else if (!pass(call, event, &request))
 		refuse(call, event, 500);
 }
 
@@ -229,12 +243,12 @@ static bool offer_stands(struct call *call, const struct call_event *event)
 
 static void pass_offer(struct call *call, const struct call_event *event)
 {
-	struct early_request request = {.method = SIP_UPDATE, .content_type = SIP_TEXT("application/sdp")};
+	struct early_request request = {.method = SIP_UPDATE};
 
 	if (offer_stands(call, event))
 		return;
 	call_media_note_before(call, event->side);
-	if (call_media_pass(call, event->side, event->message, &request.body) < 0 || !request.body.len) {
+	if (call_media_pass(call, event->side, event->message, &request.sdp) < 0 || !request.sdp.len) {
 		refuse(call, event, 488);
 	} else if (!pass(call, event, &request)) {
 		call_media_take_back(call, event->side);

@@ -14,13 +14,16 @@
 /* Keep the response that makes the callee's early dialog, in place of the one before. False: no room. */
 bool early_dialog_keep(struct call *call, const struct sip_message *response);
 void early_dialog_forget(struct call *call);
+/* The attempt is over: nobody answers an UPDATE in it any more. */
+void early_dialog_forget_offers(struct call *call);
 /* That response, parsed; NULL: none. Valid as transaction_request()'s is. */
 struct sip_message *early_dialog_response(struct call *call);
 
 struct early_request {
 	enum sip_method method;
-	struct sip_text headers;            /* whole lines */
-	struct sip_text content_type, body; /* both empty: none */
+	struct sip_text headers;        /* whole lines */
+	const struct sip_message *from; /* whose body it has; NULL: the description alone */
+	struct sip_text sdp;            /* as it is to be there; may be empty */
 };
 
 /*

@@ -277,6 +277,12 @@ static enum call_event_type event_of(enum sip_method method)
 	return method == SIP_PRACK ? CALL_EVENT_PRACK : CALL_EVENT_REQUEST;
 }
 
+/* Before the answer, each of the callee's forks has numbers of its own. */
+static bool is_early(const struct call *call, enum call_side side)
+{
+	return side == CALLEE && !call->record->dialog[CALLEE].remote_tag.len;
+}
+
 static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flow, struct call *call,
 			       enum call_side side, struct transaction *t)
 {
@@ -284,12 +290,13 @@ static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flo
 	struct call_dialog *dialog = &call->record->dialog[side];
 	uint32_t cseq = sip_message_cseq(request)->number;
 
-	if (dialog->remote_cseq && cseq < dialog->remote_cseq) {
+	if (!is_early(call, side) && dialog->remote_cseq && cseq < dialog->remote_cseq) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_out_of_order);
 		transaction_respond(engine, t, request, 500, NULL, NULL);
 		return;
 	}
-	dialog->remote_cseq = cseq;
+	if (!is_early(call, side))
+		dialog->remote_cseq = cseq;
 	call_dispatch(call, &(struct call_event){
 				.type = event_of((enum sip_method)request->method),
 				.side = side,
@@ -302,7 +309,8 @@ static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flo
 /* A request whose CSeq is higher than any before is a new one: its transaction need not be looked for. */
 static bool is_new_in_dialog(const struct call *call, enum call_side side, struct sip_message *request)
 {
-	return call && sip_message_cseq(request)->number > call->record->dialog[side].remote_cseq;
+	return call && !is_early(call, side) &&
+	       sip_message_cseq(request)->number > call->record->dialog[side].remote_cseq;
 }
 
 static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow)

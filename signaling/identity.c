@@ -29,38 +29,60 @@ static const struct config_headers *policy(const struct call *call, enum call_si
 	return vendor ? &vendor->headers : &of_phone;
 }
 
-/* RFC 3323 section 4.2: header, session, user, none, critical; RFC 3325: id; RFC 7044: history. */
-static bool asks_privacy(const struct sip_message *message)
-{
-	struct sip_text value = sip_message_value(message, SIP_H_PRIVACY);
-	bool asked = false;
+struct privacy {
+	bool of_caller, of_history, none;
+};
 
+static void read_privacy(struct privacy *privacy, struct sip_text value)
+{
 	for (size_t at = 0, end; at < value.len; at = end + 1) {
 		for (end = at; end < value.len && value.at[end] != ';' && value.at[end] != ',';)
 			end++;
 		struct sip_text word = sip_text_trim(sip_text(value.at + at, end - at));
 
-		if (sip_text_is_nocase(word, "none"))
-			return false;
-		asked |= sip_text_is_nocase(word, "id") || sip_text_is_nocase(word, "user") ||
-			 sip_text_is_nocase(word, "header");
+		privacy->none |= sip_text_is_nocase(word, "none");
+		privacy->of_history |= sip_text_is_nocase(word, "history");
+		privacy->of_caller |= sip_text_is_nocase(word, "id") || sip_text_is_nocase(word, "user") ||
+				      sip_text_is_nocase(word, "header");
 	}
-	return asked;
 }
 
-/* draft-ietf-sip-privacy: privacy=full, or of the name or the URI. */
-static bool rpid_is_private(const struct sip_message *message)
+/* RFC 3323 section 4.2: header, session, user, none, critical; RFC 3325: id; RFC 7044 section 10.1.1: history. */
+static struct privacy privacy_of(const struct sip_message *message)
+{
+	const struct sip_header *header = sip_header_first(message, SIP_H_PRIVACY);
+	struct privacy privacy = {.none = false};
+
+	for (; header; header = sip_header_next(message, header))
+		read_privacy(&privacy, sip_header_value(message, header));
+	return privacy.none ? (struct privacy){.none = true} : privacy;
+}
+
+/* RFC 5806, and draft-ietf-sip-privacy: privacy=full, or of the name or the URI. */
+static bool value_is_private(struct sip_text value)
 {
 	struct sip_name_addr name;
 	struct sip_text privacy;
 
-	return sip_name_addr_parse(&name, sip_message_value(message, SIP_H_REMOTE_PARTY_ID)) == 0 &&
-	       sip_param_find(name.params, "privacy", &privacy) && !sip_text_is_nocase(privacy, "off");
+	return sip_name_addr_parse(&name, value) == 0 && sip_param_find(name.params, "privacy", &privacy) &&
+	       !sip_text_is_nocase(privacy, "off");
+}
+
+static bool rpid_is_private(const struct sip_message *message)
+{
+	struct sip_values it;
+	struct sip_text value;
+
+	sip_values_init(&it, message, SIP_H_REMOTE_PARTY_ID);
+	while (sip_values_next(&it, &value) == 1)
+		if (value_is_private(value))
+			return true;
+	return false;
 }
 
 static bool is_private(const struct sip_message *message)
 {
-	return (sip_message_has(message, SIP_H_PRIVACY) && asks_privacy(message)) ||
+	return (sip_message_has(message, SIP_H_PRIVACY) && privacy_of(message).of_caller) ||
 	       (sip_message_has(message, SIP_H_REMOTE_PARTY_ID) && rpid_is_private(message));
 }
 
@@ -86,6 +108,7 @@ static struct sip_text rewrite_caller(const struct call *call, struct sip_text n
 struct rewriting {
 	const struct call *call; /* NULL: numbers stay */
 	const struct net_addr *ours;
+	bool leaves_private; /* values that say that they are private do not cross */
 };
 
 static void put_uri(struct sip_builder *b, const struct sip_uri *uri, struct sip_text text, const struct rewriting *how)
@@ -141,7 +164,7 @@ static void copy(struct sip_builder *b, const struct sip_message *from, enum sip
 
 	sip_values_init(&it, from, id);
 	while (sip_values_next(&it, &value) == 1) {
-		if (!put_value(b, id, value, how))
+		if ((how->leaves_private && value_is_private(value)) || !put_value(b, id, value, how))
 			continue;
 		if (sip_name_addr_parse(&name, value) == 0)
 			sip_build_text(b, name.params);
@@ -186,7 +209,7 @@ static void put_caller(struct call *call, enum call_side to, struct sip_builder 
 		       bool believed, const struct net_addr *ours)
 {
 	enum identity_mode mode = to == CALLEE ? policy(call, to)->identity : IDENTITY_PASS;
-	struct rewriting how = {to == CALLEE ? call : NULL, ours};
+	struct rewriting how = {.call = to == CALLEE ? call : NULL, .ours = ours};
 
 	if (mode == IDENTITY_PAI || mode == IDENTITY_RPID) {
 		put_one(call, b, mode == IDENTITY_PAI ? SIP_H_P_ASSERTED_IDENTITY : SIP_H_REMOTE_PARTY_ID, from,
@@ -197,32 +220,45 @@ static void put_caller(struct call *call, enum call_side to, struct sip_builder 
 	}
 }
 
+bool identity_passes_bodies(const struct call *call, enum call_side to)
+{
+	return !(call->record->dialog[to].flags & DIALOG_PHONE) && !policy(call, to)->strip_bodies &&
+	       !policy(call, other(to))->strip_bodies;
+}
+
 static bool is_believed(const struct config_headers *from)
 {
 	return !from->untrusted && from->identity != IDENTITY_STRIP;
+}
+
+/* The INVITE asked for it; what follows in the dialog need not say so again. */
+static bool was_withheld(const struct call *call)
+{
+	return sip_text_is(call_text(call, call->record->caller_out), "anonymous");
 }
 
 void identity_put_request(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
 			  const struct net_addr *ours)
 {
 	const struct config_headers *theirs = policy(call, other(to)), *its = policy(call, to);
-	struct rewriting as_it_is = {NULL, ours};
+	struct rewriting as_it_is = {.ours = ours, .leaves_private = its->untrusted};
 
-	if (its->untrusted && is_private(from))
+	if (its->untrusted && (is_private(from) || (to == CALLEE && was_withheld(call))))
 		return;
 	put_caller(call, to, b, from, is_believed(theirs), ours);
 	if (theirs->untrusted)
 		return;
 	if (!theirs->strip_diversion && !its->strip_diversion)
 		copy(b, from, SIP_H_DIVERSION, &as_it_is);
-	if (!theirs->strip_history && !its->strip_history)
+	if (!theirs->strip_history && !its->strip_history &&
+	    !(its->untrusted && sip_message_has(from, SIP_H_PRIVACY) && privacy_of(from).of_history))
 		copy(b, from, SIP_H_HISTORY_INFO, &as_it_is);
 }
 
 void identity_put_response(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
 			   const struct net_addr *ours)
 {
-	struct rewriting as_it_is = {NULL, ours};
+	struct rewriting as_it_is = {.ours = ours};
 
 	if (!sip_message_has(from, SIP_H_P_ASSERTED_IDENTITY) && !sip_message_has(from, SIP_H_REMOTE_PARTY_ID))
 		return;

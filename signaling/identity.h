@@ -27,4 +27,7 @@ void identity_put_request(struct call *call, enum call_side to, struct sip_build
 void identity_put_response(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
 			   const struct net_addr *ours);
 
+/* Does what is beside the description of a body cross to this side? */
+bool identity_passes_bodies(const struct call *call, enum call_side to);
+
 #endif

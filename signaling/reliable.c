@@ -5,7 +5,6 @@
 
 #include "signaling/call.h"
 #include "signaling/early_dialog.h"
-#include "signaling/text_hash.h"
 
 #define FIRST_RSEQ_MASK 0x3fffffffu /* section 3: below 2^31, with room for those that follow */
 
@@ -19,9 +18,9 @@ void reliable_read_invite(struct call *call, const struct sip_message *invite)
 	r->supported = r->required || sip_message_lists(invite, SIP_H_SUPPORTED, "100rel");
 }
 
-bool reliable_offered(const struct call *call, const struct sip_message *invite)
+bool reliable_offered(const struct call *call)
 {
-	return invite->body.len || call->work->reliable.supported;
+	return !call->record->bodyless || call->work->reliable.supported;
 }
 
 /* The number of a response that is to be acknowledged; 0: it is not. */
@@ -39,11 +38,10 @@ bool reliable_in_order(struct call *call, struct sip_message *response)
 {
 	struct reliable *r = &call->work->reliable;
 	uint32_t rseq = rseq_of(response);
-	struct sip_text tag = sip_message_to(response)->tag;
 
 	if (!rseq)
 		return true;
-	uint32_t hash = text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, tag.at, tag.len).b;
+	uint32_t hash = fork_of(call, response);
 
 	for (unsigned int i = 0; i < r->forks; i++) {
 		if (r->fork[i].tag != hash)
@@ -53,14 +51,16 @@ bool reliable_in_order(struct call *call, struct sip_message *response)
 			return false;
 		}
 		r->fork[i].rseq = rseq;
+		r->latest = i;
 		return true;
 	}
 	if (r->forks == RELIABLE_FORKS) {
 		counter_inc(call->engine->counters, COUNTER_signaling_provisionals_out_of_order);
 		return false;
 	}
-	r->fork[r->forks].tag = hash;
-	r->fork[r->forks++].rseq = rseq;
+	r->latest = r->forks++;
+	r->fork[r->latest].tag = hash;
+	r->fork[r->latest].rseq = rseq;
 	return true;
 }
 
@@ -68,7 +68,7 @@ bool reliable_in_order(struct call *call, struct sip_message *response)
 static struct transaction *send_prack(struct call *call, struct sip_message *response, struct sip_text sdp)
 {
 	char rack[64];
-	struct early_request request = {.method = SIP_PRACK, .content_type = SIP_TEXT("application/sdp"), .body = sdp};
+	struct early_request request = {.method = SIP_PRACK, .sdp = sdp};
 	int len = snprintf(rack, sizeof(rack), "RAck: %u %u INVITE\r\n", rseq_of(response),
 			   sip_message_cseq(response)->number);
 
@@ -88,9 +88,13 @@ static struct transaction *send_due_prack(struct call *call, struct sip_text sdp
 
 void reliable_forget_attempt(struct call *call)
 {
+	struct reliable *r = &call->work->reliable;
+
 	early_dialog_forget(call);
-	call->work->reliable.due = false;
-	call->work->reliable.forks = 0;
+	r->due = false;
+	r->forks = 0;
+	r->next_code = 0;
+	r->next_sdp = r->sent_sdp = r->acked_sdp = (struct call_text){0, 0};
 }
 
 /* ---- towards the caller ---- */
@@ -104,19 +108,18 @@ static void send_reliably(struct call *call, unsigned int code, struct sip_messa
 	r->rseq++;
 	r->pending = true;
 	r->pending_sdp = sdp.len > 0;
+	r->sent_sdp = sdp.len ? call->record->answer : (struct call_text){0, 0};
 	counter_inc(call->engine->counters, COUNTER_signaling_provisionals_reliable);
 	call_respond_reliably(call, code, response, sdp, r->rseq);
 }
 
-/* The latest counts: what waited before has been overtaken. */
+/* The latest counts: what waited before has been overtaken; but its description has not. */
 static void hold(struct call *call, unsigned int code, struct sip_text sdp)
 {
 	struct reliable *r = &call->work->reliable;
 
-	if (sdp.len && !call_put_for_setup(call, &r->next_sdp, sdp))
-		return;
-	if (!sdp.len)
-		r->next_sdp = (struct call_text){0, 0};
+	if (sdp.len)
+		r->next_sdp = call->record->answer;
 	r->next_code = (uint16_t)code;
 }
 
@@ -127,15 +130,17 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 	/* Not while the caller owes a PRACK for another. */
 	bool crosses = callee && !r->due && early_dialog_keep(call, response) && caller && !r->pending;
 
-	if (caller && r->pending)
+	/* One that is not reliable would take the place of that which is to be sent again. */
+	if (code && r->pending)
 		hold(call, code, sdp);
 	else if (caller)
 		send_reliably(call, code, response, sdp);
 	else if (code)
 		call_respond_caller(call, code, response, sdp);
 	r->due |= crosses;
-	if (callee && !crosses)
-		send_prack(call, response, SIP_TEXT(""));
+	/* What can't be acknowledged now must be, when it comes again. */
+	if (callee && !crosses && !send_prack(call, response, SIP_TEXT("")))
+		r->fork[r->latest].rseq--;
 }
 
 bool reliable_holds_answer(struct call *call)
@@ -165,6 +170,13 @@ bool reliable_take_answer_back(struct call *call)
 	return true;
 }
 
+bool reliable_has_description(const struct call *call)
+{
+	struct call_text acked = call->work->reliable.acked_sdp, answer = call->record->answer;
+
+	return acked.len && acked.offset == answer.offset && acked.len == answer.len;
+}
+
 void reliable_acked(struct call *call)
 {
 	if (call->work)
@@ -176,14 +188,16 @@ static void go_on(struct call *call)
 {
 	struct reliable *r = &call->work->reliable;
 	unsigned int code = r->next_code;
+	struct sip_text sdp = call_text(call, r->next_sdp);
 
 	r->next_code = 0;
+	r->next_sdp = (struct call_text){0, 0};
 	if (r->answer_waits) {
 		r->answer_waits = false;
 		call_respond_caller(call, 200, NULL, call_text(call, call->record->answer));
 		call_work_done(call);
 	} else if (code && call_state(call) == CALL_SETUP) {
-		send_reliably(call, code, NULL, call_text(call, r->next_sdp));
+		send_reliably(call, code, NULL, sdp);
 	}
 }
 
@@ -243,6 +257,8 @@ void call_prack(struct call *call, const struct call_event *event)
 	}
 	call->work->reliable.pending = false;
 	call->work->reliable.sdp_acked |= call->work->reliable.pending_sdp;
+	if (call->work->reliable.pending_sdp)
+		call->work->reliable.acked_sdp = call->work->reliable.sent_sdp;
 	if (call->caller_invite)
 		transaction_reliable_acked(call->engine, call->caller_invite);
 	if (event->message->body.len) {

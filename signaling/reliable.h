@@ -29,12 +29,13 @@ struct transaction;
 
 struct reliable {
 	/* towards the caller */
-	bool supported, required; /* by its INVITE */
-	bool pending;             /* one has been sent, and no PRACK has come */
-	bool pending_sdp;         /* it has a description */
-	bool sdp_acked;           /* the caller has acknowledged a description */
-	bool answer_waits;        /* the 200, for that PRACK */
-	uint16_t next_code;       /* the latest provisional response that waits for it; 0: none */
+	bool supported, required;             /* by its INVITE */
+	bool pending;                         /* one has been sent, and no PRACK has come */
+	bool pending_sdp;                     /* it has a description */
+	bool sdp_acked;                       /* the caller has acknowledged a description */
+	struct call_text sent_sdp, acked_sdp; /* of this attempt: the one under way, and the one it has acknowledged */
+	bool answer_waits;                    /* the 200, for that PRACK */
+	uint16_t next_code;                   /* the latest provisional response that waits for it; 0: none */
 	struct call_text next_sdp;
 	uint32_t rseq; /* of the last one sent; 0: none yet */
 
@@ -42,14 +43,14 @@ struct reliable {
 	struct {
 		uint32_t tag, rseq; /* hash of its To tag, and the last response of it that was in order */
 	} fork[RELIABLE_FORKS];
-	unsigned int forks;
+	unsigned int forks, latest;
 	bool due; /* the response that makes the early dialog will be acknowledged by the caller's PRACK */
 };
 
 /* What the caller's INVITE says of it. */
 void reliable_read_invite(struct call *call, const struct sip_message *invite);
 /* Whether the INVITE to the callee says that we do it. Not where nobody could answer an offer in a response. */
-bool reliable_offered(const struct call *call, const struct sip_message *invite);
+bool reliable_offered(const struct call *call);
 /* A provisional response of the callee's: false when it came before, or out of order. */
 bool reliable_in_order(struct call *call, struct sip_message *response);
 /* Pass it on under this code (0: not at all), reliably where that is wanted, and have it acknowledged. */
@@ -59,6 +60,8 @@ bool reliable_holds_answer(struct call *call);
 bool reliable_answer_waits(const struct call *call);
 /* The call ends while it waits: true, and the caller is owed a failure instead, no longer an ACK owed to us. */
 bool reliable_take_answer_back(struct call *call);
+/* The caller has acknowledged the description that stands in the record. */
+bool reliable_has_description(const struct call *call);
 /* The caller's ACK came: whatever it has not acknowledged before it has now. */
 void reliable_acked(struct call *call);
 /* The attempt is over, or the call is. */

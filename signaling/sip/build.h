@@ -74,6 +74,12 @@ static inline void sip_build_string(struct sip_builder *b, const char *string)
 /* End of headers. The body is copied as it is. Content-Length is always written; without a body it is 0. */
 void sip_build_body(struct sip_builder *b, struct sip_text content_type, struct sip_text body);
 void sip_build_no_body(struct sip_builder *b);
+/*
+ * The body of `from` with `sdp` in place of its session description (empty: without one); where it has none, beside
+ * what it has. Parts that are something else cross unread. Descriptions that can't be read, or are of another
+ * disposition than the session, don't: they say where they come from.
+ */
+void sip_build_body_of(struct sip_builder *b, const struct sip_message *from, struct sip_text sdp);
 
 /*
  * For a body that is written in place (an SDP rewrite, say): writes Content-Type, a Content-Length of fixed width

@@ -198,6 +198,16 @@ static bool range_has_sdp(struct sip_text value)
 	       sip_media_type_is(&type, "application", "sdp");
 }
 
+/* What describes no session crosses unread, when it is one part of several, or may be passed over. */
+static bool needs_no_reading(const struct sip_message *msg)
+{
+	struct sip_media_type type;
+
+	return sip_body_is_optional(msg) ||
+	       (sip_media_type_parse(&type, sip_message_value(msg, SIP_H_CONTENT_TYPE)) == 0 &&
+		sip_text_is_nocase(type.type, "multipart"));
+}
+
 /* Section 8.2.3: a body we cannot read (415), or a caller who could not read ours (406). */
 static bool check_content(struct sip_check *out, struct sip_message *msg, const struct sip_abilities *abilities)
 {
@@ -211,7 +221,7 @@ static bool check_content(struct sip_check *out, struct sip_message *msg, const 
 	error = sip_message_sdp(msg, &sdp);
 	if (error == -EINVAL)
 		return refuse(out, 400, "Bad Body");
-	if (msg->body.len && error) {
+	if (msg->body.len && error && !(error == -ENOENT && needs_no_reading(msg))) {
 		/* What we could have read: another type, or the same one plain (section 21.4.13). */
 		out->extra = error == -ENOTSUP ? SIP_H_ACCEPT_ENCODING : SIP_H_ACCEPT;
 		out->extras[out->extra_count++] =

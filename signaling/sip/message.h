@@ -216,10 +216,21 @@ static inline bool sip_message_is_only(const struct sip_message *msg, enum sip_h
 bool sip_message_lists(const struct sip_message *msg, enum sip_header_id id, const char *token);
 
 /*
- * The body if Content-Type is application/sdp (or absent), or the first application/sdp part of a multipart body
- * (RFC 5621, nested multiparts included). Returns 0, -ENOENT (no body or no such part), -EINVAL (malformed),
- * -ENOTSUP (Content-Encoding other than identity).
+ * The body if Content-Type is application/sdp (or absent), or the first part of a multipart body that describes the
+ * session (RFC 5621, nested multiparts included). Returns 0, -ENOENT (no body or no such part), -EINVAL (malformed),
+ * -ENOTSUP (Content-Encoding other than identity), -EPROTO (a description that can't be read stands in a part that
+ * has to be understood).
  */
 int sip_message_sdp(const struct sip_message *msg, struct sip_text *sdp);
+/* Content-Disposition says that a body nobody understands may be passed over (RFC 3261 section 20.11). */
+bool sip_body_is_optional(const struct sip_message *msg);
+
+/* Nothing but a session description, as nearly all bodies are. */
+static inline bool sip_body_is_plain(const struct sip_message *msg)
+{
+	struct sip_text value = sip_message_value(msg, SIP_H_CONTENT_TYPE);
+
+	return !value.at || sip_text_is(value, "application/sdp");
+}
 
 #endif

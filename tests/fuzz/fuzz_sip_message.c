@@ -8,6 +8,7 @@
 #include "signaling/sip/chars.h"
 #include "signaling/sip/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -191,6 +192,52 @@ static void answer(struct sip_message *request, const struct sip_check *check)
 	must(!sip_message_to(request) || request->to.star || sip_message_to(&response)->tag.at);
 }
 
+#define NEW_SDP "v=0\r\ns=ours\r\n"
+
+/*
+ * A body as it crosses: a message again, whose description, where it has one, is ours, and which says the same when it
+ * crosses once more; and it fits where there is just room for it.
+ */
+static void check_body(const struct sip_message *msg, struct sip_text sdp)
+{
+	static const char head[] = "OPTIONS sip:x SIP/2.0\r\n";
+	static struct sip_message first, second;
+	static char once[2 * SIP_MESSAGE_MAX], twice[2 * SIP_MESSAGE_MAX];
+	struct sip_text found;
+	struct sip_builder b;
+
+	sip_build_init(&b, once, SIP_MESSAGE_MAX);
+	sip_build_string(&b, head);
+	sip_build_body_of(&b, msg, sdp);
+	int len = sip_build_finish(&b);
+
+	if (len < 0)
+		return;
+	must(sip_message_parse(&first, once, (size_t)len) == SIP_PARSE_OK && first.trailing == 0);
+	int is = sip_message_sdp(&first, &found);
+
+	must(is == (sdp.len ? 0 : -ENOENT) && (!sdp.len || sip_text_equal(found, sdp)));
+	sip_build_init(&b, twice, sizeof(twice));
+	sip_build_string(&b, head);
+	sip_build_body_of(&b, &first, sdp);
+	must(sip_build_finish(&b) == len && memcmp(once, twice, (size_t)len) == 0);
+	must(sip_message_parse(&second, twice, (size_t)len) == SIP_PARSE_OK);
+	sip_build_init(&b, twice, (size_t)len - 1);
+	sip_build_string(&b, head);
+	sip_build_body_of(&b, &first, sdp);
+	must(sip_build_finish(&b) == -EMSGSIZE);
+}
+
+static void check_bodies(const struct sip_message *msg)
+{
+	struct sip_text unused;
+
+	if (!msg->body.at || sip_message_sdp(msg, &unused) == -ENOTSUP)
+		return;
+	check_body(msg, SIP_TEXT(NEW_SDP));
+	check_body(msg, SIP_TEXT(""));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct sip_abilities abilities = {.methods = UINT32_MAX, .schemes = UINT32_MAX};
@@ -210,6 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sip_message_lists(&msg, SIP_H_SUPPORTED, "timer");
 	if (sip_message_sdp(&msg, &sdp) == 0)
 		must(sdp.at >= msg.body.at && sip_text_end(sdp) <= sip_text_end(msg.body));
+	check_bodies(&msg);
 	if (msg.is_request)
 		sip_check_request(&check, &msg, &abilities);
 	else

@@ -43,6 +43,12 @@ static const struct identity_case identity_cases[] = {
     {"vendor not trusted, none", PAI "Privacy: none\r\n", .vendor_untrusted = true, .there = {"P-Asserted-Identity: "}},
     {"vendor not trusted, private by RPID", RPID DIVERSION HISTORY, .vendor_untrusted = true,
      .there = {"anonymous.invalid"}, .absent = {"Remote-Party", "Diversion", "History", "4930777"}},
+    {"vendor not trusted, private in a second line", PAI "Privacy: session\r\nPrivacy: id\r\n",
+     .vendor_untrusted = true, .there = {"anonymous.invalid"}, .absent = {"P-Asserted"}},
+    {"vendor not trusted, a private history", PAI HISTORY "Privacy: history\r\n", .vendor_untrusted = true,
+     .there = {"P-Asserted-Identity: "}, .absent = {"History"}},
+    {"vendor not trusted, one private Diversion", "Diversion: <sip:4930776@10.1.0.5>;privacy=full\r\n" DIVERSION,
+     .vendor_untrusted = true, .there = {"Diversion: <sip:4930777@"}, .absent = {"4930776"}},
     {"customer not trusted", PAI RPID_OFF DIVERSION, .customer_untrusted = true,
      .absent = {"P-Asserted", "Remote-Party", "Diversion"}},
     {"customer's word not taken", PAI DIVERSION, .customer_strips = true, .there = {"Diversion: <sip:4930777@10.0.0.1"},
@@ -100,6 +106,26 @@ static void who_calls(void)
 {
 	for (size_t i = 0; i < sizeof(identity_cases) / sizeof(identity_cases[0]); i++)
 		run_identity(&identity_cases[i]);
+}
+
+/* What the INVITE wanted to be private still is in a re-INVITE that does not say so again. */
+static void still_private(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer;
+
+	lab->routing[0].headers.untrusted = true;
+	lab_reload(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, PAI "Privacy: id\r\n");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+	lab_take(lab, CUSTOMER, "SIP/2.0 100");
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	lab_skip(lab, NULL);
+	lab->extra = PAI;
+	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+	CHECK(!has(lab_take(lab, VENDOR(0), "INVITE "), "P-Asserted"));
+	lab_free(lab);
 }
 
 /* The callee's identity, on its way back. */
@@ -257,8 +283,12 @@ static void causes_of_codes(void)
 }
 
 static const struct check_case cases[] = {
-    {"who calls", who_calls},           {"who answers", who_answers},
-    {"while it rings", while_it_rings}, {"a description acknowledged early", acknowledged_early},
-    {"reasons cross", reasons_cross},   {"causes of codes (RFC 3398)", causes_of_codes},
+    {"who calls", who_calls},
+    {"still private", still_private},
+    {"who answers", who_answers},
+    {"while it rings", while_it_rings},
+    {"a description acknowledged early", acknowledged_early},
+    {"reasons cross", reasons_cross},
+    {"causes of codes (RFC 3398)", causes_of_codes},
 };
 CHECK_MAIN(cases)
