@@ -57,7 +57,7 @@ def nobody(node):
     def none():
         return not node.switch.ctl_json("registrations")["registrations"]
     if not none():
-        node.clock.advance(86500, rate=20000)
+        node.clock.advance(86500, rate=200000)
         from lab.net import wait_for
         wait_for(none, 5, "no registration is left")
 
@@ -130,7 +130,7 @@ def test_expire(node, phone, nobody, value, saw):
     with node.changed(**({"SS_ENDPOINT_EXPIRE": value} if value else {})):
         answer = register(phone, "1002", "fleet", "Expires: 100000")
         assert granted(answer) == (value or 3600)
-        node.clock.advance(granted(answer) - 1, rate=20000 if value == 86400 else 1000)
+        node.clock.advance(granted(answer) - 1, rate=200000 if value == 86400 else 2000)
         assert contacts(node, "1002")
         node.clock.advance(2)
         wait_for(lambda: not contacts(node, "1002"), 3, "the registration ends")
@@ -172,7 +172,7 @@ def test_suspended_for(node, stranger, nobody, value, saw):
     seconds = value or 180
     with node.changed(SS_AUTHENTICATION_MAX_RETRY=1, **({"SS_AUTHENTICATION_FAILED_SUSPEND": value} if value else {})):
         assert register(stranger, user, "guess").code == 403
-        node.clock.advance(seconds - 2, rate=500)
+        node.clock.advance(seconds - 2, rate=2000)
         assert register(stranger, user, "fleet").code == 403
         node.clock.advance(3)
         assert register(stranger, user, "fleet").code == 200
