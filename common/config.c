@@ -65,6 +65,17 @@ static void free_rewrite(struct config_rewrite *rewrite)
 	free(rewrite->add);
 }
 
+static void free_register(struct config_register *registration)
+{
+	if (registration == NULL)
+		return;
+	free(registration->user);
+	free(registration->domain);
+	free(registration->contact);
+	free(registration->calls);
+	free(registration);
+}
+
 static void free_mapping_gateway(struct config_mapping_gateway *gateway)
 {
 	free(gateway->name);
@@ -95,6 +106,8 @@ static void free_routing_gateway(struct config_routing_gateway *gateway)
 	free_rewrite(&gateway->callee);
 	free_credentials(gateway->digest);
 	free_probe(gateway->probe);
+	free_register(gateway->registration);
+	free(gateway->registered);
 	free(gateway->stop_codes);
 }
 

@@ -124,6 +124,17 @@ struct config_ringback {
 	enum ringback_rule ringing, ringing_with_sdp, progress, progress_with_sdp;
 };
 
+/* We register to a vendor. */
+struct config_register {
+	char *user;                /* of the address-of-record; default: that of the credentials */
+	char *domain;              /* NULL = the registrar's address */
+	struct net_addr registrar; /* family NET_NONE = the gateway's own address */
+	char *contact;             /* user of our Contact; default: `user` */
+	unsigned int expires_s;    /* what we ask for; default 3600 */
+	unsigned int retry_s;      /* the first wait after a failure; default 30 */
+	char *calls;               /* the mapping gateway whose the calls are that come to our Contact; NULL = nobody's */
+};
+
 struct config_rewrite_code {
 	unsigned int from, to;
 };
@@ -169,6 +180,8 @@ struct config_routing_gateway {
 	struct config_rewrite caller, callee;
 	struct config_credentials *digest; /* when this vendor challenges us; NULL = none */
 	struct config_probe *probe; /* NULL = not probed */
+	struct config_register *registration; /* NULL = we do not register there */
+	char *registered; /* reached where this digest user of a mapping gateway registered from; NULL = at `address` */
 	unsigned int *stop_codes;
 	unsigned int stop_codes_count;
 	enum media_mode media_mode;

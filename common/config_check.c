@@ -227,6 +227,65 @@ static int check_sources(const struct config *config, struct report *report)
 	return 0;
 }
 
+/* ---- registrations ---------------------------------------------------------------------------------------------- */
+
+static const struct config_mapping_gateway *find_mapping(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
+		if (config->mapping_gateways[i].name != NULL && strcmp(config->mapping_gateways[i].name, name) == 0)
+			return &config->mapping_gateways[i];
+	}
+	return NULL;
+}
+
+static bool is_digest_user(const struct config *config, const char *user)
+{
+	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
+		const struct config_digest *digest = config->mapping_gateways[i].digest;
+
+		if (digest != NULL && digest->user != NULL && strcmp(digest->user, user) == 0)
+			return true;
+	}
+	return false;
+}
+
+static const struct net_addr *registrar_of(const struct config_routing_gateway *gateway)
+{
+	return gateway->registration->registrar.family != NET_NONE ? &gateway->registration->registrar
+								   : &gateway->address;
+}
+
+/* A call is known by its registrar and the user of our Contact. */
+static bool same_contact(const struct config_routing_gateway *a, const struct config_routing_gateway *b)
+{
+	return a->registration->contact != NULL && b->registration->contact != NULL &&
+	       strcmp(a->registration->contact, b->registration->contact) == 0 &&
+	       net_addr_equal_ip(registrar_of(a), registrar_of(b));
+}
+
+static void check_registration(const struct config *config, struct report *report, unsigned int index)
+{
+	const struct config_routing_gateway *gateway = &config->routing_gateways[index];
+	const struct place *entry = ENTRY(&routing_place, index);
+	const struct place *section = PLACE(entry, "register");
+
+	if (gateway->registered != NULL && !is_digest_user(config, gateway->registered))
+		report_error(report, PLACE(entry, "registered"), "expected the digest user of a mapping gateway");
+	if (gateway->registration == NULL)
+		return;
+	if (gateway->host != NULL && gateway->registration->registrar.family == NET_NONE)
+		report_error(report, PLACE(section, "registrar"), "expected an address: the gateway is known by name");
+	if (gateway->registration->calls != NULL && find_mapping(config, gateway->registration->calls) == NULL)
+		report_error(report, PLACE(section, "calls"), "expected the name of a mapping gateway");
+	for (unsigned int before = 0; before < index; before++) {
+		const struct config_routing_gateway *other = &config->routing_gateways[before];
+
+		if (other->registration != NULL && same_contact(gateway, other))
+			report_error(report, PLACE(section, "contact"),
+				     "expected a contact of its own at this registrar; entry %u has it, too", before);
+	}
+}
+
 /* ---- networks and ports ----------------------------------------------------------------------------------------- */
 
 static bool network_known(const struct config *config, const char *network)
@@ -445,6 +504,8 @@ int config_check(const struct config *config, struct report *report, unsigned in
 			sizeof(*config->routing_gateways)) != 0 ||
 	    check_users(config, report) != 0 || check_sources(config, report) != 0)
 		return -ENOMEM;
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++)
+		check_registration(config, report, i);
 	check_networks(config, report);
 	check_ports(config, report);
 	check_cores(config, report, cores);

@@ -299,6 +299,43 @@ static void fill_ringback(struct report *report, const struct place *place, cons
 		  RINGBACK_PASS, rules);
 }
 
+/* A host of a SIP URI, without a port. */
+static char *take_domain(struct report *report, const struct place *place, char **raw)
+{
+	if (*raw != NULL && (strlen(*raw) < 1 || strlen(*raw) > 255 || !text_has_only(*raw, "-.:[]")))
+		report_error(report, place, "expected the host of a SIP address");
+	return take(raw);
+}
+
+/* What a user is called when it is not named itself. */
+static char *user_like(const char *other)
+{
+	return other != NULL ? strdup(other) : NULL;
+}
+
+static struct config_register *fill_register(struct report *report, const struct place *place, struct raw_register *raw,
+					     const struct config_credentials *credentials)
+{
+	struct config_register *to = raw != NULL ? array_of(report, 1, sizeof(*to)) : NULL;
+
+	if (to == NULL)
+		return NULL;
+	to->user = raw->user != NULL || credentials == NULL ? take_user(report, PLACE(place, "user"), &raw->user)
+							     : user_like(credentials->user);
+	to->contact = raw->contact != NULL ? take_user(report, PLACE(place, "contact"), &raw->contact)
+					   : user_like(to->user);
+	to->domain = take_domain(report, PLACE(place, "domain"), &raw->domain);
+	if (raw->registrar != NULL && (net_addr_parse(&to->registrar, raw->registrar, strlen(raw->registrar)) != 0 ||
+				       net_addr_is_any(&to->registrar)))
+		report_error(report, PLACE(place, "registrar"), "expected an IP address or address:port");
+	if (to->registrar.family != NET_NONE && to->registrar.port == 0)
+		to->registrar.port = 5060;
+	fill_uint(report, PLACE(place, "expires"), raw->expires, &to->expires_s, 3600, 30, 86400);
+	fill_uint(report, PLACE(place, "retry"), raw->retry, &to->retry_s, 30, 1, 1800);
+	to->calls = take_name(report, PLACE(place, "calls"), &raw->calls, false);
+	return to;
+}
+
 static void fill_mapping_gateway(struct report *report, const struct place *place, struct raw_mapping_gateway *raw,
 				 struct config_mapping_gateway *gateway)
 {
@@ -461,6 +498,20 @@ static void fill_gateway_address(struct report *report, const struct place *plac
 		report_error(report, place, "expected an IP address or a host name, with or without :port");
 }
 
+/* Where its calls go: to an address, or to wherever it registered from. */
+static void fill_target(struct report *report, const struct place *place, struct raw_routing_gateway *raw,
+			struct config_routing_gateway *gateway)
+{
+	if (raw->registered != NULL) {
+		gateway->registered = take_user(report, PLACE(place, "registered"), &raw->registered);
+		if (raw->address != NULL || raw->digest != NULL || raw->registration != NULL)
+			report_error(report, PLACE(place, "registered"),
+				     "expected alone: address, digest and register are for a vendor that stays in its place");
+		return;
+	}
+	fill_gateway_address(report, PLACE(place, "address"), raw->address, gateway);
+}
+
 static void fill_routing_gateway(struct report *report, const struct place *place, struct raw_routing_gateway *raw,
 				 struct config_routing_gateway *gateway)
 {
@@ -470,7 +521,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
 	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
 	gateway->network = take_name(report, PLACE(place, "network"), &raw->network, false);
-	fill_gateway_address(report, PLACE(place, "address"), raw->address, gateway);
+	fill_target(report, place, raw, gateway);
 	fill_prefixes(report, PLACE(place, "prefixes"), raw->prefixes, raw->prefixes_count, &gateway->prefixes,
 		      &gateway->prefixes_count);
 	if (raw->prefixes_count == 0)
@@ -483,6 +534,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 	fill_rewrite(report, PLACE(place, "caller"), &raw->caller, &gateway->caller);
 	fill_rewrite(report, PLACE(place, "callee"), &raw->callee, &gateway->callee);
 	gateway->digest = fill_credentials(report, PLACE(place, "digest"), raw->digest);
+	gateway->registration = fill_register(report, PLACE(place, "register"), raw->registration, gateway->digest);
 	gateway->probe = fill_probe(report, PLACE(place, "probe"), raw->probe);
 	fill_codes(report, PLACE(place, "stop_codes"), raw->stop_codes, raw->stop_codes_count, &gateway->stop_codes,
 		   &gateway->stop_codes_count);

@@ -49,6 +49,11 @@ static const cyaml_schema_field_t credentials_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t register_fields[] = {
+    KEY(raw_register, user),    KEY(raw_register, domain), KEY(raw_register, registrar), KEY(raw_register, contact),
+    KEY(raw_register, expires), KEY(raw_register, retry),  KEY(raw_register, calls),     CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t rewrite_code_fields[] = {
     KEY(raw_rewrite_code, from),
     KEY(raw_rewrite_code, to),
@@ -181,6 +186,7 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     KEY(raw_routing_gateway, enabled),
     KEY(raw_routing_gateway, network),
     KEY(raw_routing_gateway, address),
+    KEY(raw_routing_gateway, registered),
     LIST(raw_routing_gateway, prefixes, text_value),
     KEY(raw_routing_gateway, priority),
     KEY(raw_routing_gateway, capacity),
@@ -188,6 +194,8 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     SECTION(raw_routing_gateway, caller, rewrite_fields),
     SECTION(raw_routing_gateway, callee, rewrite_fields),
     SECTION_IF_ANY(raw_routing_gateway, digest, credentials_fields),
+    /* "register" is a word of C's. */
+    CYAML_FIELD_MAPPING_PTR("register", CYAML_FLAG_OPTIONAL, struct raw_routing_gateway, registration, register_fields),
     SECTION(raw_routing_gateway, timeouts, timeouts_fields),
     SECTION_IF_ANY(raw_routing_gateway, probe, probe_fields),
     LIST(raw_routing_gateway, stop_codes, text_value),

@@ -31,6 +31,10 @@ struct raw_credentials {
 	char *user, *password, *realm, *algorithms;
 };
 
+struct raw_register {
+	char *user, *domain, *registrar, *contact, *expires, *retry, *calls;
+};
+
 struct raw_rewrite_code {
 	char *from, *to;
 };
@@ -119,13 +123,15 @@ struct raw_mapping_gateway {
 };
 
 struct raw_routing_gateway {
-	char *name, *enabled, *network, *address, *priority, *capacity, *calls_per_second, *media_mode, *silence_watch;
+	char *name, *enabled, *network, *address, *registered, *priority, *capacity, *calls_per_second;
+	char *media_mode, *silence_watch;
 	char *stop_switch_after_sdp, *stop_switch_after_invite_timeout;
 	char **prefixes;
 	unsigned int prefixes_count;
 	char **stop_codes;
 	unsigned int stop_codes_count;
 	struct raw_credentials *digest;
+	struct raw_register *registration;
 	struct raw_rewrite caller, callee;
 	struct raw_timeouts timeouts;
 	struct raw_probe *probe;

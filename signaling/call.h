@@ -31,6 +31,7 @@
 #define TANDEM_SIGNALING_CALL_H
 
 #include "common/layout/call_record.h"
+#include "signaling/binding_store.h"
 #include "signaling/dialog.h"
 #include "signaling/engine.h"
 #include "signaling/fork.h"
@@ -75,7 +76,9 @@ struct call_work {
 	uint8_t challenged; /* how often credentials have been sent in this attempt */
 	bool trying;       /* any response came in this attempt */
 	bool caller_behind_nat;
-	bool to_phone;             /* the only candidate is a binding */
+	bool to_phone;             /* the only candidates are its contacts */
+	bool gateway_behind_nat;   /* the callee's, where it registered from */
+	uint8_t contacts_tried;    /* a phone's, in this call */
 	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
 	uint8_t candidate_count, candidate_next;
 	uint8_t addresses_tried; /* of the gateway's name (gateway_address.h) */
@@ -107,6 +110,7 @@ struct call_work {
 	char caller[CALL_NUMBER_MAX],
 	    callee[CALL_NUMBER_MAX]; /* numbers as the customer's gateway has them rewritten */
 	uint32_t candidate[ROUTE_MAX];
+	uint64_t contact_tried[BINDINGS_PER_USER]; /* hashed */
 	struct media_before {
 		struct call_media media;
 		char codec[18];

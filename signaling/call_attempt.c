@@ -7,6 +7,7 @@
 #include "signaling/client_auth.h"
 #include "signaling/early_dialog.h"
 #include "signaling/gateway_address.h"
+#include "signaling/keyed_hash.h"
 #include "signaling/registrar.h"
 #include "signaling/route.h"
 #include "signaling/session_timer.h"
@@ -120,6 +121,7 @@ static void start_gateway(struct call *call, struct sip_message *invite, uint32_
 	    .name = sip_text_of(gateway->name),
 	    .host = sip_text_of(gateway->host ? gateway->host : ""),
 	    .host_port = gateway->host_port,
+	    .behind_nat = call->work->gateway_behind_nat,
 	    .caller = &gateway->caller,
 	    .callee = &gateway->callee,
 	};
@@ -131,6 +133,26 @@ static void start_gateway(struct call *call, struct sip_message *invite, uint32_
 	start_attempt(call, invite, &target, gateway->network, gateway->media_mode, again);
 }
 
+/* The flow to a gateway: to its address, or to where it has registered from. 0 or negative: it can't be reached. */
+static int reach(struct call *call, const struct config_routing_gateway *gateway, uint32_t id, struct sip_flow *flow)
+{
+	struct engine *engine = call->engine;
+	struct binding_target binding;
+	int error;
+
+	call->work->gateway_behind_nat = false;
+	call->work->addresses_tried = 0;
+	if (!gateway->registered)
+		return gateway_address_pick(engine, id, &call->work->addresses_tried, flow);
+	call->work->addresses_tried = UINT8_MAX; /* it has no other */
+	error = binding_lookup_gateway(engine, gateway->registered, &binding);
+	if (error < 0)
+		return error;
+	*flow = binding.flow;
+	call->work->gateway_behind_nat = binding.behind_nat;
+	return 0;
+}
+
 /* The next candidate that takes the call now, admitted; GATEWAY_NO_ID: none. */
 static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
 {
@@ -140,8 +162,7 @@ static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
 		uint32_t id = call->work->candidate[call->work->candidate_next++];
 		const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
 
-		call->work->addresses_tried = 0;
-		if (!gateway || gateway_address_pick(engine, id, &call->work->addresses_tried, flow) < 0)
+		if (!gateway || reach(call, gateway, id, flow) < 0)
 			continue;
 		if (gateway_admit(engine, GATEWAY_CALLEE, id, false) == GATEWAY_OK)
 			return id;
@@ -158,7 +179,37 @@ void call_release_callee(struct call *call)
 
 /* ---- the first ---- */
 
-static void begin_phone(struct call *call, struct sip_message *invite, const struct binding_target *binding)
+static uint64_t contact_hash(const struct engine *engine, const struct binding_target *binding)
+{
+	return keyed_hash(engine->hash_key, 0x636f6e74, binding->contact, binding->contact_len);
+}
+
+static bool was_tried(const struct call *call, uint64_t contact)
+{
+	for (unsigned int i = 0; i < call->work->contacts_tried; i++)
+		if (call->work->contact_tried[i] == contact)
+			return true;
+	return false;
+}
+
+/* The best contact of the phone that has not been tried: serial forking (RFC 3261 section 16.6, by q). */
+static bool next_contact(struct call *call, struct binding_target *next)
+{
+	struct binding_target targets[BINDINGS_PER_USER];
+	int count = 0;
+
+	if (call->work->contacts_tried < BINDINGS_PER_USER)
+		count = binding_lookup_all(call->engine, call->work->callee, call->work->callee_len, targets,
+					   BINDINGS_PER_USER);
+	for (int i = 0; i < count; i++)
+		if (!was_tried(call, contact_hash(call->engine, &targets[i]))) {
+			*next = targets[i];
+			return true;
+		}
+	return false;
+}
+
+static void start_contact(struct call *call, struct sip_message *invite, const struct binding_target *binding)
 {
 	struct attempt_target target = {
 	    .flow = binding->flow,
@@ -168,6 +219,12 @@ static void begin_phone(struct call *call, struct sip_message *invite, const str
 	    .is_phone = true,
 	};
 
+	call->work->contact_tried[call->work->contacts_tried++] = contact_hash(call->engine, binding);
+	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM, false);
+}
+
+static void begin_phone(struct call *call, struct sip_message *invite, const struct binding_target *binding)
+{
 	if (gateway_admit(call->engine, GATEWAY_CALLEE, binding->gateway, false) != GATEWAY_OK) {
 		call_close(call, END_BUSY, END_BY_SERVER, 486, -1);
 		return;
@@ -177,7 +234,7 @@ static void begin_phone(struct call *call, struct sip_message *invite, const str
 	set_policy(call, NULL);
 	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
 	call->record->silence_watch = SILENCE_BOTH;
-	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM, false);
+	start_contact(call, invite, binding);
 }
 
 static void begin_route(struct call *call, struct sip_message *invite)
@@ -250,6 +307,18 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 	return true;
 }
 
+/* A phone that has registered several contacts is tried at the next; it stays one call of its capacity. */
+static bool try_next_contact(struct call *call, const struct outcome *outcome)
+{
+	struct binding_target next;
+
+	if (!call->work->to_phone || outcome->stop || !next_contact(call, &next) || !bill_attempt(call, outcome))
+		return false;
+	counter_inc(call->engine->counters, COUNTER_signaling_switches);
+	start_contact(call, transaction_request(call->engine, call->caller_invite), &next);
+	return true;
+}
+
 static void attempt_over(struct call *call, const struct outcome *outcome)
 {
 	struct sip_flow flow;
@@ -257,6 +326,8 @@ static void attempt_over(struct call *call, const struct outcome *outcome)
 	uint32_t next = GATEWAY_NO_ID;
 
 	timer_stop(&call->engine->wheel, &call->timer);
+	if (try_next_contact(call, outcome))
+		return;
 	if (!outcome->stop && call->work->attempts >= call->work->parameters.switch_limit) {
 		if (call->work->candidate_next < call->work->candidate_count)
 			reason = END_SWITCH_LIMIT;

@@ -263,10 +263,14 @@ static bool fill_numbers(struct call *call, struct sip_message *invite, const st
 {
 	const struct config_mapping_gateway *gateway = source->config;
 	char callee[CALL_NUMBER_MAX], caller[CALL_NUMBER_MAX];
-	struct sip_uri from;
-	int callee_len = sip_uri_number(sip_message_uri(invite), callee, sizeof(callee));
+	struct sip_uri from, to;
+	int callee_len = 0;
 	int caller_len = 0;
 
+	if (source->called_in_to && sip_uri_parse(&to, sip_message_to(invite)->uri) == 0)
+		callee_len = sip_uri_number(&to, callee, sizeof(callee));
+	if (callee_len <= 0)
+		callee_len = sip_uri_number(sip_message_uri(invite), callee, sizeof(callee));
 	if (sip_uri_parse(&from, sip_message_from(invite)->uri) == 0)
 		caller_len = sip_uri_number(&from, caller, sizeof(caller));
 	if (callee_len <= 0)

@@ -11,6 +11,7 @@
 #include "signaling/keyed_hash.h"
 #include "signaling/local_headers.h"
 #include "signaling/options_probe.h"
+#include "signaling/register_client.h"
 #include "signaling/registrar.h"
 #include "signaling/sip/check.h"
 #include "signaling/source.h"
@@ -503,6 +504,7 @@ void engine_tick(struct engine *engine, uint64_t now_us)
 	calls_recover_step(engine);
 	call_media_resync_step(engine);
 	options_probes_step(engine);
+	register_clients_step(engine);
 	timer_wheel_sweep(&engine->wheel, now_us, SWEEP_LIMIT);
 	transactions_sweep(engine);
 }

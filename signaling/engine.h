@@ -34,6 +34,7 @@ struct transactions;
 struct calls;
 struct registrar; /* registrar.h: this worker's share of it */
 struct local_headers;
+struct registration; /* registrations.h */
 
 #define ENGINE_MESSAGE_MAX 65535u /* longest message taken or made */
 
@@ -82,6 +83,9 @@ struct engine {
 	struct calls *calls;
 	struct registrar *registrar;
 	uint64_t probing; /* serial of the snapshot whose gateways are probed (options_probe.h) */
+	struct registration *registrations; /* ours at vendors: those that this worker keeps up */
+	uint64_t registrations_serial;      /* of the snapshot that they come from */
+	uint64_t registrations_standing;
 	uint8_t hash_key[16]; /* keyed hashes of what strangers choose; the same in every worker of the process */
 	uint64_t random[4];   /* generator for tags and branches */
 	bool draining;        /* no new calls: 503 with Retry-After */
@@ -196,9 +200,10 @@ struct source {
 	const char *name;                            /* gateway's name or phone's user; same life */
 	uint32_t name_len;
 	const char *network;    /* of the port it came in on, or the gateway's */
-	bool behind_nat;        /* by Via against the address it was heard from */
+	bool behind_nat;        /* source_is_behind_nat() */
 	unsigned int code;      /* SOURCE_REFUSE: the answer */
 	enum end_reason reason; /* SOURCE_REFUSE */
+	bool called_in_to;      /* the Request-URI is our Contact at a vendor: the number called stands in To */
 	char challenge[768];    /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
 };
 

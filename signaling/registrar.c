@@ -144,7 +144,20 @@ static void answer_challenge(struct engine *engine, struct transaction *transact
 	answer(engine, transaction, message, 401, NULL, challenge, len);
 }
 
-/* The phone that may register this address-of-record; NULL: the request has been answered. */
+/* A phone, or a customer that is called where it registers from; one that has addresses, too, only from there. */
+static bool may_register(const struct engine *engine, const struct user *user, const struct net_addr *remote)
+{
+	const struct source_entry *entry;
+
+	if (user == NULL || !user->may_register)
+		return false;
+	if (user->kind == USER_PHONE || user->mapping->addresses_count == 0)
+		return true;
+	entry = source_table_find(engine->snapshot->sources, remote);
+	return entry != NULL && entry->id == user->id;
+}
+
+/* Who may register this address-of-record; NULL: the request has been answered. */
 static const struct user *authenticate(struct engine *engine, struct transaction *transaction,
 				       struct sip_message *message, const struct sip_flow *flow, const char *name,
 				       size_t len)
@@ -152,7 +165,7 @@ static const struct user *authenticate(struct engine *engine, struct transaction
 	const struct user *known = users_find(engine->snapshot->users, name, len), *user;
 	enum auth_verdict verdict;
 
-	if (known == NULL || known->kind != USER_PHONE) {
+	if (!may_register(engine, known, &flow->remote)) {
 		answer_stranger(engine, transaction, message);
 		return NULL;
 	}
@@ -215,33 +228,63 @@ bool registrar_keepalive_busy(const struct engine *engine)
 	return keepalive_link_busy(&engine->registrar->keepalive);
 }
 
-/* ---- where a phone is ---- */
+/* ---- where somebody is ---- */
+
+static bool is_better(const struct binding_record *a, const struct binding_record *b)
+{
+	return a->q_x1000 > b->q_x1000 || (a->q_x1000 == b->q_x1000 && a->refreshed_us > b->refreshed_us);
+}
+
+static void fill_target(struct binding_target *target, const struct binding_record *record, uint32_t gateway)
+{
+	target->flow = (struct sip_flow){.port = record->port_index, .local = record->local, .remote = record->remote};
+	target->contact = record->contact;
+	target->contact_len = record->contact_len;
+	target->behind_nat = record->flags & BINDING_NAT;
+	target->gateway = gateway;
+}
+
+/* The best first. */
+static unsigned int find_targets(struct engine *engine, const struct user *user, struct binding_target *targets,
+				 unsigned int max)
+{
+	struct registrar *registrar = engine->registrar;
+	const struct binding_record *order[BINDINGS_PER_USER];
+	unsigned int count = binding_store_find(registrar->store, user->name, user->name_len, engine->now_us,
+						registrar->found, NULL, BINDINGS_PER_USER);
+
+	for (unsigned int i = 0; i < count; i++) {
+		unsigned int at = i;
+
+		for (; at > 0 && is_better(&registrar->found[i], order[at - 1]); at--)
+			order[at] = order[at - 1];
+		order[at] = &registrar->found[i];
+	}
+	for (unsigned int i = 0; i < count && i < max; i++)
+		fill_target(&targets[i], order[i], user->id);
+	return count < max ? count : max;
+}
+
+int binding_lookup_all(struct engine *engine, const char *user, size_t len, struct binding_target *targets,
+		       unsigned int max)
+{
+	const struct user *known = users_find(engine->snapshot->users, user, len);
+
+	return known != NULL && known->kind == USER_PHONE ? (int)find_targets(engine, known, targets, max) : -ENOENT;
+}
 
 int binding_lookup(struct engine *engine, const char *user, size_t len, struct binding_target *target)
 {
-	const struct user *known = users_find(engine->snapshot->users, user, len);
-	struct registrar *registrar = engine->registrar;
-	const struct binding_record *best = NULL;
-	unsigned int count;
+	int count = binding_lookup_all(engine, user, len, target, 1);
 
-	if (known == NULL || known->kind != USER_PHONE)
+	return count == 0 ? -EAGAIN : count < 0 ? count : 0;
+}
+
+int binding_lookup_gateway(struct engine *engine, const char *user, struct binding_target *target)
+{
+	const struct user *known = users_find(engine->snapshot->users, user, strlen(user));
+
+	if (known == NULL || known->kind != USER_MAPPING)
 		return -ENOENT;
-	count =
-	    binding_store_find(registrar->store, user, len, engine->now_us, registrar->found, NULL, BINDINGS_PER_USER);
-	for (unsigned int i = 0; i < count; i++) {
-		const struct binding_record *next = &registrar->found[i];
-
-		if (best == NULL || next->q_x1000 > best->q_x1000 ||
-		    (next->q_x1000 == best->q_x1000 && next->refreshed_us > best->refreshed_us))
-			best = next;
-	}
-	if (best == NULL)
-		return -EAGAIN;
-	registrar->target = *best;
-	target->flow = (struct sip_flow){.port = best->port_index, .local = best->local, .remote = best->remote};
-	target->contact = registrar->target.contact;
-	target->contact_len = best->contact_len;
-	target->behind_nat = best->flags & BINDING_NAT;
-	target->gateway = known->id;
-	return 0;
+	return find_targets(engine, known, target, 1) == 1 ? 0 : -EAGAIN;
 }

@@ -24,8 +24,7 @@ struct registrar {
 	struct sip_digest *digest; /* this thread's hash contexts */
 	struct keepalive_link keepalive;
 	struct timer *expiry; /* [slots], shared by all workers: a slot's timer is its owner's */
-	struct binding_record found[BINDINGS_PER_USER];
-	struct binding_record target; /* what binding_target.contact points into */
+	struct binding_record found[BINDINGS_PER_USER]; /* binding_target.contact points into it, too */
 };
 
 struct registrar_options {
@@ -58,8 +57,15 @@ void registrar_request(struct engine *engine, struct transaction *transaction, s
 void registrar_keepalive_message(struct engine *engine, const struct ring_message *message);
 /* True while the last keepalive message is still being worked off: it must stay in the ring till then. */
 bool registrar_keepalive_busy(const struct engine *engine);
-/* Where a phone is reached: of several bindings the highest q, then the latest. 0, -ENOENT: no such phone, -EAGAIN: not
- * registered now. */
+/*
+ * Where a phone is reached: its contacts, the highest q first, then the latest; how many (at most max), -ENOENT: no such
+ * phone.
+ */
+int binding_lookup_all(struct engine *engine, const char *user, size_t len, struct binding_target *targets,
+		       unsigned int max);
+/* The first of them. 0, -ENOENT: no such phone, -EAGAIN: not registered now. */
 int binding_lookup(struct engine *engine, const char *user, size_t len, struct binding_target *target);
+/* Where a mapping gateway has registered from, by its digest user (a routing gateway's `registered`). As above. */
+int binding_lookup_gateway(struct engine *engine, const char *user, struct binding_target *target);
 
 #endif

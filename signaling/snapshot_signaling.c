@@ -25,6 +25,7 @@ int signaling_state_init(struct signaling_state *state, struct segment *gateways
 
 void signaling_state_fini(struct signaling_state *state)
 {
+	registrations_free(&state->registrations);
 	user_states_free(state->user_states);
 	parties_free(state->parties);
 	nonces_fini(&state->nonces);
@@ -88,6 +89,52 @@ static int parties_link(struct signaling_snapshot *snapshot)
 	return 0;
 }
 
+static int compare_registrations(const void *a, const void *b)
+{
+	return strcmp(((const struct registration_entry *)a)->gateway->registration->contact,
+		      ((const struct registration_entry *)b)->gateway->registration->contact);
+}
+
+/* Without a registration now; what an earlier life has left there is not so any more. */
+static void registration_clear(struct party *party)
+{
+	atomic_store_explicit(&party->slot->registration.state, GATEWAY_NOT_REGISTERING, memory_order_relaxed);
+	atomic_store_explicit(&party->slot->registration.expires_us, 0, memory_order_relaxed);
+}
+
+static int registrations_make(struct signaling_snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+
+	snapshot->registrations = calloc(config->routing_gateways_count + 1, sizeof(*snapshot->registrations));
+	if (snapshot->registrations == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++) {
+		const struct config_routing_gateway *gateway = snapshot->route_entries[i].config;
+		struct registration_entry *entry = &snapshot->registrations[snapshot->registration_count];
+
+		if (gateway->registration == NULL || !gateway->enabled) {
+			if (snapshot->serial == 1)
+				registration_clear(party_get(snapshot->state->parties, snapshot->route_entries[i].id));
+			continue;
+		}
+		entry->gateway = gateway;
+		entry->id = snapshot->route_entries[i].id;
+		entry->registration =
+		    registration_claim(&snapshot->state->registrations, snapshot->state->parties, gateway, entry->id);
+		if (entry->registration == NULL)
+			return -ENOMEM;
+		if (gateway->registration->calls != NULL &&
+		    signaling_snapshot_gateway(snapshot, PARTY_MAPPING, gateway->registration->calls,
+					       strlen(gateway->registration->calls), &entry->caller_id) == 0)
+			entry->caller = gateway_mapping(snapshot, entry->caller_id);
+		snapshot->registration_count++;
+	}
+	qsort(snapshot->registrations, snapshot->registration_count, sizeof(*snapshot->registrations),
+	      compare_registrations);
+	return 0;
+}
+
 static void ports_note(struct signaling_snapshot *snapshot)
 {
 	unsigned int count = 0;
@@ -115,7 +162,7 @@ struct signaling_snapshot *signaling_snapshot_new(const struct config *config, s
 	snapshot->routes = route_table_new(snapshot->route_entries, config->routing_gateways_count);
 	snapshot->sources = source_table_new(snapshot->source_entries, config->mapping_gateways_count);
 	if (snapshot->users == NULL || snapshot->routes == NULL || snapshot->sources == NULL ||
-	    parties_link(snapshot) < 0)
+	    parties_link(snapshot) < 0 || registrations_make(snapshot) < 0)
 		goto fail;
 	return snapshot;
 fail:
@@ -162,6 +209,7 @@ void signaling_snapshot_free(struct signaling_snapshot *snapshot)
 	free(snapshot->party);
 	free(snapshot->route_entries);
 	free(snapshot->source_entries);
+	free(snapshot->registrations);
 	free(snapshot);
 }
 

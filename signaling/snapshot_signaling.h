@@ -13,6 +13,7 @@
 #include "common/snapshot.h"
 #include "signaling/gateway.h"
 #include "signaling/nonce.h"
+#include "signaling/registrations.h"
 #include "signaling/route.h"
 #include "signaling/source.h"
 #include "signaling/users.h"
@@ -22,6 +23,7 @@ struct signaling_state {
 	struct parties *parties;
 	struct user_states *user_states;
 	struct nonces nonces;
+	struct registrations registrations;
 	uint64_t snapshots; /* made so far */
 };
 
@@ -48,6 +50,8 @@ struct signaling_snapshot {
 	const char *port_network[CONFIG_MAX_PORTS]; /* of signaling's ports, in the order of sip_flow.port */
 	struct route_entry *route_entries;          /* by name */
 	struct source_entry *source_entries;        /* by name */
+	struct registration_entry *registrations;   /* ours at vendors, by the user of our Contact */
+	unsigned int registration_count;
 };
 
 /* A gateway's party by kind and name: 0 or -ENOENT. Any reader of the snapshot. */

@@ -6,6 +6,7 @@
 #include "signaling/auth.h"
 #include "signaling/gateway.h"
 #include "signaling/sip/message.h"
+#include "signaling/registrations.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/source.h"
 
@@ -149,14 +150,50 @@ const struct source_entry *source_table_find(const struct source_table *table, c
 
 /* ---- for a request ---- */
 
+/* Not routed between networks of different owners: RFC 1918, 6598, 3927; RFC 4193, link-local. */
+static bool is_private(const struct net_addr *addr)
+{
+	static const struct {
+		uint8_t family, bytes[2], mask[2];
+	} ranges[] = {
+	    {NET_IP4, {10, 0}, {0xff, 0}},         {NET_IP4, {172, 16}, {0xff, 0xf0}},
+	    {NET_IP4, {192, 168}, {0xff, 0xff}},   {NET_IP4, {100, 64}, {0xff, 0xc0}},
+	    {NET_IP4, {169, 254}, {0xff, 0xff}},   {NET_IP6, {0xfc, 0}, {0xfe, 0}},
+	    {NET_IP6, {0xfe, 0x80}, {0xff, 0xc0}},
+	};
+
+	for (unsigned int i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (ranges[i].family == addr->family && (addr->ip[0] & ranges[i].mask[0]) == ranges[i].bytes[0] &&
+		    (addr->ip[1] & ranges[i].mask[1]) == ranges[i].bytes[1])
+			return true;
+	return false;
+}
+
+/* The address that requests in the dialog would go to; false: a host name, or proxies of the peer's take them. */
+static bool contact_address(struct sip_message *message, struct net_addr *addr)
+{
+	struct sip_name_addr contact;
+	struct sip_values values;
+	struct sip_text value;
+	struct sip_uri uri;
+
+	sip_values_init(&values, message, SIP_H_CONTACT);
+	return !sip_message_has(message, SIP_H_RECORD_ROUTE) && sip_values_next(&values, &value) == 1 &&
+	       sip_name_addr_parse(&contact, value) == 0 && !contact.star && sip_uri_parse(&uri, contact.uri) == 0 &&
+	       net_addr_parse(addr, uri.host.at, uri.host.len) == 0;
+}
+
 bool source_is_behind_nat(struct sip_message *message, const struct net_addr *remote)
 {
 	const struct sip_via *via = sip_message_via(message);
-	struct net_addr sent_by;
+	struct net_addr sent_by, contact;
+	bool says_where = via != NULL && net_addr_parse(&sent_by, via->host.at, via->host.len) == 0;
 
-	if (via == NULL || net_addr_parse(&sent_by, via->host.at, via->host.len) < 0)
-		return true; /* a host name says nothing about where it is */
-	return !net_addr_equal_ip(&sent_by, remote);
+	if (says_where && !net_addr_equal_ip(&sent_by, remote))
+		return true;
+	if (!contact_address(message, &contact) || net_addr_equal_ip(&contact, remote))
+		return false;
+	return is_private(&contact) && !(says_where && is_private(remote));
 }
 
 /* Who the request says it is from: the credentials' user, else From's. */
@@ -277,7 +314,9 @@ enum source_verdict source_identify(struct engine *engine, const struct sip_flow
 {
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 	const struct source_entry *entry = source_table_find(snapshot->sources, &flow->remote);
+	const struct config_mapping_gateway *registered;
 	const struct user *user;
+	uint32_t id;
 
 	memset(source, 0, offsetof(struct source, challenge));
 	source->challenge[0] = '\0';
@@ -285,6 +324,11 @@ enum source_verdict source_identify(struct engine *engine, const struct sip_flow
 	source->name = "";
 	source->network = flow->port < CONFIG_MAX_PORTS ? snapshot->port_network[flow->port] : NULL;
 	source->behind_nat = source_is_behind_nat(message, &flow->remote);
+	registered = registrations_caller(engine, message, &flow->remote, &id);
+	if (registered != NULL) {
+		source->called_in_to = true;
+		return admit_mapping(source, registered, id);
+	}
 	if (entry != NULL && entry->config->digest == NULL)
 		return admit_mapping(source, entry->config, entry->id);
 	if (entry == NULL) {

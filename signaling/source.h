@@ -39,7 +39,11 @@ enum source_verdict source_identify(struct engine *engine, const struct sip_flow
  */
 bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struct sip_message *message);
 
-/* True unless the top Via's sent-by is the address the request came from. */
+/*
+ * Do requests reach the sender only where this one came from? When the top Via's sent-by is another address, or Contact
+ * is a private one that nobody reaches from outside. A host name in either says nothing; a proxy that records its route
+ * vouches for what is behind it.
+ */
 bool source_is_behind_nat(struct sip_message *message, const struct net_addr *remote);
 
 #endif

@@ -198,6 +198,7 @@ static bool phone_add(struct users *users, const char *name, const struct config
 	if (id < 0)
 		return false;
 	user->kind = USER_PHONE;
+	user->may_register = true;
 	user->id = (uint32_t)id;
 	user->capacity = phone->capacity;
 	return true;
@@ -244,7 +245,16 @@ static bool phones_add(struct users *users, const struct config_phone *phone)
 	return true;
 }
 
-static bool mapping_add(struct users *users, const struct config_mapping_gateway *gateway)
+static bool is_called_there(const struct config *config, const char *user)
+{
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++)
+		if (config->routing_gateways[i].registered != NULL &&
+		    strcmp(config->routing_gateways[i].registered, user) == 0)
+			return true;
+	return false;
+}
+
+static bool mapping_add(struct users *users, const struct config *config, const struct config_mapping_gateway *gateway)
 {
 	struct user *user = user_add(users, gateway->digest->user, gateway->digest->password);
 	int64_t id = user != NULL ? party_claim(users->parties, PARTY_MAPPING, gateway->name) : -1;
@@ -252,6 +262,7 @@ static bool mapping_add(struct users *users, const struct config_mapping_gateway
 	if (id < 0)
 		return false;
 	user->kind = USER_MAPPING;
+	user->may_register = is_called_there(config, gateway->digest->user);
 	user->id = (uint32_t)id;
 	user->mapping = gateway;
 	return true;
@@ -295,7 +306,8 @@ struct users *users_new(const struct config *config, struct user_states *states,
 		if (!phones_add(users, &config->phones[i]))
 			goto fail;
 	for (unsigned int i = 0; i < config->mapping_gateways_count; i++)
-		if (config->mapping_gateways[i].digest != NULL && !mapping_add(users, &config->mapping_gateways[i]))
+		if (config->mapping_gateways[i].digest != NULL &&
+		    !mapping_add(users, config, &config->mapping_gateways[i]))
 			goto fail;
 	sip_digest_free(users->digest);
 	users->digest = NULL;

@@ -34,6 +34,7 @@ struct user {
 	const char *name; /* borrowed or the table's own; not zero-terminated */
 	uint8_t name_len;
 	uint8_t kind;      /* enum user_kind */
+	bool may_register; /* phones, and customers that a routing gateway reaches where they registered from */
 	uint32_t id;       /* party */
 	uint32_t capacity; /* USER_PHONE: concurrent calls; 0 = no limit */
 	uint8_t ha1_md5[16], ha1_sha256[32];

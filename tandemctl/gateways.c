@@ -6,16 +6,29 @@
 #include "tandemctl/ctl.h"
 
 static const struct column columns[] = {
-    {"gateway", "GATEWAY", -24},  {"kind", "KIND", -7},
-    {"state", "STATE", -8},       {"calls", "CALLS", 7},
-    {"capacity", "CAPACITY", 8},  {"attempts", "ATTEMPTS", 10},
-    {"answered", "ANSWERED", 10}, {"refused", "REFUSED", 8},
-    {"asr_percent", "ASR %", 6},  {"acd_s", "ACD", 9},
-    {"ban_s", "BAN", 8},          {"last_attempt_ago_s", "LAST", 10},
-    {"rtt_ms", "RTT MS", 7},      {"probe", "", 0},
-    {"probe_code", "", 0},        {"probe_since_s", "", 0},
-    {"calls_per_second", "", 0},  {"priority", "", 0},
-    {"address", "", 0},           {"addresses", "", 0},
+    {"gateway", "GATEWAY", -24},
+    {"kind", "KIND", -7},
+    {"state", "STATE", -8},
+    {"calls", "CALLS", 7},
+    {"capacity", "CAPACITY", 8},
+    {"attempts", "ATTEMPTS", 10},
+    {"answered", "ANSWERED", 10},
+    {"refused", "REFUSED", 8},
+    {"asr_percent", "ASR %", 6},
+    {"acd_s", "ACD", 9},
+    {"ban_s", "BAN", 8},
+    {"last_attempt_ago_s", "LAST", 10},
+    {"rtt_ms", "RTT MS", 7},
+    {"probe", "", 0},
+    {"probe_code", "", 0},
+    {"probe_since_s", "", 0},
+    {"registration", "REGISTERED", -10},
+    {"registration_code", "", 0},
+    {"registration_expires_s", "", 0},
+    {"calls_per_second", "", 0},
+    {"priority", "", 0},
+    {"address", "", 0},
+    {"addresses", "", 0},
 };
 
 /* A gateway as the configuration has it; `config` false: it is in shared memory alone, left by an older file. */
@@ -83,6 +96,26 @@ static bool is_unresolved(const struct gateway *gateway, const struct gateway_sl
 	return gateway->by_name && (slot == NULL || gateway_status_place(slot, addrs) == 0);
 }
 
+/* Ours at a vendor. One that stands goes on standing through failures until it expires. */
+static void put_registration(struct output *output, const struct gateway_registration *seen, uint64_t now_us)
+{
+	static const char *const states[] = {"", "trying", "expired", "failed", "refused"};
+	uint32_t state = seen != NULL ? atomic_load_explicit(&seen->state, memory_order_relaxed) : 0;
+	uint64_t expires_us = state != 0 ? atomic_load_explicit(&seen->expires_us, memory_order_relaxed) : 0;
+
+	output_text(output, expires_us > now_us                 ? "registered"
+			    : state <= GATEWAY_REGISTER_REFUSED ? states[state]
+								: "");
+	if (state != GATEWAY_NOT_REGISTERING)
+		output_uint(output, atomic_load_explicit(&seen->code, memory_order_relaxed));
+	else
+		output_none(output);
+	if (expires_us > now_us)
+		output_seconds(output, (double)(expires_us - now_us) / (double)US_PER_S);
+	else
+		output_none(output);
+}
+
 static void put_gateway(struct output *output, const struct gateway *gateway, const struct gateway_sum *sum,
 			const struct gateway_slot *slot, uint64_t now_us)
 {
@@ -121,6 +154,7 @@ static void put_gateway(struct output *output, const struct gateway *gateway, co
 	else
 		output_none(output);
 	put_probe(output, seen, now_us);
+	put_registration(output, slot != NULL ? &slot->registration : NULL, now_us);
 	output_uint(output, gateway->calls_per_second);
 	output_uint(output, gateway->priority);
 	output_text(output, gateway->address);
@@ -194,7 +228,9 @@ static unsigned int put_routing(struct ctl *ctl, const struct table *table, cons
 
 		if (only != NULL && strcmp(only, config->name) != 0)
 			continue;
-		if (config->host == NULL) {
+		if (config->registered != NULL) {
+			snprintf(gateway.address, sizeof(gateway.address), "%s", config->registered);
+		} else if (config->host == NULL) {
 			net_addr_print(&config->address, gateway.address);
 		} else {
 			gateway.by_name = true;

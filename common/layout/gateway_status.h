@@ -25,7 +25,7 @@
 #include "common/segment.h"
 
 #define GATEWAY_STATUS_VERSION 2
-#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 9.5 MiB */
+#define GATEWAY_STATUS_SLOTS   4096 /* both kinds together; 9.75 MiB */
 #define GATEWAY_NAME           64
 
 enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
@@ -80,14 +80,34 @@ struct gateway_place {
 };
 static_assert(sizeof(struct gateway_place) == 256, "four lines");
 
+enum gateway_registration_state {
+	GATEWAY_NOT_REGISTERING,
+	GATEWAY_REGISTERING,      /* no answer yet */
+	GATEWAY_REGISTERED,       /* until expires_us */
+	GATEWAY_REGISTER_FAILED,  /* no answer, or one that says: later */
+	GATEWAY_REGISTER_REFUSED, /* the registrar does not want us */
+};
+
+/* Our registration at a vendor; written by the one worker that keeps it up. */
+struct gateway_registration {
+	_Alignas(64) _Atomic uint32_t state; /* enum gateway_registration_state */
+	_Atomic uint32_t code;               /* of the last final answer; 0 = none came */
+	_Atomic uint32_t failures;           /* in a row */
+	_Atomic uint64_t expires_us;         /* monotonic: it stands until then; 0 = it does not */
+	_Atomic uint64_t next_us;            /* monotonic: the next attempt */
+};
+static_assert(sizeof(struct gateway_registration) == 64, "one cache line, one writer");
+
 struct gateway_slot {
 	_Alignas(64) _Atomic uint32_t kind; /* enum gateway_kind, written last (release): 0 = free */
 	char name[GATEWAY_NAME - 4];        /* zero-terminated; never changes once kind is set */
-	struct gateway_probe probe;         /* a routing gateway's; so is the next */
+	struct gateway_probe probe;         /* a routing gateway's; so are the next two */
+	struct gateway_registration registration;
 	struct gateway_place place;
 	struct gateway_cell worker[CONFIG_MAX_WORKERS];
 };
-static_assert(sizeof(struct gateway_slot) == 384 + 64 * CONFIG_MAX_WORKERS, "lines: name, probe, place, one a worker");
+static_assert(sizeof(struct gateway_slot) == 448 + 64 * CONFIG_MAX_WORKERS,
+	      "lines: name, probe, registration, place, one a worker");
 
 void gateway_status_spec(struct segment_spec *spec, const struct config *config);
 

@@ -323,6 +323,28 @@ static void test_gateway_values(void)
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
 		      "digest: {user: a, password: b, realm: 'a\"b'}}\n",
 		      3, "routing_gateways[0].digest.realm");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], register: {}}\n", 3,
+		      "routing_gateways[0].register.user: missing");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
+		      "register: {user: a, expires: 29}}\n",
+		      3, "routing_gateways[0].register.expires: '29': expected 30 to 86400");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
+		      "register: {user: a, registrar: host}}\n",
+		      3, "routing_gateways[0].register.registrar: 'host'");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], "
+		      "register: {user: a, calls: nobody}}\n",
+		      3, "routing_gateways[0].register.calls: 'nobody': expected the name of a mapping gateway");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], register: {user: u}}\n"
+		      "  - {name: b, address: 10.0.0.1:5070, prefixes: [''], register: {user: v, contact: u}}\n",
+		      4, "routing_gateways[1].register.contact: 'u': expected a contact of its own");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: v.example, prefixes: [''], "
+		      "register: {user: a}}\n",
+		      3, "routing_gateways[0].register.registrar: missing");
+	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, prefixes: [''], registered: nobody}\n", 3,
+		      "routing_gateways[0].registered: 'nobody': expected the digest user of a mapping gateway");
+	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, digest: {user: u, password: p}}\nrouting_gateways:\n"
+		      "  - {name: a, address: 10.0.0.1, prefixes: [''], registered: u}\n",
+		      5, "routing_gateways[0].registered: 'u': expected alone");
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, prefixes: ['']}\n", 3,
 		      "routing_gateways[0].address: missing");
 	CHECK_REFUSED("node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1}\n", 3,

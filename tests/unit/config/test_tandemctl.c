@@ -276,6 +276,15 @@ static void test_gateways(void)
 	slot->probe.state = GATEWAY_IS_DOWN;
 	check_json("gateways vendor", "[(g[\"state\"], g[\"probe\"], g[\"rtt_ms\"]) for g in d[\"gateways\"]] == "
 				      "[(\"down\", \"down\", None)]");
+	check_json("gateways vendor", "[g[\"registration\"] for g in d[\"gateways\"]] == [\"\"]");
+	slot->registration.state = GATEWAY_REGISTER_FAILED;
+	slot->registration.code = 503;
+	slot->registration.expires_us = clock_now_us() + 60 * US_PER_S;
+	check_json("gateways vendor",
+		   "[(g[\"registration\"], g[\"registration_code\"], 50 < g[\"registration_expires_s\"] <= 60) "
+		   "for g in d[\"gateways\"]] == [(\"registered\", 503, True)]");
+	slot->registration.expires_us = 0;
+	check_json("gateways vendor", "[g[\"registration\"] for g in d[\"gateways\"]] == [\"failed\"]");
 	CHECK_INT(ctl("gateways nobody"), 1);
 	segment_detach(&segment);
 }
@@ -403,9 +412,8 @@ static void test_status(void)
 	process->worker[0].cycles_per_second = 2600000000u;
 	process->worker[0].longest_poll_cycles = 5200000u;
 	process->worker[0].polls_over_1ms = 3;
-	check_json("status",
-		   "[d[\"workers\"][0][k] for k in (\"busy_cycles\", \"total_cycles\", \"cycles_per_second\","
-		   " \"longest_poll_us\", \"polls_over_1ms\")] == [12, 48, 2600000000, 2000, 3]");
+	check_json("status", "[d[\"workers\"][0][k] for k in (\"busy_cycles\", \"total_cycles\", \"cycles_per_second\","
+			     " \"longest_poll_us\", \"polls_over_1ms\")] == [12, 48, 2600000000, 2000, 3]");
 	process->ready = 1;
 	check_json("status",
 		   "d[\"processes\"][0][\"state\"] == \"ready\" and d[\"processes\"][1][\"state\"] == \"stopped\"");

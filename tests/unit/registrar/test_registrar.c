@@ -142,6 +142,60 @@ static void test_order_of_requests(void)
 	fixture_fini(&f);
 }
 
+/* All of them, the best first: by q, then the latest. */
+static void test_contacts_in_order(void)
+{
+	struct binding_target targets[BINDINGS_PER_USER];
+	static const uint16_t ports[] = {1003, 1004, 1002, 1001};
+
+	fixture_init(&f);
+	CHECK_INT(binding_lookup_all(&f.engine, "alice", 5, targets, BINDINGS_PER_USER), 0);
+	CHECK_INT(binding_lookup_all(&f.engine, "nobody", 6, targets, BINDINGS_PER_USER), -ENOENT);
+	login(&(struct request){.contact = "<sip:a@192.0.2.77:1001>;q=0.2,<sip:a@192.0.2.77:1002>;q=0.5", .cseq = 1});
+	login(&(struct request){.contact = "<sip:a@192.0.2.77:1003>;q=0.9", .cseq = 2});
+	fixture_sleep(&f, 1);
+	login(&(struct request){.contact = "<sip:a@192.0.2.77:1004>;q=0.5", .cseq = 3});
+	CHECK_INT(binding_lookup_all(&f.engine, "alice", 5, targets, BINDINGS_PER_USER), 4);
+	for (unsigned int i = 0; i < 4; i++)
+		CHECK_INT(targets[i].flow.remote.port, ports[i]);
+	CHECK_INT(binding_lookup_all(&f.engine, "alice", 5, targets, 2), 2);
+	CHECK_INT(targets[1].flow.remote.port, 1004);
+	fixture_fini(&f);
+}
+
+/* A customer with a password may register, from its own addresses if it has any; nobody dials it by that name. */
+static void test_gateway_registers(void)
+{
+	struct binding_target target;
+	struct sip_flow bound = home;
+	struct config_routing_gateway routing[] = {
+	    {.name = (char *)(uintptr_t) "r", .registered = (char *)(uintptr_t) "roam"},
+	    {.name = (char *)(uintptr_t) "b", .registered = (char *)(uintptr_t) "bound"}};
+	struct request request = {
+	    .user = "bound", .contact = "<sip:gw@198.51.100.200>", .via = "198.51.100.200", .cseq = 1};
+
+	fixture_init(&f);
+	f.config.routing_gateways = routing;
+	f.config.routing_gateways_count = 2;
+	fixture_restart(&f);
+	CHECK_INT(binding_lookup_gateway(&f.engine, "roam", &target), -EAGAIN);
+	fixture_login(&f, &home, &(struct request){.user = "roam", .contact = "<sip:pbx@192.168.1.9:5070>", .cseq = 1},
+		      "secret");
+	CHECK_INT(answer.code, 200);
+	CHECK_INT(binding_lookup_gateway(&f.engine, "roam", &target), 0);
+	CHECK(target.behind_nat && net_addr_equal(&target.flow.remote, &home.remote));
+	CHECK_INT(binding_lookup(&f.engine, "roam", 4, &target), -ENOENT);
+	CHECK_INT(binding_lookup_gateway(&f.engine, "alice", &target), -ENOENT);
+	fixture_register(&f, &home, &request);
+	CHECK_INT(answer.code, 403);
+	address(&bound.remote, "198.51.100.200:5060");
+	fixture_login(&f, &bound, &request, "secret");
+	CHECK_INT(answer.code, 200);
+	CHECK_INT(binding_lookup_gateway(&f.engine, "bound", &target), 0);
+	CHECK(!target.behind_nat);
+	fixture_fini(&f);
+}
+
 static void test_several_contacts(void)
 {
 	struct binding_target target;
@@ -499,6 +553,8 @@ static const struct check_case cases[] = {
     {"suspension", test_suspension},
     {"bad contacts", test_bad_contacts},
     {"no room", test_full},
+    {"contacts in order", test_contacts_in_order},
+    {"a gateway registers", test_gateway_registers},
     {"killed and started again", test_restart},
     {"another contact of the same phone", test_taken_over},
     {"whose REGISTER is this", test_owner_of_a_request},

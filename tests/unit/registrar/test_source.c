@@ -40,6 +40,43 @@ static void test_by_address(void)
 	fixture_fini(&f);
 }
 
+static void test_behind_nat(void)
+{
+	static const struct {
+		const char *remote, *via, *contact, *extra;
+		bool nat;
+	} cases[] = {
+	    {"203.0.113.5", "203.0.113.5", "<sip:a@203.0.113.5>", "", false},
+	    {"203.0.113.5", "192.168.1.9", "<sip:a@203.0.113.5>", "", true},
+	    {"203.0.113.5", "203.0.113.5", "<sip:a@192.168.1.9>", "", true}, /* an ALG that sees only the Via */
+	    {"203.0.113.5", "203.0.113.5", "<sip:a@192.168.1.9>", "Record-Route: <sip:203.0.113.5;lr>\r\n", false},
+	    {"203.0.113.5", "203.0.113.5", "<sip:a@203.0.113.6>", "", false}, /* media and signalling apart, say */
+	    {"203.0.113.5", "203.0.113.5", "<sip:a@gw.example.net>", "", false},
+	    {"203.0.113.5", "203.0.113.5", NULL, "", false},
+	    {"203.0.113.5", "gw.example.net", "<sip:a@203.0.113.5>", "", false},
+	    {"203.0.113.5", "gw.example.net", "<sip:a@gw.example.net>", "", false},
+	    {"203.0.113.5", "gw.example.net", "<sip:a@100.100.1.9>", "", true},
+	    {"10.8.0.5", "gw.example.net", "<sip:a@192.168.1.9>", "", true},
+	    {"10.8.0.5", "gw.example.net", "<sip:a@10.8.0.5>", "", false},
+	    {"10.8.0.5", "10.8.0.5", "<sip:a@10.8.0.6>", "", false}, /* inside one network */
+	    {"2001:db8::5", "[2001:db8::5]", "<sip:a@[fd00::9]>", "", true},
+	    {"2001:db8::5", "[2001:db8::5]", "<sip:a@[2001:db8::6]>", "", false},
+	};
+	struct net_addr remote;
+
+	fixture_init(&f);
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fixture_request(&f, &(struct request){.method = "INVITE",
+						      .via = cases[i].via,
+						      .contact = cases[i].contact,
+						      .extra = cases[i].extra,
+						      .cseq = 1});
+		address(&remote, cases[i].remote);
+		CHECK_INT(source_is_behind_nat(&f.message, &remote) ? i + 1 : 0, cases[i].nat ? i + 1 : 0);
+	}
+	fixture_fini(&f);
+}
+
 static void test_by_digest(void)
 {
 	const char *credentials;
@@ -105,9 +142,8 @@ static void test_suspended(void)
 }
 
 static const struct check_case cases[] = {
-    {"by address", test_by_address},
-    {"by digest", test_by_digest},
-    {"by address and digest", test_address_and_digest},
+    {"by address", test_by_address}, {"behind NAT", test_behind_nat},
+    {"by digest", test_by_digest},   {"by address and digest", test_address_and_digest},
     {"suspended", test_suspended},
 };
 CHECK_MAIN(cases)
