@@ -241,7 +241,7 @@ void call_forget_setup(struct call *call);
 void call_give_block(struct calls *calls, uint32_t block); /* as in the record: 0 = none */
 /* What did not fit would have, had there been another block. */
 bool call_lacks_block(const struct call *call);
-/* Store what a refresh of this side has to repeat, in place of the one before; empty when there is no room. */
+/* Store what a refresh of this side has to repeat, in place of the one before; empty: nothing, as without room. */
 void call_put_description(struct call *call, enum call_side side, struct sip_text sdp);
 /* The strings of the attempt before may be overwritten from now on. */
 void call_forget_attempt(struct call *call);
@@ -394,6 +394,8 @@ int call_media_cross(struct call *call, enum call_side from, bool is_info, struc
 bool call_media_is_offerless(const struct sip_message *message);
 /* The same text once more (call->body), with nothing noted: the description in `message` has crossed before. */
 int call_media_describe(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
+/* ...and was the last one. -ESTALE: another has crossed since. */
+int call_media_repeat(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 /* The answer of this side to an offer of our own: where its audio goes now. */
 void call_media_learn(struct call *call, enum call_side side, struct sip_message *message);
 /*

@@ -336,7 +336,7 @@ static void begin_sessions(struct call *call, struct sip_message *response, stru
 	if (!session_timer_keeps(call, CALLEE))
 		return;
 	invite = call->caller_invite ? transaction_request(call->engine, call->caller_invite) : NULL;
-	if (invite && call_media_describe(call, CALLER, invite, &offer) == 0)
+	if (invite && call_media_repeat(call, CALLER, invite, &offer) == 0)
 		session_timer_keep(call, CALLEE, offer);
 }
 

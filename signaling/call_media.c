@@ -233,6 +233,11 @@ static void plan_rewrite(struct call *call, enum call_side to, int audio)
 	}
 }
 
+static uint64_t hash_of(const struct call *call, struct sip_text body)
+{
+	return text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, body.at, body.len).a;
+}
+
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
 {
 	struct calls *calls = call->engine->calls;
@@ -242,9 +247,8 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 	*out = SIP_TEXT("");
 	if (error < 0)
 		return error == -ENOENT ? 0 : error;
-	struct sip_text body = calls->sdp_text;
 	int audio = sdp_first_audio(&calls->sdp);
-	uint64_t hash = text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, body.at, body.len).a;
+	uint64_t hash = hash_of(call, calls->sdp_text);
 
 	/* The same description again (in the 200 after the 183, say) keeps its version. */
 	if (hash != dialog->sdp_hash)
@@ -275,6 +279,18 @@ int call_media_describe(struct call *call, enum call_side from, struct sip_messa
 		return -EINVAL;
 	*out = sip_text(calls->body, (size_t)len);
 	return 0;
+}
+
+int call_media_repeat(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
+{
+	int error = call_media_describe(call, from, message, out);
+
+	if (error == 0 && out->len &&
+	    hash_of(call, call->engine->calls->sdp_text) != call->record->dialog[other(from)].sdp_hash) {
+		*out = SIP_TEXT("");
+		return -ESTALE;
+	}
+	return error;
 }
 
 void call_media_learn(struct call *call, enum call_side side, struct sip_message *message)

@@ -39,7 +39,7 @@ static void build_body(struct call *call, enum call_side to, struct sip_builder 
 }
 
 static int build_passed(struct call *call, enum call_side to, const struct sip_message *request,
-			struct transaction *client, struct sip_text sdp)
+			struct transaction *client, struct sip_text sdp, const struct client_auth *auth)
 {
 	struct call_dialog *d = &call->record->dialog[to];
 	const struct net_addr *ours = &client->flow.local;
@@ -60,6 +60,9 @@ static int build_passed(struct call *call, enum call_side to, const struct sip_m
 		call_build_allow(&b);
 		session_timer_put_offer(call, to, &b);
 	}
+	if (auth)
+		sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
+				 sip_text(auth->value, auth->len));
 	call_copy_request_headers(call, to, &b, request, ours);
 	build_body(call, to, &b, request->method == SIP_INFO, request, sdp);
 	return sip_build_finish(&b);
@@ -139,39 +142,61 @@ static void on_passed_expired(struct timer *timer, void *context)
 	transaction_cancel(context, t, 0, 0);
 }
 
-int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp)
+/* NULL with *error set: it could not be sent. */
+static struct transaction *send_passed(struct call *call, enum call_side to, const struct sip_message *request,
+				       struct sip_text sdp, const struct client_auth *auth, int *error)
 {
 	struct engine *engine = call->engine;
-	enum call_side to = other(event->side);
 	struct dialog dialog;
 	struct sip_flow flow;
 
 	call_dialog(call, to, &dialog);
 	call_next_hop(call, to, &dialog, &flow);
 	struct transaction *client =
-	    transaction_client_new(engine, (enum sip_method)event->message->method, &flow, &passed_user, call);
+	    transaction_client_new(engine, (enum sip_method)request->method, &flow, &passed_user, call);
 
+	*error = -ENOBUFS;
 	if (!client)
-		return -ENOBUFS;
+		return NULL;
 	client->behind_nat = dialog.behind_nat;
-	int len = build_passed(call, to, event->message, client, sdp);
+	int len = build_passed(call, to, request, client, sdp, auth);
 
 	if (len < 0) {
+		*error = len;
 		transaction_free(engine, client);
-		return len;
+		return NULL;
 	}
-	int error = transaction_send_request(engine, client, engine->scratch, (uint32_t)len);
+	*error = transaction_send_request(engine, client, engine->scratch, (uint32_t)len);
+	return *error == 0 ? client : NULL;
+}
 
-	if (error < 0)
-		return error;
-	client->peer = event->transaction;
-	event->transaction->peer = client;
+static void pair(struct engine *engine, struct transaction *client, struct transaction *server)
+{
+	client->peer = server;
+	server->peer = client;
 	if (client->kind == CLIENT_INVITE)
 		timer_start(&engine->wheel, &client->end, engine->now_us + PASSED_INVITE_US, on_passed_expired);
-	return 0;
+}
+
+int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp)
+{
+	int error;
+	struct transaction *client = send_passed(call, other(event->side), event->message, sdp, NULL, &error);
+
+	if (client)
+		pair(call->engine, client, event->transaction);
+	return error;
 }
 
 /* ---- answers ---- */
+
+/* What only the side that was asked and we have to do with does not cross. */
+static unsigned int told(unsigned int code)
+{
+	if (code == 401 || code == 407)
+		return 403;
+	return code == 422 ? 500 : code;
+}
 
 static void send_answer(struct call *call, enum call_side side, struct transaction *server,
 			struct sip_message *response, struct sip_text sdp)
@@ -179,7 +204,7 @@ static void send_answer(struct call *call, enum call_side side, struct transacti
 	struct engine *engine = call->engine;
 	struct sip_message *request = transaction_request(engine, server);
 	const struct net_addr *ours = &server->flow.local;
-	unsigned int code = response->status;
+	unsigned int code = told(response->status);
 	struct sip_builder b;
 
 	if (!request)
@@ -222,10 +247,12 @@ static void acknowledge(struct call *call, enum call_side side, struct transacti
 static void begin_session(struct call *call, enum call_side side, struct sip_message *request,
 			  struct sip_message *response)
 {
-	struct sip_text offer;
+	struct sip_text offer = SIP_TEXT("");
 
 	session_timer_agreed(call, side, response);
-	if (request && session_timer_keeps(call, side) && call_media_describe(call, other(side), request, &offer) == 0)
+	if (request && session_timer_keeps(call, side) && call_media_repeat(call, other(side), request, &offer) < 0)
+		offer = SIP_TEXT("");
+	if (!request || !call_media_is_offerless(request))
 		session_timer_keep(call, side, offer);
 }
 
@@ -263,6 +290,48 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 		call_deadline_start(call);
 }
 
+#define AGAIN_MAX 3u
+
+static bool challenges(const struct sip_message *response)
+{
+	return response->status == 401 || response->status == 407;
+}
+
+/*
+ * A side that wants credentials, or a longer session, gets the same request once more with that: neither is for the
+ * asker to know. client->owner_side counts how often.
+ */
+static bool pass_again(struct call *call, enum call_side side, struct transaction *client, struct sip_message *response)
+{
+	struct transaction *server = client->peer;
+	struct sip_message *request = server ? transaction_request(call->engine, server) : NULL;
+	struct client_auth auth;
+	struct sip_text sdp;
+	int error;
+
+	if (!request || client->owner_side == AGAIN_MAX || (!challenges(response) && response->status != 422))
+		return false;
+	if (request->method == SIP_INFO)
+		error = call_media_describe(call, other(side), request, &sdp);
+	else
+		error = call_media_repeat(call, other(side), request, &sdp);
+	if (error < 0)
+		return false;
+	if (challenges(response) && (own_request_credentials(call, side, request->method_text, response, &auth) < 0 ||
+				     !client_auth_helps(&auth, client->owner_side)))
+		return false;
+	if (response->status == 422 && !session_timer_raise(call, side, response))
+		return false;
+	struct transaction *again = send_passed(call, side, request, sdp, challenges(response) ? &auth : NULL, &error);
+
+	if (!again)
+		return false;
+	again->owner_side = (uint8_t)(client->owner_side + 1);
+	client->peer = NULL;
+	pair(call->engine, again, server);
+	return true;
+}
+
 static void passed_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	enum call_side side;
@@ -279,7 +348,8 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 	struct call_record *record = call->record;
 	bool begun = call_write_begin(call);
 
-	pass_answer(call, side, t, response);
+	if (!pass_again(call, side, t, response))
+		pass_answer(call, side, t, response);
 	if (call->record == record)
 		call_write_end(call, begun);
 }

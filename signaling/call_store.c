@@ -257,11 +257,13 @@ void call_put_description(struct call *call, enum call_side side, struct sip_tex
 {
 	struct call_dialog *d = &call->record->dialog[side];
 	struct call_text place = d->local_sdp;
-	bool fits = place.len && sdp.len <= d->local_sdp_room;
+	bool fits = place.len && sdp.len <= call_text(call, (struct call_text){place.offset, d->local_sdp_room}).len;
 
 	/* While it is being written there is none: a life that begins now makes one of its own. */
 	d->local_sdp.len = 0;
 	atomic_thread_fence(memory_order_release);
+	if (!sdp.len)
+		return;
 	if (fits) {
 		memcpy((char *)(uintptr_t)call_text(call, place).at, sdp.at, sdp.len);
 		atomic_thread_fence(memory_order_release);

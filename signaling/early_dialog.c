@@ -142,7 +142,8 @@ static struct transaction *send_in(struct call *call, enum call_side to, const s
 		local_headers_contact(engine, &b, &flow->local);
 		call_build_allow(&b);
 	}
-	local_headers_put(&b, request->headers);
+	if (request->headers.len)
+		local_headers_put(&b, request->headers);
 	if (request->from) {
 		sip_build_copy(&b, request->from, SIP_H_INFO_PACKAGE);
 		sip_build_body_of(&b, request->from, request->sdp);

@@ -256,9 +256,11 @@ void session_timer_refresh_in(struct call *call, enum call_side side, uint64_t w
 	struct call_dialog *d = &call->record->dialog[side];
 	uint64_t now_us = call->engine->now_us, end_us = session_timer_end_us(call->record, side);
 
-	if (now_us + wait_us >= end_us)
+	if (now_us + wait_us >= end_us) {
 		wait_us = end_us > now_us ? (end_us - now_us) / 2 : 0;
-	d->session_refresh_us = now_us + (wait_us < LEAST_WAIT_US ? LEAST_WAIT_US : wait_us);
+		wait_us = wait_us < LEAST_WAIT_US ? LEAST_WAIT_US : wait_us;
+	}
+	d->session_refresh_us = now_us + wait_us;
 }
 
 void session_timer_refresh_later(struct call *call, enum call_side side)
@@ -291,13 +293,16 @@ void session_timer_recover(struct call *call)
 
 bool session_timer_keeps(const struct call *call, enum call_side side)
 {
-	const uint32_t wanted = DIALOG_TIMER | DIALOG_REFRESHER;
+	uint32_t flags = call->record->dialog[side].flags;
+	bool update = (flags & DIALOG_UPDATE) && !(flags & DIALOG_UPDATE_REFUSED);
 
-	return (call->record->dialog[side].flags & (wanted | DIALOG_UPDATE)) == wanted;
+	return (flags & DIALOG_TIMER) && (flags & DIALOG_REFRESHER) && !update;
 }
 
 void session_timer_keep(struct call *call, enum call_side side, struct sip_text sdp)
 {
-	if (sdp.len && session_timer_keeps(call, side))
-		call_put_description(call, side, sdp);
+	bool keeps = session_timer_keeps(call, side);
+
+	if (keeps || call->record->dialog[side].local_sdp.len)
+		call_put_description(call, side, keeps ? sdp : SIP_TEXT(""));
 }

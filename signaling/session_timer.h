@@ -57,8 +57,8 @@ void session_timer_refresh_later(struct call *call, enum call_side side);
 /* A life later: what fell due meanwhile is due in a while, not all of it at once. */
 void session_timer_recover(struct call *call);
 /*
- * Does a refresh of this side have to repeat the description that it got last? It is kept by the next function whenever
- * one has been sent there.
+ * Does a refresh of this side have to repeat the description that it got last? The next function keeps one that was
+ * sent there, as far as that is needed, and forgets the one before; empty: what was sent is not known.
  */
 bool session_timer_keeps(const struct call *call, enum call_side side);
 void session_timer_keep(struct call *call, enum call_side side, struct sip_text sdp);

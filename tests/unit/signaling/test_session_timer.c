@@ -340,6 +340,37 @@ static void by_reinvite(void)
 	hang_up(lab);
 }
 
+/* It says what was said last, whichever way that came: not what was said when it was last needed. */
+static void by_reinvite_after_a_change(void)
+{
+	static const char held[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\n"
+				   "m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n";
+	struct lab *lab = established(TIMER, "Session-Expires: 600\r\n");
+	static struct sip_message m, refresh;
+
+	lab->extra = TIMER;
+	for (unsigned int i = 0; i < 5; i++) {
+		const char *sdp = i & 1 ? lab_sdp : held;
+
+		/* A re-INVITE of the customer's; the last one leaves the refreshes to the vendor for a while. */
+		lab_sleep(lab, 1000);
+		lab_caller_request(lab, &answer, "INVITE", 2 + i, sdp);
+		m = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp,
+			  i == 3 ? "Session-Expires: 600;refresher=uas\r\n" : "Session-Expires: 600;refresher=uac\r\n");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		lab_caller_request(lab, &answer, "ACK", 2 + i, NULL);
+		lab_skip(lab, NULL);
+		CHECK_INT(record_of(lab)->dialog[CALLEE].local_sdp.len != 0, i != 3);
+	}
+	quiet_till(lab, 300 * 1000);
+	refresh = *lab_take(lab, VENDOR(0), "INVITE ");
+	CHECK(sip_text_equal(sdp_of(&refresh), sdp_of(&m)) && has(&m, "a=sendonly"));
+	/* Nothing grows meanwhile. */
+	CHECK(record_of(lab)->block_used < 2 * CALL_SMALL_BLOCK);
+	hang_up(lab);
+}
+
 /* Without room for the description, one is made of what the record knows. */
 static void by_reinvite_without_room(void)
 {
@@ -438,7 +469,7 @@ static void glare(void)
 				if (!waited_us[side] && lab_waiting(lab, peer[side]))
 					waited_us[side] = lab->now_us - since_us;
 		}
-		/* The caller made its Call-ID, we the callee's. Never at once: whatever is on its way is to arrive. */
+		/* The caller made its Call-ID, we the callee's. */
 		CHECK(waited_us[0] && waited_us[0] <= 2100 * US_PER_MS);
 		CHECK(waited_us[1] >= 2100 * US_PER_MS && waited_us[1] <= 4100 * US_PER_MS);
 		lab_skip(lab, NULL);
@@ -453,8 +484,8 @@ static void dead(void)
 
 	for (unsigned int i = 0; i < 3; i++) {
 		for (unsigned int reinvite = 0; reinvite < 2; reinvite++) {
-			struct lab *lab = established("", reinvite ? "Session-Expires: 600\r\n" :
-								     UPDATE "Session-Expires: 600\r\n");
+			struct lab *lab =
+			    established("", reinvite ? "Session-Expires: 600\r\n" : UPDATE "Session-Expires: 600\r\n");
 			static struct sip_message m;
 
 			quiet_till(lab, 300 * 1000);
@@ -473,9 +504,8 @@ static void dead(void)
 /* A refresh is challenged like any other request. */
 static void challenged(void)
 {
-	static struct config_credentials digest = {.user = (char *)(uintptr_t) "tandem",
-						   .password = (char *)(uintptr_t) "secret",
-						   .algorithms = DIGEST_BOTH};
+	static struct config_credentials digest = {
+	    .user = (char *)(uintptr_t) "tandem", .password = (char *)(uintptr_t) "secret", .algorithms = DIGEST_BOTH};
 	struct lab *lab = lab_new();
 	static struct sip_message m;
 	uint32_t cseq;
@@ -658,9 +688,9 @@ static void passed_to_the_dead(void)
 		const char *method;
 		unsigned int code;
 		bool ends;
-	} cases[] = {{"INVITE", 481, true},  {"INVITE", 408, true}, {"INVITE", 0, true},  {"INVITE", 488, false},
-		     {"UPDATE", 481, true},  {"UPDATE", 408, true}, {"UPDATE", 0, true},  {"UPDATE", 500, false},
-		     {"INFO", 481, true},    {"INFO", 408, false},  {"INFO", 0, false},   {"INFO", 415, false}};
+	} cases[] = {{"INVITE", 481, true}, {"INVITE", 408, true}, {"INVITE", 0, true}, {"INVITE", 488, false},
+		     {"UPDATE", 481, true}, {"UPDATE", 408, true}, {"UPDATE", 0, true}, {"UPDATE", 500, false},
+		     {"INFO", 481, true},   {"INFO", 408, false},  {"INFO", 0, false},  {"INFO", 415, false}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct lab *lab = established("", "");
@@ -687,6 +717,56 @@ static void passed_to_the_dead(void)
 			hang_up(lab);
 		}
 	}
+}
+
+/* A passed request is challenged, or its session too short: what the asker sees is the answer after that. */
+static void passed_again(void)
+{
+	static struct config_credentials digest = {
+	    .user = (char *)(uintptr_t) "tandem", .password = (char *)(uintptr_t) "secret", .algorithms = DIGEST_BOTH};
+	static const char *const methods[] = {"INVITE", "UPDATE", "INFO"};
+	static const char challenge[] = "WWW-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n";
+	struct lab *lab = lab_new();
+	static struct sip_message m, again;
+	unsigned int cseq = 2;
+
+	lab->routing[0].digest = &digest;
+	lab_reload(lab);
+	established_in(lab, "", UPDATE "Session-Expires: 600;refresher=uas\r\n");
+	for (unsigned int i = 0; i < 3; i++, cseq++) {
+		lab_caller_request(lab, &answer, methods[i], cseq, i < 2 ? lab_sdp : NULL);
+		m = *lab_take(lab, VENDOR(0), methods[i]);
+		lab_reply(lab, &m, VENDOR(0), 401, "", NULL, challenge);
+		if (i == 0)
+			CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		again = *lab_take(lab, VENDOR(0), methods[i]);
+		CHECK(has(&again, "Authorization: Digest username=\"tandem\""));
+		CHECK(sip_text_equal(sdp_of(&m), sdp_of(&again)));
+		if (i < 2) {
+			lab_reply(lab, &again, VENDOR(0), 422, "", NULL, i ? "Min-SE: 2000\r\n" : "Min-SE: 1800\r\n");
+			if (i == 0)
+				CHECK(lab_take(lab, VENDOR(0), "ACK "));
+			again = *lab_take(lab, VENDOR(0), methods[i]);
+			CHECK(has(&again, i ? "Session-Expires: 2000;" : "Session-Expires: 1800;"));
+			CHECK(sip_text_equal(sdp_of(&m), sdp_of(&again)));
+		}
+		lab_reply(lab, &again, VENDOR(0), 200, "", i < 2 ? lab_sdp : NULL, "");
+		if (i == 0) {
+			CHECK(lab_take(lab, VENDOR(0), "ACK "));
+			CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		}
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		lab_caller_request(lab, &answer, "ACK", cseq, NULL);
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		CHECK(lab->engine->calls->call[0].work == NULL);
+	}
+	/* For ever: then it is refused, and the asker's credentials can't help. */
+	lab_caller_request(lab, &answer, "UPDATE", cseq++, lab_sdp);
+	for (unsigned int i = 0; i < 2; i++)
+		lab_reply(lab, lab_take(lab, VENDOR(0), "UPDATE "), VENDOR(0), 401, "", NULL, challenge);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 403"));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	hang_up(lab);
 }
 
 /* ---- kill -9 ---- */
@@ -768,6 +848,7 @@ static const struct check_case cases[] = {
     {"the callee's leg", callee_leg},
     {"by UPDATE", by_update},
     {"by re-INVITE", by_reinvite},
+    {"by re-INVITE, after a change", by_reinvite_after_a_change},
     {"by re-INVITE, without room", by_reinvite_without_room},
     {"methods refused", methods_refused},
     {"refused for ever", refused_for_ever},
@@ -781,6 +862,7 @@ static const struct check_case cases[] = {
     {"crossing", crossing},
     {"ours waits for a passed one", waits_for_passed},
     {"passed to the dead", passed_to_the_dead},
+    {"passed again", passed_again},
     {"killed", killed},
     {"no storm", no_storm},
 };
