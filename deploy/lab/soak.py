@@ -129,8 +129,8 @@ class Soak:
             time.sleep(0.3)
             self.callers.append(Sipp(self.customer, "-sf", f"{SIPP}/{name}_uac.xml", "-s", f"{prefix}30123", "-i", "10.77.0.10",
                                      "-p", str(5080 + at), "-r", str(rate), "-m", str(int(rate * self.seconds)), SWITCH))
-        self.registrations = [Sipp(self.stranger, "-sf", f"{SIPP}/register.xml", "-s", str(1000 + n), "-i", "10.77.0.66", "-p", str(5100 + n),
-                                   "-r", "1", "-m", str(int(self.seconds)), SWITCH) for n in range(2)]
+        self.registrations = [Sipp(self.stranger, "-sf", f"{SIPP}/register.xml", "-s", str(user), "-au", str(user), "-ap", "fleet", "-i", "10.77.0.66",
+                                   "-p", str(4100 + user), "-r", "1", "-m", str(int(self.seconds)), SWITCH) for user in (1000, 1001)]
         threading.Thread(target=self.torment, daemon=True).start()
 
     def heaps(self):
