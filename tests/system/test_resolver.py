@@ -149,4 +149,4 @@ def test_calls_do_not_wait_for_the_name_server(dns, make_lab):
         assert lab.call(f"4945{len(took)}")[0] == 200
         took.append(time.monotonic() - started)
     print(f"{len(took)} calls, the median {sorted(took)[len(took) // 2]:.4f} s, the longest {max(took):.4f} s")
-    assert sorted(took)[len(took) // 2] < 0.1 and max(took) < 1 and lab.switch.counters()["resolver.queries"] >= 3
+    assert sorted(took)[len(took) // 2] < 0.1 and max(took) < 1 and lab.switch.counters()["resolver.queries"] >= 2
