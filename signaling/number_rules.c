@@ -57,9 +57,13 @@ static size_t apply(const struct config_number_rule *rule, struct sip_text numbe
 size_t number_rewrite(const struct config_rewrite *rewrite, struct sip_text number, char *out, size_t size)
 {
 	struct config_number_rule otherwise = {0};
+	size_t len = number.len < size ? number.len : size;
 
-	if (!rewrite || !is_number(number))
-		return join("", number, "", out, size);
+	/* Nothing to do is what most gateways want. */
+	if (!rewrite || (!rewrite->strip && !rewrite->add && !rewrite->rules_count) || !is_number(number)) {
+		memcpy(out, number.at, len);
+		return len;
+	}
 	for (unsigned int i = 0; i < rewrite->rules_count; i++)
 		if (fits(&rewrite->rules[i], number))
 			return apply(&rewrite->rules[i], number, out, size);
