@@ -166,6 +166,11 @@ struct calls {
 	char body[ENGINE_MESSAGE_MAX];
 	char head[ENGINE_MESSAGE_MAX]; /* header lines that are put together */
 	char route[DIALOG_ROUTE_MAX];
+	/* what the INVITE to a callee says of session timers: the same for nearly every one */
+	struct {
+		uint32_t interval_s, min_se_s, len;
+		char text[96];
+	} session_offer;
 };
 
 enum call_event_type {

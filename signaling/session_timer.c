@@ -166,6 +166,23 @@ static uint32_t offered_interval(const struct call_record *record, const struct 
 	return clamp(record->session_ttl_s, larger(record->session_min_se_s, d->session_min_se_s));
 }
 
+static void put_first_offer(const struct call *call, uint32_t interval_s, uint32_t min_se_s, struct sip_builder *b)
+{
+	struct calls *calls = call->engine->calls;
+	struct sip_builder text;
+
+	if (calls->session_offer.interval_s != interval_s || calls->session_offer.min_se_s != min_se_s) {
+		sip_build_init(&text, calls->session_offer.text, sizeof(calls->session_offer.text));
+		sip_build_string(&text, "Supported: timer\r\n");
+		put_interval(&text, interval_s, "");
+		sip_build_number(&text, SIP_H_MIN_SE, min_se_s);
+		calls->session_offer.interval_s = interval_s;
+		calls->session_offer.min_se_s = min_se_s;
+		calls->session_offer.len = text.len;
+	}
+	local_headers_put(b, sip_text(calls->session_offer.text, calls->session_offer.len));
+}
+
 void session_timer_put_offer(const struct call *call, enum call_side side, struct sip_builder *b)
 {
 	const struct call_record *record = call->record;
@@ -175,13 +192,16 @@ void session_timer_put_offer(const struct call *call, enum call_side side, struc
 	/* Only the callee's INVITE offers a timer to who has not spoken of it. */
 	if (!record->session_ttl_s || (!begun && (side == CALLER || record->answer_us)))
 		return;
+	uint32_t min_se_s = larger(record->session_min_se_s, d->session_min_se_s);
+
+	if (!begun) {
+		put_first_offer(call, offered_interval(record, d), min_se_s, b);
+		return;
+	}
 	local_headers_put(b, SIP_TEXT("Supported: timer\r\n"));
-	if (!begun)
-		put_interval(b, offered_interval(record, d), "");
-	else
-		put_interval(b, clamp(d->session_interval_s, d->session_min_se_s),
-			     d->flags & DIALOG_REFRESHER ? ";refresher=uac" : ";refresher=uas");
-	sip_build_number(b, SIP_H_MIN_SE, larger(record->session_min_se_s, d->session_min_se_s));
+	put_interval(b, clamp(d->session_interval_s, d->session_min_se_s),
+		     d->flags & DIALOG_REFRESHER ? ";refresher=uac" : ";refresher=uas");
+	sip_build_number(b, SIP_H_MIN_SE, min_se_s);
 }
 
 void session_timer_agreed(struct call *call, enum call_side side, struct sip_message *response)
