@@ -36,7 +36,7 @@ static struct text_hash key_of_rfc2543(const struct engine *engine, struct sip_m
 
 	key.b ^= sip_message_cseq(request)->number;
 	key = text_hash(hash, key, call_id.at, call_id.len);
-	return text_hash(hash, key, from->tag.at, from->tag.len);
+	return text_hash(hash, key, from->tag.len ? from->tag.at : "", from->tag.len);
 }
 
 static struct text_hash key_of(const struct engine *engine, struct sip_message *request, enum sip_method method)
@@ -84,7 +84,7 @@ static struct text_hash merge_key(const struct engine *engine, struct sip_text c
 	const struct text_hash_key *hash = &engine->transactions->hash;
 	struct text_hash key = text_hash(hash, (struct text_hash){KEY_MERGE, cseq}, call_id.at, call_id.len);
 
-	return text_hash(hash, key, from_tag.at, from_tag.len);
+	return text_hash(hash, key, from_tag.len ? from_tag.at : "", from_tag.len);
 }
 
 static struct text_hash merge_key_of(const struct engine *engine, struct sip_message *request)
