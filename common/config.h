@@ -135,6 +135,19 @@ struct config_register {
 	char *calls;               /* the mapping gateway whose the calls are that come to our Contact; NULL = nobody's */
 };
 
+/* Where a vendor's 3xx may lead to. */
+enum redirect_to {
+	REDIRECT_SAME,  /* the gateway's own address */
+	REDIRECT_KNOWN, /* that of any routing gateway */
+	REDIRECT_ANY,
+};
+
+struct config_redirect {
+	unsigned int follow; /* targets tried for one gateway in a call, at most; 0 = its 3xx are failures */
+	enum redirect_to to;
+};
+#define CONFIG_REDIRECTS 8
+
 struct config_rewrite_code {
 	unsigned int from, to;
 };
@@ -156,6 +169,7 @@ struct config_mapping_gateway {
 	enum media_mode media_mode;
 	struct config_headers headers;
 	struct config_ringback ringback;
+	bool redirect_pass; /* a 3xx that nobody follows here is its own to follow */
 };
 
 /* OPTIONS to a vendor, to see whether it is there. */
@@ -191,6 +205,7 @@ struct config_routing_gateway {
 	/* -1 = the system's value, else 0 or 1 */
 	int stop_switch_after_sdp, stop_switch_after_invite_timeout;
 	struct config_headers headers;
+	struct config_redirect redirect;
 };
 
 /* One phone, or `count` of them with consecutive numeric users from `user` on and the same password. */

@@ -336,11 +336,21 @@ static struct config_register *fill_register(struct report *report, const struct
 	return to;
 }
 
+static void fill_redirect(struct report *report, const struct place *place, const struct raw_redirect *raw,
+			  struct config_redirect *redirect)
+{
+	static const struct word where[] = {{"same", REDIRECT_SAME}, {"known", REDIRECT_KNOWN}, {"any", REDIRECT_ANY}};
+
+	fill_uint(report, PLACE(place, "follow"), raw->follow, &redirect->follow, 0, 0, CONFIG_REDIRECTS);
+	FILL_WORD(report, PLACE(place, "to"), raw->to, redirect->to, REDIRECT_SAME, where);
+}
+
 static void fill_mapping_gateway(struct report *report, const struct place *place, struct raw_mapping_gateway *raw,
 				 struct config_mapping_gateway *gateway)
 {
 	const struct place *addresses = PLACE(place, "addresses");
 	const struct place *codes = PLACE(place, "response_codes");
+	static const struct word redirects[] = {{"hide", false}, {"pass", true}};
 
 	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
 	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);
@@ -382,6 +392,7 @@ static void fill_mapping_gateway(struct report *report, const struct place *plac
 	FILL_WORD(report, PLACE(place, "media_mode"), raw->media_mode, gateway->media_mode, MEDIA_SYSTEM, media_modes);
 	fill_headers(report, PLACE(place, "headers"), &raw->headers, false, &gateway->headers);
 	fill_ringback(report, PLACE(place, "ringback"), &raw->ringback, &gateway->ringback);
+	FILL_WORD(report, PLACE(place, "redirect"), raw->redirect, gateway->redirect_pass, false, redirects);
 }
 
 /* A gateway's own time-out: the range of the parameter it overrides, or 0. */
@@ -547,6 +558,7 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 	fill_override(report, PLACE(place, "stop_switch_after_invite_timeout"), raw->stop_switch_after_invite_timeout,
 		      &gateway->stop_switch_after_invite_timeout);
 	fill_headers(report, PLACE(place, "headers"), &raw->headers, true, &gateway->headers);
+	fill_redirect(report, PLACE(place, "redirect"), &raw->redirect, &gateway->redirect);
 }
 
 static void fill_phone(struct report *report, const struct place *place, struct raw_phone *raw,

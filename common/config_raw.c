@@ -161,6 +161,12 @@ static const cyaml_schema_field_t ringback_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t redirect_fields[] = {
+    KEY(raw_redirect, follow),
+    KEY(raw_redirect, to),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t mapping_gateway_fields[] = {
     KEY(raw_mapping_gateway, name),
     KEY(raw_mapping_gateway, enabled),
@@ -176,6 +182,7 @@ static const cyaml_schema_field_t mapping_gateway_fields[] = {
     KEY(raw_mapping_gateway, media_mode),
     SECTION(raw_mapping_gateway, headers, headers_fields),
     SECTION(raw_mapping_gateway, ringback, ringback_fields),
+    KEY(raw_mapping_gateway, redirect),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t mapping_gateway_value = {
@@ -204,6 +211,7 @@ static const cyaml_schema_field_t routing_gateway_fields[] = {
     KEY(raw_routing_gateway, stop_switch_after_sdp),
     KEY(raw_routing_gateway, stop_switch_after_invite_timeout),
     SECTION(raw_routing_gateway, headers, headers_fields),
+    SECTION(raw_routing_gateway, redirect, redirect_fields),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t routing_gateway_value = {

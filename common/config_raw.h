@@ -108,6 +108,10 @@ struct raw_ringback {
 	char *ringing, *ringing_with_sdp, *progress, *progress_with_sdp;
 };
 
+struct raw_redirect {
+	char *follow, *to;
+};
+
 struct raw_mapping_gateway {
 	char *name, *enabled, *network, *capacity, *calls_per_second, *media_mode;
 	char **addresses;
@@ -120,6 +124,7 @@ struct raw_mapping_gateway {
 	unsigned int response_codes_count;
 	struct raw_headers headers;
 	struct raw_ringback ringback;
+	char *redirect;
 };
 
 struct raw_routing_gateway {
@@ -136,6 +141,7 @@ struct raw_routing_gateway {
 	struct raw_timeouts timeouts;
 	struct raw_probe *probe;
 	struct raw_headers headers;
+	struct raw_redirect redirect;
 };
 
 struct raw_phone {

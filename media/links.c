@@ -41,7 +41,11 @@ static struct media_link *link_of(struct media_core *core, uint32_t slot)
 bool links_started(struct media_core *core, uint32_t slot, enum media_leg_index leg)
 {
 	struct media_started started = {
-	    .session = slot, .id = core->session[slot].id, .from_callee = leg == LEG_CALLEE};
+	    .session = slot,
+	    .id = core->session[slot].id,
+	    .from_callee = leg == LEG_CALLEE,
+	    .generation = core->session[slot].cold[leg].generation,
+	};
 	struct media_link *link = link_of(core, slot);
 	uint8_t *to = ring_reserve(&link->to, MEDIA_REPORT_MAX);
 

@@ -110,14 +110,16 @@ int media_statistics_get(struct wire_text message, bool has[CALL_SIDES],
 
 /* ---- messages ---- */
 
-enum { SESSION = 1, ID, FROM_CALLEE, STATISTICS = FROM_CALLEE, LAST = FROM_CALLEE };
+enum { SESSION = 1, ID, FROM_CALLEE, GENERATION, STARTED_LAST = GENERATION };
+enum { STATISTICS = 3, CLOSED_LAST = STATISTICS };
 
 uint32_t media_started_write(const struct media_started *message, uint8_t *to)
 {
 	uint8_t *at = wire_put_uint(to, SESSION, message->session);
 
 	at = wire_put_fixed64(at, ID, message->id);
-	return (uint32_t)(wire_put_uint(at, FROM_CALLEE, message->from_callee) - to);
+	at = wire_put_uint(at, FROM_CALLEE, message->from_callee);
+	return (uint32_t)(wire_put_uint(at, GENERATION, message->generation) - to);
 }
 
 uint32_t media_closed_write(const struct media_closed *message, uint8_t *to)
@@ -146,8 +148,11 @@ int media_started_read(struct media_started *message, const uint8_t *bytes, uint
 		case WIRE_TAG(FROM_CALLEE, WIRE_VARINT):
 			message->from_callee = f.value != 0;
 			break;
+		case WIRE_TAG(GENERATION, WIRE_VARINT):
+			message->generation = (uint32_t)f.value;
+			break;
 		default:
-			if (wire_unknown(f, LAST) < 0)
+			if (wire_unknown(f, STARTED_LAST) < 0)
 				return -EBADMSG;
 		}
 	}
@@ -175,7 +180,7 @@ int media_closed_read(struct media_closed *message, const uint8_t *bytes, uint32
 			error = media_statistics_get(wire_text(f), message->has_figures, message->figures);
 			break;
 		default:
-			error = wire_unknown(f, LAST);
+			error = wire_unknown(f, CLOSED_LAST);
 		}
 		if (error)
 			return error;

@@ -11,6 +11,7 @@ struct media_started {
 	uint32_t session;
 	uint64_t id;
 	bool from_callee;
+	uint32_t generation; /* of the leg, as in struct media_leg_request */
 };
 
 struct media_closed {

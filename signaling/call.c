@@ -146,6 +146,7 @@ void call_dispatch(struct call *call, const struct call_event *event)
 	else
 		counter_inc(engine->counters, COUNTER_signaling_events_ignored);
 	engine->calls->reason_told = (struct sip_text){NULL, 0};
+	engine->calls->redirect_told = NULL;
 	if (call->record == record)
 		call_write_end(call, begun);
 }

@@ -8,7 +8,9 @@
  *   call_store.c     slots, strings, states of the shared record
  *   call_caller.c    the caller's INVITE, and what it is answered
  *   call_callee.c    attempts: the INVITE to a gateway or phone, and its answers
- *   call_attempt.c   which gateway is next, and when to stop
+ *   call_attempt.c   attempts one after the other, and when to stop
+ *   targets.c        where they go...
+ *   redirect.c       ...and where a vendor's 3xx sends them
  *   call_request.c   requests inside the dialogs...
  *   call_pass.c      ...passed to the other side, and their answers back
  *   call_ack.c       ACKs to a 2xx
@@ -41,6 +43,7 @@
 #include "signaling/sdp/sdp.h"
 #include "signaling/sip/digest.h"
 #include "signaling/snapshot_signaling.h"
+#include "signaling/targets.h"
 #include "signaling/transaction.h"
 
 #define CALL_NETWORK_MAX 64
@@ -71,19 +74,16 @@ struct call_work {
 	} parameters;
 	uint8_t stage_now; /* enum call_stage */
 	bool rtp_started;  /* media heard the callee */
+	uint32_t media_generation; /* the callee's, when this attempt began */
 	bool sdp_seen;     /* a provisional response of this attempt had a description */
 	uint8_t raised;     /* how often the session's interval was made longer in this attempt */
 	uint8_t challenged; /* how often credentials have been sent in this attempt */
 	bool trying;       /* any response came in this attempt */
 	bool caller_behind_nat;
-	bool to_phone;             /* the only candidates are its contacts */
-	bool gateway_behind_nat;   /* the callee's, where it registered from */
-	uint8_t contacts_tried;    /* a phone's, in this call */
 	uint8_t caller_media_mode; /* enum media_mode of the mapping gateway */
-	uint8_t candidate_count, candidate_next;
-	uint8_t addresses_tried; /* of the gateway's name (gateway_address.h) */
 	uint8_t caller_len, callee_len;
 	uint16_t attempts;
+	struct targets targets;
 
 	struct reliable reliable;
 	struct forks forks;
@@ -109,8 +109,7 @@ struct call_work {
 	char caller_network[CALL_NETWORK_MAX]; /* "" = any; a copy: the configuration may be replaced */
 	char caller[CALL_NUMBER_MAX],
 	    callee[CALL_NUMBER_MAX]; /* numbers as the customer's gateway has them rewritten */
-	uint32_t candidate[ROUTE_MAX];
-	uint64_t contact_tried[BINDINGS_PER_USER]; /* hashed */
+	struct target_list list;
 	struct media_before {
 		struct call_media media;
 		char codec[18];
@@ -161,6 +160,7 @@ struct calls {
 	struct sdp_session sdp; /* the description being worked on */
 	struct sip_text sdp_text;
 	struct sip_text reason_told;      /* Reason of the request that ends the call being dealt with; else empty */
+	const struct sip_message *redirect_told; /* the 3xx that ends it and is passed to the caller; else NULL */
 	const struct sip_message *sdp_of; /* whose it is, between call_media_prepare() and the INVITE that follows it */
 	struct sdp_rewrite put;
 	char body[ENGINE_MESSAGE_MAX];
@@ -279,17 +279,6 @@ void call_caller_acked(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_caller_user;
 
 /* ---- call_callee.c ---- */
-/* Where an attempt goes, and how its numbers look there. */
-struct attempt_target {
-	struct sip_flow flow;
-	struct sip_text uri;                          /* Request-URI; empty: made from the number and the host */
-	struct sip_text host;                         /* by which the gateway is known; empty: the flow's address */
-	uint16_t host_port;                           /* 0 = none is said */
-	struct sip_text name;                         /* of the gateway, or the phone's user */
-	const struct config_rewrite *caller, *callee; /* NULL: as they are */
-	bool behind_nat;
-	bool is_phone;
-};
 /* Fill in the callee's side of the record. False when there is no room for its strings. */
 bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target);
 /* Send the INVITE of the attempt that the record describes, made from the caller's. authorization: a whole value, may

@@ -6,10 +6,7 @@
 #include "signaling/call.h"
 #include "signaling/client_auth.h"
 #include "signaling/early_dialog.h"
-#include "signaling/gateway_address.h"
-#include "signaling/keyed_hash.h"
-#include "signaling/registrar.h"
-#include "signaling/route.h"
+#include "signaling/redirect.h"
 #include "signaling/session_timer.h"
 
 /* ---- stages ---- */
@@ -93,15 +90,23 @@ static void give_up(struct call *call, int error)
 
 /* again: the same attempt, at another address. */
 static void start_attempt(struct call *call, struct sip_message *invite, const struct attempt_target *target,
-			  const char *network, enum media_mode mode, bool again)
+			  bool again)
 {
+	const struct config_routing_gateway *gateway = target->config;
+	struct call_record *record = call->record;
 	int error = -ENOBUFS;
 
+	call->callee_gateway = target->gateway;
+	call->work->targets.kind = (uint8_t)target->kind;
+	set_policy(call, gateway);
+	record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
+	record->silence_watch = (uint8_t)(gateway ? gateway->silence_watch : SILENCE_BOTH);
 	clear_attempt(call);
 	if (!again)
 		number_attempt(call->record, call->engine->now_us);
 	if (invite && call_fill_callee(call, invite, target))
-		error = call_media_prepare(call, invite, network, mode, target->behind_nat);
+		error = call_media_prepare(call, invite, target->network, gateway ? gateway->media_mode : MEDIA_SYSTEM,
+					   target->behind_nat);
 	if (error == 0)
 		error = call_send_invite(call, invite, SIP_TEXT(""), false);
 	if (error < 0) {
@@ -112,64 +117,6 @@ static void start_attempt(struct call *call, struct sip_message *invite, const s
 	call_stage_start(call, STAGE_INVITE);
 }
 
-static void start_gateway(struct call *call, struct sip_message *invite, uint32_t id, const struct sip_flow *flow,
-			  bool again)
-{
-	const struct config_routing_gateway *gateway = gateway_routing(call->engine->snapshot, id);
-	struct attempt_target target = {
-	    .flow = *flow,
-	    .name = sip_text_of(gateway->name),
-	    .host = sip_text_of(gateway->host ? gateway->host : ""),
-	    .host_port = gateway->host_port,
-	    .behind_nat = call->work->gateway_behind_nat,
-	    .caller = &gateway->caller,
-	    .callee = &gateway->callee,
-	};
-
-	call->callee_gateway = id;
-	set_policy(call, gateway);
-	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
-	call->record->silence_watch = (uint8_t)gateway->silence_watch;
-	start_attempt(call, invite, &target, gateway->network, gateway->media_mode, again);
-}
-
-/* The flow to a gateway: to its address, or to where it has registered from. 0 or negative: it can't be reached. */
-static int reach(struct call *call, const struct config_routing_gateway *gateway, uint32_t id, struct sip_flow *flow)
-{
-	struct engine *engine = call->engine;
-	struct binding_target binding;
-	int error;
-
-	call->work->gateway_behind_nat = false;
-	call->work->addresses_tried = 0;
-	if (!gateway->registered)
-		return gateway_address_pick(engine, id, &call->work->addresses_tried, flow);
-	call->work->addresses_tried = UINT8_MAX; /* it has no other */
-	error = binding_lookup_gateway(engine, gateway->registered, &binding);
-	if (error < 0)
-		return error;
-	*flow = binding.flow;
-	call->work->gateway_behind_nat = binding.behind_nat;
-	return 0;
-}
-
-/* The next candidate that takes the call now, admitted; GATEWAY_NO_ID: none. */
-static uint32_t next_gateway(struct call *call, struct sip_flow *flow)
-{
-	struct engine *engine = call->engine;
-
-	while (call->work->candidate_next < call->work->candidate_count) {
-		uint32_t id = call->work->candidate[call->work->candidate_next++];
-		const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
-
-		if (!gateway || reach(call, gateway, id, flow) < 0)
-			continue;
-		if (gateway_admit(engine, GATEWAY_CALLEE, id, false) == GATEWAY_OK)
-			return id;
-	}
-	return GATEWAY_NO_ID;
-}
-
 void call_release_callee(struct call *call)
 {
 	if (call->callee_gateway != GATEWAY_NO_ID)
@@ -177,99 +124,25 @@ void call_release_callee(struct call *call)
 	call->callee_gateway = GATEWAY_NO_ID;
 }
 
-/* ---- the first ---- */
-
-static uint64_t contact_hash(const struct engine *engine, const struct binding_target *binding)
-{
-	return keyed_hash(engine->hash_key, 0x636f6e74, binding->contact, binding->contact_len);
-}
-
-static bool was_tried(const struct call *call, uint64_t contact)
-{
-	for (unsigned int i = 0; i < call->work->contacts_tried; i++)
-		if (call->work->contact_tried[i] == contact)
-			return true;
-	return false;
-}
-
-/* The best contact of the phone that has not been tried: serial forking (RFC 3261 section 16.6, by q). */
-static bool next_contact(struct call *call, struct binding_target *next)
-{
-	struct binding_target targets[BINDINGS_PER_USER];
-	int count = 0;
-
-	if (call->work->contacts_tried < BINDINGS_PER_USER)
-		count = binding_lookup_all(call->engine, call->work->callee, call->work->callee_len, targets,
-					   BINDINGS_PER_USER);
-	for (int i = 0; i < count; i++)
-		if (!was_tried(call, contact_hash(call->engine, &targets[i]))) {
-			*next = targets[i];
-			return true;
-		}
-	return false;
-}
-
-static void start_contact(struct call *call, struct sip_message *invite, const struct binding_target *binding)
-{
-	struct attempt_target target = {
-	    .flow = binding->flow,
-	    .uri = sip_text(binding->contact, binding->contact_len),
-	    .name = sip_text(call->work->callee, call->work->callee_len),
-	    .behind_nat = binding->behind_nat,
-	    .is_phone = true,
-	};
-
-	call->work->contact_tried[call->work->contacts_tried++] = contact_hash(call->engine, binding);
-	start_attempt(call, invite, &target, NULL, MEDIA_SYSTEM, false);
-}
-
-static void begin_phone(struct call *call, struct sip_message *invite, const struct binding_target *binding)
-{
-	if (gateway_admit(call->engine, GATEWAY_CALLEE, binding->gateway, false) != GATEWAY_OK) {
-		call_close(call, END_BUSY, END_BY_SERVER, 486, -1);
-		return;
-	}
-	call->callee_gateway = binding->gateway;
-	call->work->to_phone = true;
-	set_policy(call, NULL);
-	call->record->silence_limit_ms = call->work->parameters.no_media_hangup_s * 1000u;
-	call->record->silence_watch = SILENCE_BOTH;
-	start_contact(call, invite, binding);
-}
-
-static void begin_route(struct call *call, struct sip_message *invite)
-{
-	struct route_result result = {0};
-	struct sip_flow flow;
-
-	route_select(call->engine, call->work->callee, call->work->callee_len, &result);
-	if (!result.matched) {
-		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503, -1);
-		return;
-	}
-	call->work->candidate_count = (uint8_t)result.count;
-	memcpy(call->work->candidate, result.gateway, result.count * sizeof(result.gateway[0]));
-	uint32_t id = next_gateway(call, &flow);
-
-	if (id == GATEWAY_NO_ID)
-		call_close(call, END_ALL_GATEWAY_BUSY, END_BY_SERVER, 503, -1);
-	else
-		start_gateway(call, invite, id, &flow, false);
-}
-
 void call_begin(struct call *call, struct sip_message *invite)
 {
-	struct binding_target binding;
+	struct attempt_target target;
 
-	switch (binding_lookup(call->engine, call->work->callee, call->work->callee_len, &binding)) {
+	switch (targets_first(call, &target)) {
 	case 0:
-		begin_phone(call, invite, &binding);
+		start_attempt(call, invite, &target, false);
 		break;
 	case -EAGAIN:
 		call_close(call, END_REJECTED, END_BY_SERVER, 480, -1);
 		break;
+	case -EDQUOT:
+		call_close(call, END_BUSY, END_BY_SERVER, 486, -1);
+		break;
+	case -ENOENT:
+		call_close(call, END_NO_AVAILABLE_ROUTER, END_BY_SERVER, 503, -1);
+		break;
 	default:
-		begin_route(call, invite);
+		call_close(call, END_ALL_GATEWAY_BUSY, END_BY_SERVER, 503, -1);
 	}
 }
 
@@ -307,42 +180,46 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 	return true;
 }
 
-/* A phone that has registered several contacts is tried at the next; it stays one call of its capacity. */
-static bool try_next_contact(struct call *call, const struct outcome *outcome)
+/* Where to go on: another place of who is called already, which is no switch, or the next gateway. False: nowhere. */
+static bool find_next(struct call *call, struct attempt_target *next, bool *switches, enum end_reason *reason)
 {
-	struct binding_target next;
+	*switches = false;
+	if (targets_next_place(call, next))
+		return true;
+	*switches = true;
+	if (call->work->attempts < call->work->parameters.switch_limit)
+		return targets_next_gateway(call, next);
+	if (targets_gateways_left(call))
+		*reason = END_SWITCH_LIMIT;
+	return false;
+}
 
-	if (!call->work->to_phone || outcome->stop || !next_contact(call, &next) || !bill_attempt(call, outcome))
-		return false;
-	counter_inc(call->engine->counters, COUNTER_signaling_switches);
-	start_contact(call, transaction_request(call->engine, call->caller_invite), &next);
-	return true;
+static void leave_gateway(struct call *call)
+{
+	call_release_callee(call);
+	redirect_forget(call);
+	call->work->attempts++;
 }
 
 static void attempt_over(struct call *call, const struct outcome *outcome)
 {
-	struct sip_flow flow;
+	struct attempt_target next;
 	enum end_reason reason = outcome->reason;
-	uint32_t next = GATEWAY_NO_ID;
+	bool switches = false;
 
 	timer_stop(&call->engine->wheel, &call->timer);
-	if (try_next_contact(call, outcome))
-		return;
-	if (!outcome->stop && call->work->attempts >= call->work->parameters.switch_limit) {
-		if (call->work->candidate_next < call->work->candidate_count)
-			reason = END_SWITCH_LIMIT;
-	} else if (!outcome->stop) {
-		next = next_gateway(call, &flow);
-	}
-	if (next != GATEWAY_NO_ID && bill_attempt(call, outcome)) {
-		call_release_callee(call);
-		call->work->attempts++;
-		counter_inc(call->engine->counters, COUNTER_signaling_switches);
-		start_gateway(call, transaction_request(call->engine, call->caller_invite), next, &flow, false);
+	bool found = !outcome->stop && find_next(call, &next, &switches, &reason);
+
+	if (found && bill_attempt(call, outcome)) {
+		if (next.kind != TARGET_REDIRECT)
+			counter_inc(call->engine->counters, COUNTER_signaling_switches);
+		if (switches)
+			leave_gateway(call);
+		start_attempt(call, transaction_request(call->engine, call->caller_invite), &next, false);
 		return;
 	}
-	if (next != GATEWAY_NO_ID)
-		gateway_release(call->engine, GATEWAY_CALLEE, next);
+	if (found && switches)
+		gateway_release(call->engine, GATEWAY_CALLEE, next.gateway);
 	call_close(call, reason, outcome->direction, outcome->code, -1);
 }
 
@@ -350,7 +227,7 @@ static bool is_stop_code(const struct call *call, unsigned int code)
 {
 	const struct config_routing_gateway *gateway = NULL;
 
-	if (!call->work->to_phone)
+	if (call->work->targets.kind != TARGET_PHONE)
 		gateway = gateway_routing(call->engine->snapshot, call->callee_gateway);
 	for (unsigned int i = 0; gateway && i < gateway->stop_codes_count; i++)
 		if (gateway->stop_codes[i] == code)
@@ -377,11 +254,12 @@ static bool stops(const struct call *call, unsigned int code)
 static bool answer_challenge(struct call *call, struct sip_message *response)
 {
 	struct engine *engine = call->engine;
+	const struct call_dialog *d = &call->record->dialog[CALLEE];
 	struct client_auth auth;
 
-	if (call->work->to_phone ||
-	    client_auth_answer(engine, call->callee_gateway, SIP_TEXT("INVITE"),
-			       call_text(call, call->record->dialog[CALLEE].target), response, &auth) < 0 ||
+	if (call->work->targets.kind == TARGET_PHONE ||
+	    client_auth_answer(engine, call->callee_gateway, &d->flow.remote, SIP_TEXT("INVITE"),
+			       call_text(call, d->target), response, &auth) < 0 ||
 	    !client_auth_helps(&auth, call->work->challenged))
 		return false;
 	call->work->challenged++;
@@ -407,17 +285,12 @@ static bool raise_interval(struct call *call, struct sip_message *response)
 /* RFC 3263 section 4.3: who is silent, or answers 503, may have another address, and is asked there: no switch. */
 static bool next_address(struct call *call)
 {
-	struct engine *engine = call->engine;
-	const struct config_routing_gateway *gateway = NULL;
-	struct sip_flow flow;
+	struct attempt_target target;
 
-	if (!call->work->to_phone)
-		gateway = gateway_routing(engine->snapshot, call->callee_gateway);
-	if (!gateway || !gateway->host || committed(call) ||
-	    gateway_address_pick(engine, call->callee_gateway, &call->work->addresses_tried, &flow) < 0)
+	if (committed(call) || !targets_next_address(call, &target))
 		return false;
-	timer_stop(&engine->wheel, &call->timer);
-	start_gateway(call, transaction_request(engine, call->caller_invite), call->callee_gateway, &flow, true);
+	timer_stop(&call->engine->wheel, &call->timer);
+	start_attempt(call, transaction_request(call->engine, call->caller_invite), &target, true);
 	return true;
 }
 
@@ -429,6 +302,14 @@ static uint32_t retry_after_of(const struct sip_message *response)
 	    sip_retry_after_parse(&after, sip_message_value(response, SIP_H_RETRY_AFTER)) < 0)
 		return 0;
 	return after.delta_s;
+}
+
+/* A 3xx is followed as the gateway says. If not, it may be the caller's to follow, and then it ends the search. */
+static bool redirection_stops(struct call *call, const struct sip_message *response, bool stop)
+{
+	if (!stop && redirect_take(call, response))
+		return false;
+	return redirect_pass(call, response) || stop;
 }
 
 void call_failure(struct call *call, const struct call_event *event)
@@ -446,8 +327,14 @@ void call_failure(struct call *call, const struct call_event *event)
 	if (code == 503 && next_address(call))
 		return;
 	call->cause_told = call_told_cause(event->message);
-	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code, retry_after_of(event->message));
-	attempt_over(call, &(struct outcome){code, call_reason_of(code), END_BY_CALLEE, stops(call, code)});
+	/* What somebody else says of himself is not said of the gateway. */
+	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code,
+		       redirect_leads_away(call) ? 0 : retry_after_of(event->message));
+	bool stop = stops(call, code);
+
+	if (code < 400)
+		stop = redirection_stops(call, event->message, stop);
+	attempt_over(call, &(struct outcome){code, call_reason_of(code), END_BY_CALLEE, stop});
 }
 
 static const struct {

@@ -94,21 +94,35 @@ static bool put_callee_head(struct call *call, const struct sip_name_addr *from,
 /* RFC 3323 section 4.1.1.3. */
 static const struct sip_name_addr nobody = {.display = {"Anonymous", 9}};
 
+/* Where it was redirected, the number may be another one. */
+static struct sip_text number_there(const struct attempt_target *target, struct sip_text usual,
+				    char out[CALL_NUMBER_MAX])
+{
+	struct sip_uri uri;
+	int len = -1;
+
+	if (target->kind == TARGET_REDIRECT && sip_uri_parse(&uri, target->uri) == 0)
+		len = sip_uri_number(&uri, out, CALL_NUMBER_MAX);
+	return len > 0 ? sip_text(out, (size_t)len) : usual;
+}
+
 bool call_fill_callee(struct call *call, struct sip_message *invite, const struct attempt_target *target)
 {
 	struct call_record *record = call->record;
 	struct call_dialog *dialog = &record->dialog[CALLEE];
-	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX];
+	const struct config_routing_gateway *gateway = target->config;
+	char caller[CALL_NUMBER_MAX], callee[CALL_NUMBER_MAX], there[CALL_NUMBER_MAX];
 	const struct sip_name_addr *from = sip_message_from(invite);
 	struct sip_text caller_in = sip_text(call->work->caller, call->work->caller_len);
 	struct sip_text callee_in = sip_text(call->work->callee, call->work->callee_len);
 	struct sip_text caller_out =
-	    sip_text(caller, number_rewrite(target->caller, caller_in, caller, sizeof(caller)));
+	    sip_text(caller, number_rewrite(gateway ? &gateway->caller : NULL, caller_in, caller, sizeof(caller)));
 	struct sip_text callee_out =
-	    sip_text(callee, number_rewrite(target->callee, callee_in, callee, sizeof(callee)));
+	    sip_text(callee, number_rewrite(gateway ? &gateway->callee : NULL, callee_in, callee, sizeof(callee)));
 
 	dialog->flow = target->flow;
-	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->is_phone ? DIALOG_PHONE : 0);
+	dialog->flags =
+	    (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->kind == TARGET_PHONE ? DIALOG_PHONE : 0);
 	dialog->local_cseq = (uint32_t)(engine_random(call->engine) & 0x7fff) + 1;
 	dialog->sdp_id = engine_random(call->engine) >> 2;
 	if (identity_is_withheld(call, invite)) {
@@ -116,7 +130,8 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 		from = &nobody;
 	}
 	return call_put(call, &record->routing_gateway, target->name) &&
-	       call_put(call, &record->caller_out, caller_out) && call_put(call, &record->callee_out, callee_out) &&
+	       call_put(call, &record->caller_out, caller_out) &&
+	       call_put(call, &record->callee_out, number_there(target, callee_out, there)) &&
 	       put_callee_head(call, from, caller_out, callee_out, target);
 }
 

@@ -6,6 +6,7 @@
 #include "signaling/call.h"
 #include "signaling/local_headers.h"
 #include "signaling/number_rules.h"
+#include "signaling/redirect.h"
 #include "signaling/session_timer.h"
 #include "signaling/source.h"
 
@@ -108,6 +109,8 @@ static unsigned int code_for_caller(const struct call *call, unsigned int code)
 {
 	unsigned int own = rewritten(call, code), usual = told_to_all(code);
 
+	if (!own && call->engine->calls->redirect_told)
+		return code;
 	if (!own && usual != code)
 		own = rewritten(call, usual);
 	return own ? own : usual;
@@ -123,6 +126,8 @@ void call_send_failure(struct call *call)
 	if (!call->caller_invite)
 		return;
 	build_start(call, &b, code);
+	if (code < 400)
+		redirect_put_contacts(call, &b);
 	call_reason_header(record->q850_cause, 0, reason, sizeof(reason));
 	sip_build_header(&b, SIP_H_REASON, sip_text_of(reason));
 	/* Retry-After keeps the caller from us altogether: not for one number that leads nowhere. */

@@ -152,7 +152,7 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
 	record->media[CALLER].behind_nat = call->work->caller_behind_nat;
 	record->media[CALLEE].behind_nat = callee_nat;
 	record->media[CALLEE].remote = record->media[CALLEE].remote_rtcp = (struct net_addr){0};
-	record->media[CALLEE].generation++;
+	call->work->media_generation = ++record->media[CALLEE].generation;
 	record->media_mode = relays(call, &c) ? CALL_MEDIA_RELAY : CALL_MEDIA_DIRECT;
 	int error = record->media_mode == CALL_MEDIA_RELAY ? take_relay(call, family, callee_network) : 0;
 
@@ -603,6 +603,13 @@ static struct call *session_call(struct engine *engine, unsigned int worker, uin
 	return call;
 }
 
+/* It speaks of an attempt that is over: who is called now has not been heard by that. */
+static bool is_left_behind(const struct call *call, const struct media_started *started)
+{
+	return call->work && started->from_callee &&
+	       (int32_t)(started->generation - call->work->media_generation) < 0;
+}
+
 /* Each returns 0, or -EBADMSG when the message is none. */
 
 static int on_started(struct engine *engine, unsigned int worker, const struct ring_message *message)
@@ -611,7 +618,9 @@ static int on_started(struct engine *engine, unsigned int worker, const struct r
 	int error = media_started_read(&started, message->body, message->len);
 	struct call *call = error ? NULL : session_call(engine, worker, started.session, started.id);
 
-	if (call)
+	if (call && is_left_behind(call, &started))
+		counter_inc(engine->counters, COUNTER_signaling_media_strays);
+	else if (call)
 		call_dispatch(call, &(struct call_event){.type = CALL_EVENT_MEDIA_STARTED,
 							 .side = started.from_callee ? CALLEE : CALLER});
 	return error;

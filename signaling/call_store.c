@@ -5,6 +5,7 @@
 
 #include "signaling/call.h"
 #include "signaling/local_headers.h"
+#include "signaling/redirect.h"
 
 bool call_write_begin(struct call *call)
 {
@@ -128,6 +129,7 @@ void call_work_free(struct call *call)
 	if (!call->work)
 		return;
 	reliable_forget_attempt(call);
+	redirect_forget(call);
 	call->work->next = calls->free_work;
 	calls->free_work = call->work;
 	call->work = NULL;

@@ -81,19 +81,22 @@ int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *
 	return 0;
 }
 
-int client_auth_answer(struct engine *engine, uint32_t id, struct sip_text method, struct sip_text uri,
-		       const struct sip_message *response, struct client_auth *auth)
+int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr *to, struct sip_text method,
+		       struct sip_text uri, const struct sip_message *response, struct client_auth *auth)
 {
 	const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
 
 	if (!gateway || !gateway->digest)
 		return -ENOENT;
-	return client_auth_answer_to(engine,
-				     &(struct client_auth_peer){
-					 .name = gateway->name,
-					 .credentials = gateway->digest,
-					 .is_here = gateway_is_at(engine, id, &engine->flow->remote),
-					 .realm = &party_get(engine->snapshot->state->parties, id)->realm,
-				     },
-				     method, uri, response, auth);
+	const struct client_auth_peer peer = {
+	    .name = gateway->name,
+	    .credentials = gateway->digest,
+	    .is_here = gateway_is_at(engine, id, &engine->flow->remote),
+	    .realm = &party_get(engine->snapshot->state->parties, id)->realm,
+	};
+
+	/* A call that the gateway has redirected may be with somebody else. */
+	if (!gateway_is_at(engine, id, to))
+		return refuse(engine, &peer, "not the gateway's call any more");
+	return client_auth_answer_to(engine, &peer, method, uri, response, auth);
 }

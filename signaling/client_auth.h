@@ -33,11 +33,11 @@ struct client_auth_peer {
 
 /*
  * The answer to a 401 or 407 of a routing gateway, for a request with this method and Request-URI. `response` is the
- * message being handled: the address that the engine has it from counts. 0; -ENOENT: the gateway has no credentials;
+ * message being handled: the address that the engine has it from counts, and `to`, which the request goes to. 0; -ENOENT: the gateway has no credentials;
  * -EACCES: the challenge is none of its own, or too weak (counted); -EMSGSIZE.
  */
-int client_auth_answer(struct engine *engine, uint32_t gateway, struct sip_text method, struct sip_text uri,
-		       const struct sip_message *response, struct client_auth *auth);
+int client_auth_answer(struct engine *engine, uint32_t gateway, const struct net_addr *to, struct sip_text method,
+		       struct sip_text uri, const struct sip_message *response, struct client_auth *auth);
 /* The same for any peer. */
 int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *peer, struct sip_text method,
 			  struct sip_text uri, const struct sip_message *response, struct client_auth *auth);

@@ -411,6 +411,21 @@ void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id)
 		capacity_give(engine, party);
 }
 
+bool gateway_admit_again(struct engine *engine, uint32_t id)
+{
+	struct party *party = party_of(engine, id);
+	struct gateway_cell *cell = party != NULL ? cell_of(engine, party) : NULL;
+	bool admitted = party == NULL || rate_take(party, engine->now_us);
+
+	if (cell == NULL)
+		return admitted;
+	cell_add(&cell->attempts, 1);
+	atomic_store_explicit(&cell->last_attempt_us, engine->now_us, memory_order_relaxed);
+	if (!admitted)
+		cell_add(&cell->refused, 1);
+	return admitted;
+}
+
 void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, unsigned int code,
 		    uint32_t retry_after_s)
 {

@@ -121,6 +121,11 @@ bool gateway_is_at(const struct engine *engine, uint32_t id, const struct net_ad
 enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing);
 void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id);
 /*
+ * A call that it carries goes to another place on its account: that uses its rate, not its capacity. False: it is over
+ * its rate.
+ */
+bool gateway_admit_again(struct engine *engine, uint32_t id);
+/*
  * How an attempt came out: its final SIP code, 0 = no response at all. 2xx at answer. Retry-After (0 = none) bans
  * a routing gateway for that long.
  */

@@ -3,6 +3,7 @@
 
 #include "signaling/call.h"
 #include "signaling/number_rules.h"
+#include "signaling/redirect.h"
 
 static enum call_side other(enum call_side side)
 {
@@ -246,13 +247,23 @@ void identity_put_request(struct call *call, enum call_side to, struct sip_build
 	if (its->untrusted && (is_private(from) || (to == CALLEE && was_withheld(call))))
 		return;
 	put_caller(call, to, b, from, is_believed(theirs), ours);
-	if (theirs->untrusted)
-		return;
-	if (!theirs->strip_diversion && !its->strip_diversion)
-		copy(b, from, SIP_H_DIVERSION, &as_it_is);
-	if (!theirs->strip_history && !its->strip_history &&
-	    !(its->untrusted && sip_message_has(from, SIP_H_PRIVACY) && privacy_of(from).of_history))
-		copy(b, from, SIP_H_HISTORY_INFO, &as_it_is);
+	bool diversion = !theirs->untrusted && !theirs->strip_diversion;
+	bool history = !theirs->untrusted && !theirs->strip_history &&
+		       !(its->untrusted && sip_message_has(from, SIP_H_PRIVACY) && privacy_of(from).of_history);
+	bool redirected = to == CALLEE && from->method == SIP_INVITE;
+
+	if (!its->strip_diversion) {
+		if (redirected)
+			redirect_put_diversion(call, b, ours);
+		if (diversion)
+			copy(b, from, SIP_H_DIVERSION, &as_it_is);
+	}
+	if (!its->strip_history) {
+		if (history)
+			copy(b, from, SIP_H_HISTORY_INFO, &as_it_is);
+		if (redirected)
+			redirect_put_history(call, b, history ? from : NULL, ours);
+	}
 }
 
 void identity_put_response(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,

@@ -133,7 +133,8 @@ int own_request_credentials(struct call *call, enum call_side side, struct sip_t
 	if (side == CALLER || (d->flags & DIALOG_PHONE) ||
 	    gateway_find(call->engine, GATEWAY_CALLEE, false, name.at, name.len, &gateway) < 0)
 		return -ENOENT;
-	return client_auth_answer(call->engine, gateway, method, call_text(call, d->target), response, auth);
+	return client_auth_answer(call->engine, gateway, &d->flow.remote, method, call_text(call, d->target), response,
+				  auth);
 }
 
 static void confirmed(struct call *call, enum call_side side, struct transaction *t, struct sip_message *response)

@@ -75,22 +75,6 @@ static uint32_t expires_read(struct sip_text text)
 	return error < 0 ? EXPIRES_DEFAULT_S : seconds;
 }
 
-/* "0.7" as 700; what makes no sense counts as the highest, which is also the default here. */
-static uint16_t q_read(struct sip_text text)
-{
-	unsigned int value = 0, scale = 1000;
-
-	if (text.len == 0 || text.at[0] != '0')
-		return 1000;
-	for (uint32_t i = 2; i < text.len && scale > 1; i++) {
-		if (text.at[i] < '0' || text.at[i] > '9')
-			return 1000;
-		scale /= 10;
-		value += (unsigned int)(text.at[i] - '0') * scale;
-	}
-	return (uint16_t)value;
-}
-
 /*
  * Behind NAT when it was heard from another address than its Via or its Contact names. Then everything goes to where
  * it was heard from; otherwise to its Contact.
@@ -137,7 +121,7 @@ static bool wish_read(struct job *job, struct wish *wish, struct sip_text value)
 	wish->expires_s = job->header_expires_s;
 	if (sip_param_find(contact.params, "expires", &parameter))
 		wish->expires_s = expires_read(parameter);
-	wish->q_x1000 = sip_param_find(contact.params, "q", &parameter) ? q_read(parameter) : 1000;
+	wish->q_x1000 = sip_contact_q(contact.params);
 	wish->instance_hash = instance_read(contact.params);
 	wish->match = -1;
 	wish->superseded = false;

@@ -232,6 +232,22 @@ int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value)
 	return take_params(out, at < end && *at == ';' ? at : sip_skip_lws(at, end), end);
 }
 
+uint16_t sip_contact_q(struct sip_text params)
+{
+	unsigned int value = 0, scale = 1000;
+	struct sip_text text;
+
+	if (!sip_param_find(params, "q", &text) || text.len == 0 || text.at[0] != '0')
+		return 1000;
+	for (uint32_t i = 2; i < text.len && scale > 1; i++) {
+		if (text.at[i] < '0' || text.at[i] > '9')
+			return 1000;
+		scale /= 10;
+		value += (unsigned int)(text.at[i] - '0') * scale;
+	}
+	return (uint16_t)value;
+}
+
 int sip_cseq_parse(struct sip_cseq *out, struct sip_text value)
 {
 	const char *at, *end, *stop;

@@ -45,6 +45,8 @@ struct sip_name_addr {
 	bool display_quoted;     /* the display name stood in quotes */
 };
 int sip_name_addr_parse(struct sip_name_addr *out, struct sip_text value);
+/* A Contact's preference in its parameters, 0-1000: "q=0.7" is 700. Without one, or with nonsense: the highest. */
+uint16_t sip_contact_q(struct sip_text params);
 
 /* CSeq (section 20.16): the number is below 2^31 (section 8.1.1.5). */
 struct sip_cseq {

@@ -125,6 +125,28 @@ def test_error_after_rtp(node, caller, first, last, stops):
             connected(node, caller, last, invite, number, [("first", "ServerFailure", 500)])
 
 
+@scenario("RTP of the gateway before comes late: it does not keep the call at the next one")
+def test_late_rtp(node, caller, first, second, last):
+    from lab.sockets import udp_socket
+    with node.changed(SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START=True, SS_SIP_STOP_SWITCH_AFTER_SDP=False):
+        node.gateway("third")["enabled"] = False
+        node.switch.reload()
+        number = node.number("41")
+        invite = caller.invite(number)
+        received = first.expect("INVITE")
+        first.respond(received, 183, "Progress", body=first.sdp(41000))
+        caller.expect(183)
+        first.respond(received, 500, "No")
+        first.expect("ACK")
+        with udp_socket(node.hosts["first"], first.ip, 41000) as sock:
+            for sequence in range(10):
+                sock.sendto(bytes([0x80, 8]) + sequence.to_bytes(2, "big") + (160 * sequence).to_bytes(4, "big") + b"\0\0\0\7" + bytes(160),
+                            received.media())
+                time.sleep(0.02)
+        second.refuse(500)
+        connected(node, caller, last, invite, number, [("first", "ServerFailure", 500), ("second", "ServerFailure", 500)])
+
+
 @scenario("busy: SS_GATEWAY_SWITCH_STOP_AFTER_USER_BUSY")
 @pytest.mark.parametrize("code, told", [(486, 486), (600, 486)])
 @pytest.mark.parametrize("stops", [True, False])

@@ -99,12 +99,23 @@ def test_first_is_dead(node, caller, first, last):
 
 
 @scenario("RFC 3665 3.6: redirected, then an INVITE without SDP and the answer in the ACK")
-@pytest.mark.missing("a 3xx is followed by policy")
 def test_redirected(node, caller, first, second):
-    number = node.number("44")
-    caller.invite(number)
-    first.refuse(302, "Moved", headers=[f"Contact: <sip:{number}@10.77.0.22>"], contact=False)
-    assert second.expect("INVITE").body == ""
+    with node.changed():
+        node.gateway("first")["redirect"] = {"follow": 1, "to": "known"}
+        node.switch.reload()
+        number = node.number("44")
+        invite = caller.invite(number, body="")
+        first.refuse(302, "Moved", headers=[f"Contact: <sip:{number}@10.77.0.22>"], contact=False)
+        received = second.expect("INVITE")
+        assert received.body == ""
+        second.respond(received, 200, "OK", body=second.sdp(41000))
+        ok = caller.expect(200)
+        assert "m=audio" in ok.body
+        caller.send(caller.in_dialog("ACK", invite, ok, cseq=1, body=caller.sdp(40000)))
+        assert "m=audio" in second.expect("ACK").body
+        caller.hang_up(invite, ok, second)
+        one, two = node.records(number, 2)
+        assert (one.sip_code, two.sip_code, two.end_reason) == (302, 200, "Normal")
 
 
 @scenario("RFC 3665 3.7: a re-INVITE moves the audio to another address")

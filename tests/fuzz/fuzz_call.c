@@ -73,6 +73,21 @@ static void move_reply(struct lab *lab, uint8_t a)
 					: "");
 }
 
+/* A vendor sends the call elsewhere: to others, to itself, back, or nowhere. */
+static void move_redirect(struct lab *lab, uint8_t a)
+{
+	static const char *const contacts[] = {
+	    "Contact: <sip:4931@10.2.0.3>;q=0.5, <sip:4932@10.9.9.9?Route=x>;q=0.7\r\n",
+	    "Contact: <sip:4930123@10.2.0.1:5060>, <sip:4933@10.2.0.1:5070>\r\n",
+	    "Contact: <sip:4934@10.9.9.8>\r\nContact: <tel:+4930>, *\r\n",
+	    "Contact: <sip:10.9.9.7;maddr=10.2.0.2>;q=2, <sip:a%40b@10.9.9.6>;q=0.001\r\n",
+	};
+	static const unsigned int codes[] = {302, 300, 305, 380};
+
+	if (pick_kind(lab, a >> 4, true, &message, peer) && message.method == SIP_INVITE)
+		lab_reply(lab, &message, peer, codes[a & 3], "one", NULL, contacts[a >> 2 & 3]);
+}
+
 /* What the peers say of session timers from now on; and time passes till something of that is due. */
 static void move_timer(struct lab *lab, uint8_t a)
 {
@@ -184,6 +199,7 @@ static void move_media(struct lab *lab, uint8_t a)
 	started.session = silent.session = a & 2 ? lab->last_session : a;
 	started.id = silent.id = lab->last_id;
 	started.from_callee = a & 4;
+	started.generation = a >> 4;
 	m.len =
 	    (uint32_t)(a & 1 ? tandem__media_started__pack(&started, body) : tandem__media_silent__pack(&silent, body));
 	engine_media_message(lab->engine, 0, &m);
@@ -200,6 +216,7 @@ static void (*const moves[])(struct lab *lab, uint8_t a) = {
     move_invite,      move_reply, move_reply,    move_reply, move_caller, move_caller,       move_callee,
     move_cancel,      move_sleep, move_sleep,    move_kill,  move_world,  move_echo,         move_media,
     move_ack_failure, move_reply, move_reliable, move_prack, move_timer,  move_reply_inside,
+    move_redirect,
 };
 #define MOVES (sizeof(moves) / sizeof(moves[0]))
 
@@ -240,6 +257,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct lab *lab = lab_new();
 
+	lab->routing[0].redirect = (struct config_redirect){4, REDIRECT_ANY};
+	lab->routing[1].redirect = (struct config_redirect){1, REDIRECT_KNOWN};
+	lab->mapping.redirect_pass = size & 1;
+	lab_reload(lab);
 	for (size_t i = 0; i + 1 < size && i / 2 < MOVES_MAX; i += 2)
 		moves[data[i] % MOVES](lab, data[i + 1]);
 	quiet(lab);

@@ -361,6 +361,14 @@ static void test_gateway_values(void)
 		      "mapping_gateways[0].headers.identity: 'pai': expected one of: pass, strip");
 	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, addresses: [10.0.0.1], ringback: {progress: 200}}\n",
 		      3, "mapping_gateways[0].ringback.progress: '200': expected one of: pass, 180, 183, drop");
+	CHECK_REFUSED("node: t\nmapping_gateways:\n  - {name: a, addresses: [10.0.0.1], redirect: follow}\n", 3,
+		      "mapping_gateways[0].redirect: 'follow': expected one of: hide, pass");
+	CHECK_REFUSED(
+	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], redirect: {follow: 9}}\n", 3,
+	    "routing_gateways[0].redirect.follow: '9'");
+	CHECK_REFUSED(
+	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], redirect: {to: all}}\n", 3,
+	    "routing_gateways[0].redirect.to: 'all': expected one of: same, known, any");
 	CHECK_REFUSED(
 	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], timeouts: {invite: 121}}\n",
 	    3, "routing_gateways[0].timeouts.invite: '121': expected 1 to 120 s, or 0");

@@ -214,7 +214,8 @@ static bool started_same(const ProtobufCMessage *message)
 {
 	const Tandem__MediaStarted *t = (const Tandem__MediaStarted *)message;
 
-	return started.session == t->session && started.id == t->id && started.from_callee == (t->from_callee != 0);
+	return started.session == t->session && started.id == t->id && started.from_callee == (t->from_callee != 0) &&
+	       started.generation == t->generation;
 }
 
 static uint32_t started_write(uint8_t *to, uint32_t *room)
