@@ -176,7 +176,8 @@ void transaction_send_for(struct engine *engine, struct sip_message *request)
 	enum sip_method method = (enum sip_method)request->method;
 	bool of_invite = method == SIP_ACK || method == SIP_CANCEL;
 
-	if (!sip_message_via(request) || !sip_message_from(request) || !sip_message_cseq(request))
+	if (!sip_message_via(request) || !sip_message_from(request) || !sip_message_cseq(request) ||
+	    !sip_message_call_id(request).at)
 		return; /* it is refused */
 	ts->key = key_of(engine, request, of_invite ? SIP_INVITE : method);
 	__builtin_prefetch(&ts->by_key[ts->key.a & ts->mask], 1);
