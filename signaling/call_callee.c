@@ -183,6 +183,7 @@ int call_send_invite(struct call *call, struct sip_message *invite, struct sip_t
 	if (error < 0)
 		return error;
 	record->bodyless = sdp.len == 0;
+	call->work->reliable.forks = 0; /* whoever answers it numbers his responses anew */
 	struct transaction *t = transaction_client_new(engine, SIP_INVITE, &dialog->flow, &call_callee_user, call);
 
 	if (!t)

@@ -163,8 +163,8 @@ void calls_recover_step(struct engine *engine)
 	for (unsigned int i = 0; i < STEP && calls->recover_count; i++) {
 		struct call *call = &calls->call[calls->recover[--calls->recover_count]];
 
-		/* A message may have ended it first. */
-		if (call->record)
+		/* A message may have ended it first, and another call have its slot. */
+		if (call->record && call->recovered)
 			recover_call(call);
 	}
 	if (!calls->recover_count)

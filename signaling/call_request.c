@@ -100,6 +100,8 @@ void call_request(struct call *call, const struct call_event *event)
 		call_media_note_before(call, event->side);
 	}
 	if (call_media_cross(call, event->side, event->message->method == SIP_INFO, event->message, &sdp) < 0) {
+		if (event->message->method != SIP_INFO)
+			call_media_take_back(call, event->side);
 		respond(call, event, 488);
 		call_work_done(call);
 		return;

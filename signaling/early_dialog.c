@@ -231,7 +231,9 @@ static bool offer_stands(struct call *call, const struct call_event *event)
 {
 	const struct call_work *work = call->work;
 
-	if (work->updates[event->side])
+	if (!work) /* an earlier life's call, about to be ended */
+		refuse(call, event, 500);
+	else if (work->updates[event->side])
 		refuse(call, event, 500);
 	else if (work->updates[other(event->side)])
 		refuse(call, event, 491);
@@ -250,6 +252,7 @@ static void pass_offer(struct call *call, const struct call_event *event)
 		return;
 	call_media_note_before(call, event->side);
 	if (call_media_pass(call, event->side, event->message, &request.sdp) < 0 || !request.sdp.len) {
+		call_media_take_back(call, event->side);
 		refuse(call, event, 488);
 	} else if (!pass(call, event, &request)) {
 		call_media_take_back(call, event->side);

@@ -30,6 +30,12 @@ static const struct config_headers *policy(const struct call *call, enum call_si
 	return vendor ? &vendor->headers : &of_phone;
 }
 
+/* Where a vendor sends the call is not in our trust domain because the vendor is. */
+static bool is_untrusted(const struct call *call, enum call_side side)
+{
+	return policy(call, side)->untrusted || (side == CALLEE && call->work && redirect_leads_away(call));
+}
+
 struct privacy {
 	bool of_caller, of_history, none;
 };
@@ -89,7 +95,7 @@ static bool is_private(const struct sip_message *message)
 
 bool identity_is_withheld(const struct call *call, const struct sip_message *invite)
 {
-	return policy(call, CALLEE)->untrusted && is_private(invite);
+	return is_untrusted(call, CALLEE) && is_private(invite);
 }
 
 /* ---- one value ---- */
@@ -242,14 +248,15 @@ void identity_put_request(struct call *call, enum call_side to, struct sip_build
 			  const struct net_addr *ours)
 {
 	const struct config_headers *theirs = policy(call, other(to)), *its = policy(call, to);
-	struct rewriting as_it_is = {.ours = ours, .leaves_private = its->untrusted};
+	bool untrusted = is_untrusted(call, to);
+	struct rewriting as_it_is = {.ours = ours, .leaves_private = untrusted};
 
-	if (its->untrusted && (is_private(from) || (to == CALLEE && was_withheld(call))))
+	if (untrusted && (is_private(from) || (to == CALLEE && was_withheld(call))))
 		return;
 	put_caller(call, to, b, from, is_believed(theirs), ours);
 	bool diversion = !theirs->untrusted && !theirs->strip_diversion;
 	bool history = !theirs->untrusted && !theirs->strip_history &&
-		       !(its->untrusted && sip_message_has(from, SIP_H_PRIVACY) && privacy_of(from).of_history);
+		       !(untrusted && sip_message_has(from, SIP_H_PRIVACY) && privacy_of(from).of_history);
 	bool redirected = to == CALLEE && from->method == SIP_INVITE;
 
 	if (!its->strip_diversion) {
@@ -273,7 +280,7 @@ void identity_put_response(struct call *call, enum call_side to, struct sip_buil
 
 	if (!sip_message_has(from, SIP_H_P_ASSERTED_IDENTITY) && !sip_message_has(from, SIP_H_REMOTE_PARTY_ID))
 		return;
-	if ((policy(call, to)->untrusted && is_private(from)) || !is_believed(policy(call, other(to))))
+	if ((is_untrusted(call, to) && is_private(from)) || !is_believed(policy(call, other(to))))
 		return;
 	copy(b, from, SIP_H_P_ASSERTED_IDENTITY, &as_it_is);
 	copy(b, from, SIP_H_REMOTE_PARTY_ID, &as_it_is);

@@ -94,10 +94,11 @@ static uint32_t owner_of(const struct engine *engine, uint32_t first, const stru
 
 	if (own && (addr ? gateway_is_at(engine, first, addr) : is_called(own, host)))
 		return first;
-	for (uint32_t id = 0; id < snapshot->party_count; id++) {
-		const struct config_routing_gateway *gateway = snapshot->party[id].routing;
+	for (unsigned int i = 0; i < snapshot->config->routing_gateways_count; i++) {
+		uint32_t id = snapshot->route_entries[i].id;
+		const struct config_routing_gateway *gateway = snapshot->route_entries[i].config;
 
-		if (gateway && gateway->enabled && (addr ? gateway_is_at(engine, id, addr) : is_called(gateway, host)))
+		if (gateway->enabled && (addr ? gateway_is_at(engine, id, addr) : is_called(gateway, host)))
 			return id;
 	}
 	return GATEWAY_NO_ID;
@@ -191,6 +192,8 @@ static bool read_place(const struct call *call, const struct config_routing_gate
 	return put_uri(r, place, contact.uri);
 }
 
+#define CONTACTS_READ (2 * PLACES) /* of one response, of whatever kind: each is looked for among all gateways */
+
 static void take_contacts(const struct call *call, const struct config_routing_gateway *gateway, struct redirects *r,
 			  const struct sip_message *response)
 {
@@ -201,7 +204,7 @@ static void take_contacts(const struct call *call, const struct config_routing_g
 	r->levels++;
 	r->place[r->now].code = response->status;
 	sip_values_init(&it, response, SIP_H_CONTACT);
-	while (sip_values_next(&it, &value) == 1) {
+	for (unsigned int read = 0; read < CONTACTS_READ && sip_values_next(&it, &value) == 1; read++) {
 		struct place *place = &r->place[r->count];
 
 		if (r->count == PLACES) {

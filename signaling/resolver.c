@@ -56,7 +56,8 @@ struct name {
 	unsigned int target_count, target_at, first; /* first: of target_at's addresses in found */
 	struct gateway_addresses found;
 	uint32_t ttl_s;
-	bool lacks; /* a question was not answered: there may be more addresses */
+	bool lacks; /* a target has no address, and a question about it was not answered: there may be more */
+	bool target_lacks; /* such a question about target_at */
 };
 
 struct settings {
@@ -257,6 +258,7 @@ static void next_target(struct resolver *r, struct name *name)
 		return;
 	}
 	name->first = name->found.count;
+	name->target_lacks = false;
 	question(r, name, DNS_A, "", name->target[name->target_at].host);
 }
 
@@ -268,6 +270,7 @@ static void target_done(struct resolver *r, struct name *name)
 
 	for (unsigned int i = name->first; i < name->found.count; i++)
 		name->found.target[i].weight = target->weight * WEIGHT_PARTS / count;
+	name->lacks |= name->target_lacks && count == 0;
 	name->target_at++;
 	next_target(r, name);
 }
@@ -286,7 +289,7 @@ static void step_failed(struct resolver *r, struct name *name)
 		failed(r, name);
 		return;
 	}
-	name->lacks = true;
+	name->target_lacks = true;
 	next_step(r, name);
 }
 

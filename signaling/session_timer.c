@@ -25,7 +25,9 @@ bool session_timer_sound(const struct call_record *record)
 	if (record->session_ttl_s > MOST_S || d[CALLER].session_interval_s > MOST_S ||
 	    d[CALLEE].session_interval_s > MOST_S)
 		return false;
-	return record->session_ttl_s == 0 || (record->session_segment >= 2 && record->session_segment <= 10);
+	if (record->session_ttl_s == 0)
+		return !((d[CALLER].flags | d[CALLEE].flags) & DIALOG_TIMER);
+	return record->session_segment >= 2 && record->session_segment <= 10;
 }
 
 /* ---- what messages say ---- */

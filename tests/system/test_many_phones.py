@@ -36,6 +36,7 @@ def lab(net, folder, postgres):
     lab.switch.close()
 
 
+@pytest.mark.long
 def test_one_hello_a_period_for_each(lab, build):
     hellos = os.path.join(lab.folder, "hellos")
     listen_s = PERIOD_S * (ROUNDS + 1) + 5

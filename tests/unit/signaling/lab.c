@@ -241,10 +241,15 @@ void lab_reload(struct lab *lab)
 	signaling_snapshot_free(old);
 }
 
-void lab_restart(struct lab *lab)
+void lab_kill(struct lab *lab)
 {
 	stop(lab);
 	start(lab);
+}
+
+void lab_restart(struct lab *lab)
+{
+	lab_kill(lab);
 	engine_tick(lab->engine, lab->now_us);
 	lab_drain(lab);
 }

@@ -90,7 +90,8 @@ struct lab *lab_new(void);
 struct lab *lab_new_for(uint32_t calls); /* for benchmarks: more than LAB_CALLS */
 void lab_free(struct lab *lab);
 void lab_reload(struct lab *lab);  /* what the test changed in config is in force */
-void lab_restart(struct lab *lab); /* as after a kill -9 */
+void lab_kill(struct lab *lab);    /* as after a kill -9, and before the new life has looked at anything... */
+void lab_restart(struct lab *lab); /* ...but at some of what it found */
 void lab_sleep(struct lab *lab, uint64_t ms);
 void lab_drain(struct lab *lab); /* media and the CDR writer do their work */
 void lab_receive(struct lab *lab, const char *from, const char *data, size_t len);

@@ -458,6 +458,42 @@ static void rubbish_in_records(void)
 	lab_free(lab);
 }
 
+/* What lay in the port while nobody was there is read before the first call is looked at. */
+static void mail_comes_first(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite, answer;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 183, "v", lab_sdp, "");
+	lab_skip(lab, NULL);
+	lab_kill(lab);
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 500"));
+	lab_sleep(lab, 1);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 503"));
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_free(lab);
+
+	/* The last of an old call comes, and a new one takes its slot. */
+	lab = lab_new();
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_skip(lab, NULL);
+	lab_kill(lab);
+	lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 200"));
+	lab_invite(lab, 2, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_sleep(lab, 1);
+	lab_skip(lab, CUSTOMER);
+	lab_reply(lab, &invite, VENDOR(0), 200, "w", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -469,5 +505,6 @@ static const struct check_case cases[] = {
     {"an answer after our death", answer_after_death},
     {"damaged fields", damaged_fields},
     {"rubbish in the records", rubbish_in_records},
+    {"mail before the calls", mail_comes_first},
 };
 CHECK_MAIN(cases)

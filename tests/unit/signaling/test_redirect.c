@@ -613,6 +613,19 @@ static void no_record(void)
 	lab_free(lab);
 }
 
+/* Whom a vendor sends us to is not in its trust domain with it (RFC 3325). */
+static void privacy_stays(void)
+{
+	struct lab *lab = redirecting_lab(8, REDIRECT_ANY);
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "P-Asserted-Identity: <sip:4930555@10.1.0.5>\r\nPrivacy: id\r\n");
+	CHECK(has(answered(lab, VENDOR(0), 302, NOBODY), "P-Asserted-Identity: "));
+	struct sip_message *there = lab_take(lab, ELSEWHERE, "INVITE ");
+
+	CHECK(has(there, "anonymous.invalid") && !has(there, "P-Asserted") && !has(there, "4930555"));
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"which 3xx is followed, and to where", policy},
     {"a vendor's name", names},
@@ -633,5 +646,6 @@ static const struct check_case cases[] = {
     {"a phone's contacts", contacts},
     {"a late MediaStarted", late_media},
     {"records of the last attempt alone", no_record},
+    {"privacy stays", privacy_stays},
 };
 CHECK_MAIN(cases)

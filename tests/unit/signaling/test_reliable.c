@@ -462,6 +462,28 @@ static void update_glare(void)
 	lab_free(lab);
 }
 
+/* A vendor that asks who we are may number his responses anew, under the same tag. */
+static void after_a_challenge(void)
+{
+	static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
+						   DIGEST_BOTH};
+	struct lab *lab = lab_new();
+	static struct sip_message in;
+
+	lab->routing[0].digest = &digest;
+	lab_reload(lab);
+	in = *invite(lab, lab_sdp, "");
+	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
+	lab_reply(lab, &in, VENDOR(0), 407, "v", NULL,
+		  "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\", qop=\"auth\"\r\n");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	in = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
+	CHECK(has(lab_take(lab, VENDOR(0), "PRACK "), "RAck: 7001 "));
+	lab_free(lab);
+}
+
 /* Broken ones. */
 static void strays(void)
 {
@@ -504,5 +526,6 @@ static const struct check_case cases[] = {
     {"INFO and others before the answer", early_info},
     {"UPDATEs that collide", update_glare},
     {"strays", strays},
+    {"after a challenge", after_a_challenge},
 };
 CHECK_MAIN(cases)
