@@ -14,11 +14,6 @@
 #define RETRY_US      (10 * US_PER_MS)  /* when a ring was full */
 #define OFFER_MADE    1u                /* in place of the hash of what a description was made from */
 
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
-
 /* ---- who carries the audio (call-control: media mode) ---- */
 
 static bool same_network(const char *a, const char *b)
@@ -241,7 +236,7 @@ static uint64_t hash_of(const struct call *call, struct sip_text body)
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
 {
 	struct calls *calls = call->engine->calls;
-	struct call_dialog *dialog = &call->record->dialog[other(from)];
+	struct call_dialog *dialog = &call->record->dialog[call_other_side(from)];
 	int error = read_description(calls, message);
 
 	*out = SIP_TEXT("");
@@ -255,7 +250,7 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 		dialog->sdp_version++;
 	dialog->sdp_hash = hash;
 	note_media(call, from, &calls->sdp, audio);
-	plan_rewrite(call, other(from), audio);
+	plan_rewrite(call, call_other_side(from), audio);
 	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
 
 	if (len < 0)
@@ -272,7 +267,7 @@ int call_media_describe(struct call *call, enum call_side from, struct sip_messa
 	*out = SIP_TEXT("");
 	if (error < 0)
 		return error == -ENOENT ? 0 : error;
-	plan_rewrite(call, other(from), sdp_first_audio(&calls->sdp));
+	plan_rewrite(call, call_other_side(from), sdp_first_audio(&calls->sdp));
 	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
 
 	if (len < 0)
@@ -286,7 +281,7 @@ int call_media_repeat(struct call *call, enum call_side from, struct sip_message
 	int error = call_media_describe(call, from, message, out);
 
 	if (error == 0 && out->len &&
-	    hash_of(call, call->engine->calls->sdp_text) != call->record->dialog[other(from)].sdp_hash) {
+	    hash_of(call, call->engine->calls->sdp_text) != call->record->dialog[call_other_side(from)].sdp_hash) {
 		*out = SIP_TEXT("");
 		return -ESTALE;
 	}
@@ -348,7 +343,7 @@ int call_media_offer(struct call *call, enum call_side side, struct sip_text *ou
 {
 	struct calls *calls = call->engine->calls;
 	struct call_dialog *d = &call->record->dialog[side];
-	const struct call_media *media = &call->record->media[other(side)];
+	const struct call_media *media = &call->record->media[call_other_side(side)];
 	struct sip_builder b;
 
 	if (!media->remote.port)
@@ -606,8 +601,7 @@ static struct call *session_call(struct engine *engine, unsigned int worker, uin
 /* It speaks of an attempt that is over: who is called now has not been heard by that. */
 static bool is_left_behind(const struct call *call, const struct media_started *started)
 {
-	return call->work && started->from_callee &&
-	       (int32_t)(started->generation - call->work->media_generation) < 0;
+	return call->work && started->from_callee && (int32_t)(started->generation - call->work->media_generation) < 0;
 }
 
 /* Each returns 0, or -EBADMSG when the message is none. */

@@ -11,11 +11,6 @@
 #include "signaling/own_request.h"
 #include "signaling/session_timer.h"
 
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
-
 static void reinvite_failed(struct engine *engine, struct transaction *t)
 {
 	struct call *call = t->owner;
@@ -181,7 +176,7 @@ static void pair(struct engine *engine, struct transaction *client, struct trans
 int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp)
 {
 	int error;
-	struct transaction *client = send_passed(call, other(event->side), event->message, sdp, NULL, &error);
+	struct transaction *client = send_passed(call, call_other_side(event->side), event->message, sdp, NULL, &error);
 
 	if (client)
 		pair(call->engine, client, event->transaction);
@@ -250,7 +245,8 @@ static void begin_session(struct call *call, enum call_side side, struct sip_mes
 	struct sip_text offer = SIP_TEXT("");
 
 	session_timer_agreed(call, side, response);
-	if (request && session_timer_keeps(call, side) && call_media_repeat(call, other(side), request, &offer) < 0)
+	if (request && session_timer_keeps(call, side) &&
+	    call_media_repeat(call, call_other_side(side), request, &offer) < 0)
 		offer = SIP_TEXT("");
 	if (!request || !call_media_is_offerless(request))
 		session_timer_keep(call, side, offer);
@@ -276,14 +272,14 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 	if (server && invite && !success && call->work)
 		call->work->reinvite[server->owner_side] = NULL;
 	if (!success && client->method != SIP_INFO)
-		call_media_take_back(call, other(side));
+		call_media_take_back(call, call_other_side(side));
 	if (client->method == SIP_UPDATE)
-		update_over(call, other(side));
+		update_over(call, call_other_side(side));
 	call_work_done(call);
 	if (response->status == 408 && !invite)
 		fail_server(call->engine, server, 408);
 	else if (server && request)
-		send_answer(call, other(side), server, response, sdp);
+		send_answer(call, call_other_side(side), server, response, sdp);
 	if (response->status == 481 || (response->status == 408 && client->method != SIP_INFO))
 		call_dialog_gone(call, response->status);
 	else if (success && client->method != SIP_INFO)
@@ -312,9 +308,9 @@ static bool pass_again(struct call *call, enum call_side side, struct transactio
 	if (!request || client->owner_side == AGAIN_MAX || (!challenges(response) && response->status != 422))
 		return false;
 	if (request->method == SIP_INFO)
-		error = call_media_describe(call, other(side), request, &sdp);
+		error = call_media_describe(call, call_other_side(side), request, &sdp);
 	else
-		error = call_media_repeat(call, other(side), request, &sdp);
+		error = call_media_repeat(call, call_other_side(side), request, &sdp);
 	if (error < 0)
 		return false;
 	if (challenges(response) && (own_request_credentials(call, side, request->method_text, response, &auth) < 0 ||

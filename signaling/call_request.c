@@ -4,11 +4,6 @@
 #include "signaling/own_request.h"
 #include "signaling/session_timer.h"
 
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
-
 static void respond(struct call *call, const struct call_event *event, unsigned int code)
 {
 	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
@@ -40,7 +35,7 @@ static bool glare(struct call *call, const struct call_event *event)
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
-	    (work && (work->reinvite[other(event->side)] || work->updates[other(event->side)])) ||
+	    (work && (work->reinvite[call_other_side(event->side)] || work->updates[call_other_side(event->side)])) ||
 	    call_state(call) == CALL_ANSWERED || (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;

@@ -5,11 +5,6 @@
 
 #include "signaling/local_headers.h"
 
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
-
 /* ---- the callee's dialog ---- */
 
 void early_dialog_forget(struct call *call)
@@ -98,7 +93,7 @@ static void on_response(struct engine *engine, struct transaction *t, struct sip
 		if (response->status < 300 && call_media_cross(call, side, t->method == SIP_INFO, response, &sdp) < 0)
 			sdp = SIP_TEXT("");
 		if (t->method == SIP_UPDATE)
-			offer_over(call, other(side), response->status >= 300);
+			offer_over(call, call_other_side(side), response->status >= 300);
 		call_write_end(call, begun);
 	}
 	send_answer(engine, server, response, sdp);
@@ -204,7 +199,7 @@ static bool pass(struct call *call, const struct call_event *event, const struct
 
 	if (transaction_keep_request(call->engine, server, event->message) < 0)
 		return false;
-	struct transaction *client = send_to(call, other(event->side), request);
+	struct transaction *client = send_to(call, call_other_side(event->side), request);
 
 	if (!client)
 		return false;
@@ -235,7 +230,7 @@ static bool offer_stands(struct call *call, const struct call_event *event)
 		refuse(call, event, 500);
 	else if (work->updates[event->side])
 		refuse(call, event, 500);
-	else if (work->updates[other(event->side)])
+	else if (work->updates[call_other_side(event->side)])
 		refuse(call, event, 491);
 	else if (!work->reliable.sdp_acked || !work->early_response)
 		refuse(call, event, event->side == CALLER ? 500 : 491);

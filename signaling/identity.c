@@ -5,11 +5,6 @@
 #include "signaling/number_rules.h"
 #include "signaling/redirect.h"
 
-static enum call_side other(enum call_side side)
-{
-	return side == CALLER ? CALLEE : CALLER;
-}
-
 /* ---- what a side may say and hear ---- */
 
 static const struct config_headers of_phone = {.untrusted = true};
@@ -230,7 +225,7 @@ static void put_caller(struct call *call, enum call_side to, struct sip_builder 
 bool identity_passes_bodies(const struct call *call, enum call_side to)
 {
 	return !(call->record->dialog[to].flags & DIALOG_PHONE) && !policy(call, to)->strip_bodies &&
-	       !policy(call, other(to))->strip_bodies;
+	       !policy(call, call_other_side(to))->strip_bodies;
 }
 
 static bool is_believed(const struct config_headers *from)
@@ -247,7 +242,7 @@ static bool was_withheld(const struct call *call)
 void identity_put_request(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
 			  const struct net_addr *ours)
 {
-	const struct config_headers *theirs = policy(call, other(to)), *its = policy(call, to);
+	const struct config_headers *theirs = policy(call, call_other_side(to)), *its = policy(call, to);
 	bool untrusted = is_untrusted(call, to);
 	struct rewriting as_it_is = {.ours = ours, .leaves_private = untrusted};
 
@@ -280,7 +275,7 @@ void identity_put_response(struct call *call, enum call_side to, struct sip_buil
 
 	if (!sip_message_has(from, SIP_H_P_ASSERTED_IDENTITY) && !sip_message_has(from, SIP_H_REMOTE_PARTY_ID))
 		return;
-	if ((is_untrusted(call, to) && is_private(from)) || !is_believed(policy(call, other(to))))
+	if ((is_untrusted(call, to) && is_private(from)) || !is_believed(policy(call, call_other_side(to))))
 		return;
 	copy(b, from, SIP_H_P_ASSERTED_IDENTITY, &as_it_is);
 	copy(b, from, SIP_H_REMOTE_PARTY_ID, &as_it_is);

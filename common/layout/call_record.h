@@ -48,6 +48,11 @@ enum call_state {
 
 enum call_side { CALLER, CALLEE, CALL_SIDES };
 
+static inline enum call_side call_other_side(enum call_side side)
+{
+	return side == CALLER ? CALLEE : CALLER;
+}
+
 /* A string: offset < CALL_ARENA lies in the arena, beyond it in the block. One 32-bit store. */
 struct call_text {
 	uint16_t offset, len;
