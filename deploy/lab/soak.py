@@ -35,8 +35,16 @@ MIX = [
     ("33", 0.15, [(24, "503"), (25, "")], {}),                       # a failing vendor, then one that answers
     ("22", 0.10, [(26, "486")], {}),                                 # busy
 ]
-# SIPp: what is dialled, scenario, the callee's last digits, calls a second
-SIPP_MIX = [("66", "cancel", 27, 2), ("77", "hold", 28, 2)]
+# SIPp: what is dialled, the caller's scenario, calls a second, whether they are answered, the callees in their order (the last digits, their scenario)
+SIPP_MIX = [
+    ("66", "cancel", 2, False, [(27, "cancel")]),
+    ("77", "hold", 2, True, [(28, "hold")]),
+    ("81", "reliable", 2, True, [(29, "reliable")]),                        # PRACK from end to end
+    ("82", "call", 2, True, [(30, "challenge")]),                           # a vendor who wants our digest
+    ("83", "call", 2, True, [(31, "redirect"), (32, "call")]),              # a 302, which is followed
+    ("84", "refresh", 0.5, True, [(33, "refresh")]),                        # a minute long; session timers on both sides
+]
+REDIRECTED_TO = "10.77.0.32"
 PHONES = 50
 
 
@@ -81,15 +89,16 @@ class Soak:
         self.net = Network("tk")
         self.customer, self.stranger = self.net.peer("customer", 10), self.net.peer("stranger", 66)
         self.vendors = {number: self.net.peer(f"v{number}", number)
-                        for number in sorted({n for _, _, tried, _ in MIX for n, _ in tried} | {n for _, _, n, _ in SIPP_MIX})}
+                        for number in sorted({n for _, _, tried, _ in MIX for n, _ in tried} | {n for *_, callees in SIPP_MIX for n, _ in callees})}
 
     def configure(self, config):
-        config["parameters"] |= {"SS_SIP_TIMEOUT_INVITE": 2, "SS_NOMEDIAHANGUPTIME": 60}
+        config["parameters"] |= {"SS_SIP_TIMEOUT_INVITE": 2, "SS_NOMEDIAHANGUPTIME": 60, "SS_SIP_SESSION_TTL": 90, "SS_SIP_SESSION_MIN_SE": 90}
         config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
         config["routing_gateways"] = [
-            {"name": f"v{number}", "address": f"10.77.0.{number}:5060", "prefixes": [prefix], "priority": 10 + at}
-            for prefix, tried in [(prefix, [n for n, _ in vendors]) for prefix, _, vendors, _ in MIX] + [(p, [n]) for p, _, n, _ in SIPP_MIX]
-            for at, number in enumerate(tried)]
+            {"name": f"v{number}", "address": f"10.77.0.{number}:5060", "prefixes": [prefix], "priority": 10 + at,
+             "digest": {"user": "tandem", "password": "soak"}, "redirect": {"follow": 1, "to": "known"}}
+            for prefix, vendors in [(prefix, vendors) for prefix, _, vendors, _ in MIX] + [(prefix, callees) for prefix, *_, callees in SIPP_MIX]
+            for at, (number, _) in enumerate(vendors)]
         config["phones"] = [{"user": "1000", "password": "fleet", "count": PHONES}]
         return config
 
@@ -124,11 +133,13 @@ class Soak:
             self.carriers.append(Carrier(self.build, self.customer, "10.77.0.10", SWITCH, vendors, port=5060 + at, number=prefix,
                                          rate=self.rate * share, seconds=self.seconds, hold=HOLD_S, ring=200, drain=DRAIN_S, **options).start())
         self.callees, self.callers = [], []
-        for at, (prefix, name, number, rate) in enumerate(SIPP_MIX):
-            self.callees.append(Sipp(self.vendors[number], "-sf", f"{SIPP}/{name}_uas.xml", "-i", f"10.77.0.{number}", "-p", "5060"))
+        for at, (prefix, name, rate, _, callees) in enumerate(SIPP_MIX):
+            for number, scenario in callees:
+                self.callees.append(Sipp(self.vendors[number], "-sf", f"{SIPP}/{scenario}_uas.xml", "-i", f"10.77.0.{number}", "-p", "5060",
+                                         "-s", f"{prefix}30123", "-key", "target", REDIRECTED_TO))
             time.sleep(0.3)
             self.callers.append(Sipp(self.customer, "-sf", f"{SIPP}/{name}_uac.xml", "-s", f"{prefix}30123", "-i", "10.77.0.10",
-                                     "-p", str(5080 + at), "-r", str(rate), "-m", str(int(rate * self.seconds)), SWITCH))
+                                     "-p", str(5080 + at), "-r", str(int(rate * 10)), "-rp", "10000", "-m", str(int(rate * self.seconds)), SWITCH))
         self.registrations = [Sipp(self.stranger, "-sf", f"{SIPP}/register.xml", "-s", str(user), "-au", str(user), "-ap", "fleet", "-i", "10.77.0.66",
                                    "-p", str(4100 + user), "-r", "1", "-m", str(int(self.seconds)), SWITCH) for user in (1000, 1001)]
         threading.Thread(target=self.torment, daemon=True).start()
@@ -160,7 +171,7 @@ class Soak:
         self.done.set()
         reports = [carrier.finish(self.seconds + 2 * DRAIN_S) for carrier in self.carriers]
         for sipp in self.callers + self.registrations:
-            sipp.process.wait(60)
+            sipp.process.wait(2 * DRAIN_S)
         say("== until nothing stands")
         try:
             wait_for(lambda: self.switch.counters()["signaling.transactions"] == 0 and not self.switch.calls(), DRAIN_S + 20, "nothing stands")
@@ -182,8 +193,7 @@ class Soak:
         # Who is silent is sent it again and again: one for each call, then.
         attempts = sum(report["offered"] if does == "silent" else invites for report, (_, _, tried, _) in zip(reports, MIX)
                        for invites, (_, does) in zip(report["vendor_invites"], tried)) + sum(created for created, _, _ in callees)
-        held = [counts for (_, name, _, _), counts in zip(SIPP_MIX, callers) if name == "hold"]
-        answered = total["answered"] + sum(good for _, good, _ in held)
+        answered = total["answered"] + sum(good for (_, _, _, is_answered, _), (_, good, _) in zip(SIPP_MIX, callers) if is_answered)
         self.check("calls whose sides disagree, lost or unfinished", total["disagree"] + total["lost"] + total["unfinished"], 0)
         self.check("SIPp: calls that failed", sum(failed for _, _, failed in callers + [r.counts() for r in self.registrations]), 0)
         self.check("calls offered: the switch's count, the peers'", counters["signaling.invites"], offered)
