@@ -60,6 +60,8 @@ static uint32_t transactions_wanted(const struct engine_options *options)
 {
 	uint64_t count = (uint64_t)options->config->limits.calls * 8 / options->workers;
 
+	if (options->transactions)
+		return options->transactions;
 	if (count < LEAST_TRANSACTIONS)
 		return LEAST_TRANSACTIONS;
 	return count > MOST_TRANSACTIONS ? MOST_TRANSACTIONS : (uint32_t)count;

@@ -67,6 +67,7 @@ struct engine_options {
 	const void *media_segment;   /* content of "media-sessions", read-only; NULL when there is none */
 	const struct status *status; /* may be NULL in tests */
 	struct registrar *registrar; /* may be NULL in tests */
+	uint32_t transactions;       /* that may stand at once; 0: as many as the calls may need */
 	uint64_t now_us;
 };
 

@@ -7,7 +7,7 @@
 #include "common/table_memory.h"
 
 #define BLOCK         1024u /* tombstones */
-#define LEAST         (64u * BLOCK)
+#define LEAST         (2u * BLOCK)
 #define FOR_A_CHAIN   4u /* at most, when all stand and are spread evenly */
 #define US_PER_TICK   1000u
 #define SWEEP_AT_ONCE 4096u

@@ -49,7 +49,7 @@ struct tombstones {
 
 #define TOMBSTONE_VALUE 0xffffffu
 
-/* At least 64 Ki of them. 0 or -ENOMEM. */
+/* About so many. 0 or -ENOMEM. */
 int tombstones_init(struct tombstones *tombstones, uint32_t count);
 void tombstones_fini(struct tombstones *tombstones);
 

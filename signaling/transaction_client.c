@@ -256,13 +256,12 @@ static void receive_success(struct engine *engine, struct transaction *t, struct
 {
 	const struct sip_name_addr *to = sip_message_to(response);
 
-	if (t->state == TRANSACTION_COMPLETED)
-		return;
 	if (t->state == TRANSACTION_ACCEPTED && t->value == hash_tag(engine, to->tag)) {
 		transaction_send_kept(engine, t);
 		return;
 	}
-	if (t->state == TRANSACTION_ACCEPTED) {
+	/* Another phone of a fork, perhaps after a failure (RFC 3261 section 16.7, step 5). */
+	if (t->state == TRANSACTION_ACCEPTED || t->state == TRANSACTION_COMPLETED) {
 		end_dialog(engine, &t->flow, t->behind_nat, response, NULL);
 		return;
 	}

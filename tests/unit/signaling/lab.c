@@ -157,6 +157,7 @@ static void start(struct lab *lab)
 	    .to_cdrwriter = &lab->to_cdr,
 	    .calls_segment = lab->calls,
 	    .status = lab->status,
+	    .transactions = lab->transactions,
 	    .now_us = lab->now_us,
 	};
 
@@ -175,6 +176,7 @@ static void start(struct lab *lab)
 	must(ring_producer_attach(&lab->to_cdr, lab->cdr_ring) == 0, "ring");
 	lab->engine = engine_new(&options);
 	must(lab->engine, "engine");
+	registrar_start(lab->engine);
 }
 
 static void stop(struct lab *lab)
@@ -194,6 +196,11 @@ struct lab *lab_new(void)
 
 struct lab *lab_new_for(uint32_t calls)
 {
+	return lab_new_with(calls, 0, NULL);
+}
+
+struct lab *lab_new_with(uint32_t calls, uint32_t transactions, struct segment *gateways)
+{
 	struct lab *lab = zeroed(sizeof(*lab));
 	struct segment_spec spec;
 
@@ -212,6 +219,8 @@ struct lab *lab_new_for(uint32_t calls)
 	must(ring_consumer_attach(&lab->cdr, lab->cdr_ring) == 0, "ring");
 	lab->now_us = 1000 * US_PER_S;
 	lab->workers = 1;
+	lab->transactions = transactions;
+	lab->gateways = gateways;
 	start(lab);
 	return lab;
 }
@@ -221,6 +230,7 @@ void lab_free(struct lab *lab)
 	stop(lab);
 	for (unsigned int i = 0; i < lab->sent_count; i++)
 		free(lab->sent[i].data);
+	free(lab->received);
 	free(lab->calls);
 	free(lab->counters);
 	free(lab->status);
@@ -274,12 +284,41 @@ static void confirm_closed(struct lab *lab, uint32_t session, uint64_t id)
 	engine_media_message(lab->engine, 0, &message);
 }
 
+static bool has_port(const struct lab_session *session, uint16_t port)
+{
+	return session->id && (session->ports[CALLER] == port || session->ports[CALLEE] == port);
+}
+
+/* Is it the only one that stands in its place, and on its ports? */
+static void note_session(struct lab *lab, const Tandem__MediaOpen *open)
+{
+	struct lab_session *session = &lab->sessions[open->session % LAB_CALLS];
+
+	if (lab->config.limits.calls > LAB_CALLS)
+		return;
+	lab->clashes += session->id && session->id != open->id;
+	*session = (struct lab_session){.ports = {lab->caller_port, lab->callee_port}};
+	for (unsigned int i = 0; i < LAB_CALLS; i++)
+		lab->clashes += (lab->caller_port && has_port(&lab->sessions[i], lab->caller_port)) ||
+				(lab->callee_port && has_port(&lab->sessions[i], lab->callee_port));
+	session->id = open->id;
+}
+
 static void note_open(struct lab *lab, const Tandem__MediaOpen *open)
 {
 	lab->last_session = open->session;
 	lab->last_id = open->id;
 	lab->caller_port = open->caller->local ? (uint16_t)open->caller->local->port : 0;
 	lab->callee_port = open->callee->local ? (uint16_t)open->callee->local->port : 0;
+	note_session(lab, open);
+}
+
+static void note_close(struct lab *lab, const Tandem__MediaClose *close)
+{
+	struct lab_session *session = &lab->sessions[close->session % LAB_CALLS];
+
+	if (session->id == close->id)
+		session->id = 0;
 }
 
 static void media_message(struct lab *lab, const struct ring_message *m)
@@ -300,6 +339,7 @@ static void media_message(struct lab *lab, const struct ring_message *m)
 		Tandem__MediaClose *close = tandem__media_close__unpack(NULL, m->len, m->body);
 
 		lab->media_closes++;
+		note_close(lab, close);
 		if (!lab->media_dead)
 			confirm_closed(lab, close->session, close->id);
 		tandem__media_close__free_unpacked(close, NULL);
@@ -332,6 +372,7 @@ static void cdr_message(struct lab *lab, const struct ring_message *m)
 	memcpy(to->id, cdr->call_id.data, 16);
 	snprintf(to->gateway, sizeof(to->gateway), "%s", cdr->routing_gateway);
 	snprintf(to->callee_out, sizeof(to->callee_out), "%s", cdr->callee_number_out);
+	snprintf(to->call_id, sizeof(to->call_id), "%s", cdr->caller_sip_call_id);
 	lab->cdr_count++;
 	tandem__cdr_record__free_unpacked(cdr, NULL);
 }
@@ -360,6 +401,7 @@ void lab_sleep(struct lab *lab, uint64_t ms)
 		if (next < lab->now_us + US_PER_MS)
 			next = lab->now_us + US_PER_MS;
 		lab->now_us = next < end ? next : end;
+		lab->polled = lab->sent_count;
 		engine_tick(lab->engine, lab->now_us);
 		lab_drain(lab);
 	}
@@ -374,11 +416,15 @@ void lab_receive(struct lab *lab, const char *from, const char *data, size_t len
 	flow.local.port = 5060;
 	parse(&flow.remote, from);
 	/* A copy of its own, so that a sanitizer sees who reads beyond its end or keeps it. */
-	uint8_t *copy = malloc(len + 1);
-
-	memcpy(copy, data, len);
-	engine_receive(lab->engine, &flow, copy, (uint32_t)len);
-	free(copy);
+	free(lab->received);
+	lab->received = malloc(len + 1);
+	memcpy(lab->received, data, len);
+	lab->polled = lab->sent_count;
+	if (lab->heard)
+		lab->heard(lab, from, data, len);
+	engine_receive(lab->engine, &flow, lab->received, (uint32_t)len);
+	free(lab->received);
+	lab->received = NULL;
 	lab_drain(lab);
 }
 
@@ -456,6 +502,15 @@ unsigned int lab_standing(const struct lab *lab)
 	return count;
 }
 
+unsigned int lab_sessions(const struct lab *lab)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < LAB_CALLS; i++)
+		count += lab->sessions[i].id != 0;
+	return count;
+}
+
 const struct lab_cdr *lab_final(const struct lab *lab)
 {
 	const struct lab_cdr *found = NULL;
@@ -476,15 +531,20 @@ const struct lab_cdr *lab_final(const struct lab *lab)
 
 /* ---- scripts ---- */
 
+static const char *content_type(const struct lab *lab)
+{
+	return lab->content_type ? lab->content_type : "application/sdp";
+}
+
 void lab_invite(struct lab *lab, unsigned int n, const char *number, const char *sdp, const char *extra)
 {
 	lab_text(lab, CUSTOMER,
 		 "INVITE sip:%s@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKi%u\r\n"
 		 "Max-Forwards: 70\r\nFrom: \"Ann\" <sip:4911@10.1.0.5>;tag=c%u\r\nTo: <sip:%s@10.0.0.1>\r\n"
-		 "Call-ID: call%u\r\nCSeq: 1 INVITE\r\nContact: <sip:ann@10.1.0.5:5060>\r\n%s%s"
+		 "Call-ID: call%u\r\nCSeq: 1 INVITE\r\nContact: <sip:ann@10.1.0.5:5060>\r\n%s%s%s%s"
 		 "Content-Length: %zu\r\n\r\n%s",
-		 number, n, n, number, n, extra, sdp ? "Content-Type: application/sdp\r\n" : "", sdp ? strlen(sdp) : 0,
-		 sdp ? sdp : "");
+		 number, n, n, number, n, extra, sdp ? "Content-Type: " : "", sdp ? content_type(lab) : "",
+		 sdp ? "\r\n" : "", sdp ? strlen(sdp) : 0, sdp ? sdp : "");
 }
 
 void lab_cancel(struct lab *lab, unsigned int n, const char *number)
@@ -510,7 +570,7 @@ void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor,
 		sip_build_header(&b, SIP_H_CONTACT, sip_text_of(contact));
 	sip_build_string(&b, extra);
 	if (sdp)
-		sip_build_body(&b, SIP_TEXT("application/sdp"), sip_text_of(sdp));
+		sip_build_body(&b, sip_text_of(content_type(lab)), sip_text_of(sdp));
 	else
 		sip_build_no_body(&b);
 	int len = sip_build_finish(&b);
@@ -519,20 +579,18 @@ void lab_reply(struct lab *lab, struct sip_message *request, const char *vendor,
 	lab_receive(lab, vendor, text, (size_t)len);
 }
 
-static unsigned int branches;
-
 static void request(struct lab *lab, const char *from_addr, const char *method, struct sip_text uri,
 		    struct sip_text from, struct sip_text to, struct sip_text call_id, unsigned int cseq,
 		    const char *sdp, const char *extra)
 {
 	lab_text(lab, from_addr,
 		 "%s %.*s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%u\r\nMax-Forwards: 70\r\n"
-		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s%s%s"
+		 "From: %.*s\r\nTo: %.*s\r\nCall-ID: %.*s\r\nCSeq: %u %s\r\nContact: <sip:x@%s>\r\n%s%s%s%s%s"
 		 "Content-Length: %zu\r\n\r\n%s",
-		 method, (int)uri.len, uri.at, from_addr, ++branches, (int)from.len, from.at, (int)to.len, to.at,
-		 (int)call_id.len, call_id.at, cseq, method, from_addr, extra,
-		 lab->extra ? lab->extra : "", sdp ? "Content-Type: application/sdp\r\n" : "",
-		 sdp ? strlen(sdp) : 0, sdp ? sdp : "");
+		 method, (int)uri.len, uri.at, from_addr, ++lab->branches, (int)from.len, from.at, (int)to.len, to.at,
+		 (int)call_id.len, call_id.at, cseq, method, from_addr, extra, lab->extra ? lab->extra : "",
+		 sdp ? "Content-Type: " : "", sdp ? content_type(lab) : "", sdp ? "\r\n" : "", sdp ? strlen(sdp) : 0,
+		 sdp ? sdp : "");
 }
 
 static struct sip_text contact_uri(struct sip_message *message)

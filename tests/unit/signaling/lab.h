@@ -23,7 +23,8 @@
 #define LAB_RING     65536u
 #define LAB_CDR_RING 262144u
 
-#define CUSTOMER "10.1.0.5:5060"
+#define CUSTOMER  "10.1.0.5:5060"
+#define LAB_PORTS 100 /* pairs of RTP ports */
 
 struct lab_sent {
 	struct sip_flow flow;
@@ -41,6 +42,7 @@ struct lab_cdr {
 	bool has_media;
 	uint32_t media_mode;
 	char gateway[64], callee_out[64];
+	char call_id[64]; /* the caller's */
 };
 
 struct lab {
@@ -74,20 +76,32 @@ struct lab {
 	uint32_t media_opens, media_updates, media_closes;
 	uint32_t last_session; /* of the latest MediaOpen */
 	uint64_t last_id;
+	/* what media carries, as far as LAB_CALLS go: the session's id, 0 = none, and our ports */
+	struct lab_session {
+		uint64_t id;
+		uint16_t ports[CALL_SIDES];
+	} sessions[LAB_CALLS];
+	unsigned int clashes;              /* sessions opened over others, or with ports of others: must stay 0 */
 	uint16_t caller_port, callee_port; /* ours, of the latest */
+	uint32_t transactions;             /* for how many the engine has room; 0 = by the calls */
+	uint8_t *received;                 /* the datagram being handled */
+	unsigned int branches;             /* of the peers' requests so far */
+	const char *content_type;          /* of the bodies that the peers send; NULL = application/sdp */
 	struct lab_sent sent[LAB_SENT];
-	unsigned int sent_count;
+	unsigned int sent_count, polled; /* the latter: before the event that is being handled */
 	struct lab_cdr cdrs[LAB_CDRS];
 	unsigned int cdr_count;
 	struct sip_message parsed[8]; /* what lab_take() returned, round and round */
 	unsigned int parsed_next;
-	const char *extra; /* header lines of the peers' requests in dialogs; NULL = none */
-	/* called at every datagram sent and every record published: the moments another process can see */
-	void (*moment)(struct lab *lab);
+	const char *extra;               /* header lines of the peers' requests in dialogs; NULL = none */
+	void (*moment)(struct lab *lab); /* called at every datagram sent */
+	void (*heard)(struct lab *lab, const char *from, const char *data, size_t len); /* and received, before it is */
 };
 
 struct lab *lab_new(void);
 struct lab *lab_new_for(uint32_t calls); /* for benchmarks: more than LAB_CALLS */
+/* With room for so many transactions (0 = by the calls), and memory of the gateways' (the test's own, or NULL). */
+struct lab *lab_new_with(uint32_t calls, uint32_t transactions, struct segment *gateways);
 void lab_free(struct lab *lab);
 void lab_reload(struct lab *lab);  /* what the test changed in config is in force */
 void lab_kill(struct lab *lab);    /* as after a kill -9, and before the new life has looked at anything... */
@@ -105,6 +119,7 @@ unsigned int lab_waiting(const struct lab *lab, const char *to); /* messages not
 void lab_skip(struct lab *lab, const char *to);
 uint64_t lab_count(const struct lab *lab, enum counter_id id);
 unsigned int lab_standing(const struct lab *lab);       /* records that are not free */
+unsigned int lab_sessions(const struct lab *lab);       /* that stand at media */
 const struct lab_cdr *lab_final(const struct lab *lab); /* the only final record so far; NULL and a failed check */
 
 /* ---- scripts ---- */

@@ -605,6 +605,24 @@ static void late_fork_behind_nat(void)
 	lab_free(lab);
 }
 
+/* Of a fork one phone has refused for all, and another one still answers: it is hung up. */
+static void answer_after_a_failure(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 486, "v", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100") && lab_take(lab, CUSTOMER, "SIP/2.0 486"));
+	lab_reply(lab, &invite, VENDOR(0), 200, "fork", lab_sdp, "");
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "tag=fork"));
+	CHECK(has(lab_take(lab, VENDOR(0), "BYE "), "tag=fork"));
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	lab_free(lab);
+}
+
 /* The customer's BYE, the very same each time. */
 static void hang_up(struct lab *lab, struct sip_message *answer)
 {
@@ -696,5 +714,6 @@ static const struct check_case cases[] = {
     {"killed while many ring", killed_while_many_ring},
     {"resends after the end", resends_after_the_end},
     {"a late fork behind NAT", late_fork_behind_nat},
+    {"an answer after a failure", answer_after_a_failure},
 };
 CHECK_MAIN(cases)
