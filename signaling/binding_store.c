@@ -118,15 +118,15 @@ static uint32_t entry_home(const struct binding_store *store, uint64_t entry)
 	return (uint32_t)user_hash(store, record->user, record->user_len);
 }
 
-/* Removal shifts back the entries behind, so that there are no gravestones to clear away. */
-static void index_remove(struct binding_store *store, struct binding_index *index, uint64_t hash, uint32_t slot)
+/* Removal shifts back the entries behind, so that there are no gravestones to clear away. False: it is not there. */
+static bool index_remove(struct binding_store *store, struct binding_index *index, uint64_t hash, uint32_t slot)
 {
 	uint64_t wanted = entry_make(hash, slot), entry;
 	uint32_t hole = (uint32_t)hash & index->mask;
 
 	while ((entry = atomic_load_explicit(&index->entry[hole], memory_order_relaxed)) != wanted) {
 		if (entry == 0)
-			return;
+			return false;
 		hole = (hole + 1) & index->mask;
 	}
 	atomic_fetch_add_explicit(&index->moves, 1, memory_order_acq_rel);
@@ -143,6 +143,7 @@ static void index_remove(struct binding_store *store, struct binding_index *inde
 	atomic_store_explicit(&index->entry[hole], 0, memory_order_release);
 	index->count--;
 	atomic_fetch_add_explicit(&index->moves, 1, memory_order_release);
+	return true;
 }
 
 /* ---- records ---- */
@@ -361,15 +362,18 @@ void binding_store_update(struct binding_store *store, uint32_t slot, const stru
 	record_write(&store->record[slot], record);
 }
 
-void binding_store_remove(struct binding_store *store, uint32_t slot)
+bool binding_store_remove(struct binding_store *store, uint32_t slot)
 {
 	struct binding_record *shared = &store->record[slot];
 	uint64_t hash = user_hash(store, shared->user, shared->user_len);
 
-	index_remove(store, &store->index[hash_owner(store, hash)], hash, slot);
+	/* Given twice, it would be taken again and again, while all other free slots are lost. */
+	if (!index_remove(store, &store->index[hash_owner(store, hash)], hash, slot))
+		return false;
 	record_free(shared);
 	atomic_fetch_sub_explicit(&store->standing, 1, memory_order_relaxed);
 	slot_give(store, slot);
+	return true;
 }
 
 void binding_store_flag(struct binding_store *store, uint32_t slot, enum binding_flag flag, bool on)

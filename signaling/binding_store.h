@@ -59,7 +59,8 @@ unsigned int binding_store_find(const struct binding_store *store, const char *u
 int binding_store_add(struct binding_store *store, struct binding_record *record, uint32_t *slot);
 /* Rewrite a standing binding in place (same user). */
 void binding_store_update(struct binding_store *store, uint32_t slot, const struct binding_record *record);
-void binding_store_remove(struct binding_store *store, uint32_t slot);
+/* False: it does not stand, and nothing was done. */
+bool binding_store_remove(struct binding_store *store, uint32_t slot);
 /* The record in a slot. Any thread; false as binding_record_read(). */
 bool binding_store_read(const struct binding_store *store, uint32_t slot, struct binding_record *out);
 /* How the phone in a slot is reached, of which no more than a cache line is read. Any thread; false as above. */

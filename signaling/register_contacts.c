@@ -167,14 +167,17 @@ static bool out_of_order(struct job *job)
 	return refuse(job, COUNTER_registrar_out_of_order, 500, "CSeq Out of Order", "");
 }
 
-/* The binding of the very contact. */
+/*
+ * The binding of the very contact, for one wish alone: two that are not equal to each other may both be equal to a
+ * third (RFC 3261 section 19.1.4: a parameter that only one URI has does not count).
+ */
 static void wish_match(struct job *job, struct wish *wish)
 {
 	for (unsigned int i = 0; i < job->standing && wish->match < 0; i++) {
 		const struct binding_record *record = &job->registrar->found[i];
 		struct sip_uri uri;
 
-		if (sip_uri_parse(&uri, sip_text(record->contact, record->contact_len)) == 0 &&
+		if (!job->kept[i] && sip_uri_parse(&uri, sip_text(record->contact, record->contact_len)) == 0 &&
 		    sip_uri_equal(&uri, &wish->uri)) {
 			wish->match = (int)i;
 			job->kept[i] = true;

@@ -65,7 +65,8 @@ void registrar_binding_remove(struct engine *engine, uint32_t slot, const struct
 	struct registrar *registrar = engine->registrar;
 
 	timer_stop(&engine->wheel, &registrar->expiry[slot]);
-	binding_store_remove(registrar->store, slot);
+	if (!binding_store_remove(registrar->store, slot))
+		return;
 	registrar->standing--;
 	gauge_set(engine->counters, COUNTER_registrar_bindings, registrar->standing);
 	if (record->flags & BINDING_NAT)

@@ -56,12 +56,16 @@ static void test_add_find_remove(void)
 	CHECK_INT(binding_store_standing(store), 3);
 	CHECK(binding_store_read(store, slot[0], &record));
 	id = record.id;
-	binding_store_remove(store, slot[0]);
+	CHECK(binding_store_remove(store, slot[0]));
+	CHECK(!binding_store_remove(store, slot[0])); /* once */
+	CHECK_INT(binding_store_standing(store), 2);
 	CHECK(!binding_store_read(store, slot[0], &record));
 	CHECK_INT(find(store, "alice"), 1);
 	CHECK_INT(add(store, "carol", 100, &slot[0]), 0); /* the slot again, in another life */
 	CHECK(binding_store_read(store, slot[0], &record));
 	CHECK_INT(record.id, id + 1);
+	CHECK_INT(add(store, "dave", 100, &slot[1]), 0);
+	CHECK(slot[1] != slot[0]);
 	CHECK(!binding_store_read(store, 8, &record));
 	CHECK(!binding_store_read(store, BINDING_NONE, &record));
 	binding_store_free(store);

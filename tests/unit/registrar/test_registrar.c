@@ -125,6 +125,36 @@ static void test_remove(void)
 	fixture_fini(&f);
 }
 
+/* Two contacts, each equal to the one that stands, but not to each other: only one of them can be about it. */
+static void test_remove_as_two(void)
+{
+	static const char *const users[] = {"0998", "0999", "1000"};
+	struct binding_target target;
+
+	for (unsigned int brief = 0; brief < 2; brief++) {
+		fixture_init(&f);
+		login(&(struct request){.contact = "<sip:a@192.0.2.77>", .cseq = 1});
+		login(&(struct request){.contact = brief ? "<sip:a@192.0.2.77;x=1>;expires=0,<sip:a@192.0.2.77;x=2>"
+							 : "<sip:a@192.0.2.77;x=1>;expires=0,"
+							   "<sip:a@192.0.2.77;x=2>;expires=0",
+					.cseq = 2});
+		CHECK_INT(answer.code, 200);
+		CHECK_INT(listed(), brief);
+		CHECK_INT(fixture_count(&f, COUNTER_registrar_removed), 1);
+		CHECK_INT(fixture_count(&f, COUNTER_registrar_bindings), brief);
+		for (unsigned int i = 0; i < 3; i++)
+			fixture_login(&f, &home,
+				      &(struct request){.user = users[i], .contact = "<sip:p@192.0.2.77>", .cseq = 1},
+				      "fleet");
+		CHECK_INT(binding_store_standing(f.store), 3 + brief);
+		for (unsigned int i = 0; i < 3; i++)
+			CHECK_INT(binding_lookup(&f.engine, users[i], 4, &target), 0);
+		fixture_sleep(&f, 3600);
+		CHECK_INT(binding_store_standing(f.store), 0);
+		fixture_fini(&f);
+	}
+}
+
 static void test_order_of_requests(void)
 {
 	fixture_init(&f);
@@ -544,6 +574,7 @@ static const struct check_case cases[] = {
     {"refresh, fetch, expire", test_refresh_shows_remaining_time},
     {"expires: 423, caps, nonsense", test_expires_limits},
     {"remove one, remove all", test_remove},
+    {"two contacts like the one that stands", test_remove_as_two},
     {"Call-ID and CSeq", test_order_of_requests},
     {"several contacts", test_several_contacts},
     {"behind NAT", test_nat},
