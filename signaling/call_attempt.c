@@ -120,7 +120,7 @@ static void start_attempt(struct call *call, struct sip_message *invite, const s
 void call_release_callee(struct call *call)
 {
 	if (call->callee_gateway != GATEWAY_NO_ID)
-		gateway_release(call->engine, GATEWAY_CALLEE, call->callee_gateway);
+		gateway_release(call->engine, call->callee_gateway);
 	call->callee_gateway = GATEWAY_NO_ID;
 }
 
@@ -219,7 +219,7 @@ static void attempt_over(struct call *call, const struct outcome *outcome)
 		return;
 	}
 	if (found && switches)
-		gateway_release(call->engine, GATEWAY_CALLEE, next.gateway);
+		gateway_release(call->engine, next.gateway);
 	call_close(call, reason, outcome->direction, outcome->code, -1);
 }
 
@@ -328,7 +328,7 @@ void call_failure(struct call *call, const struct call_event *event)
 		return;
 	call->cause_told = call_told_cause(event->message);
 	/* What somebody else says of himself is not said of the gateway. */
-	gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, code,
+	gateway_report(call->engine, call->callee_gateway, code,
 		       redirect_leads_away(call) ? 0 : retry_after_of(event->message));
 	bool stop = stops(call, code);
 
@@ -361,7 +361,7 @@ void call_stage_timeout(struct call *call, const struct call_event *event)
 		return;
 	if (stage == STAGE_INVITE) {
 		stop = call->work->policy.stop_after_invite_timeout;
-		gateway_report(call->engine, GATEWAY_CALLEE, call->callee_gateway, 0, 0);
+		gateway_report(call->engine, call->callee_gateway, 0, 0);
 	} else if (stage_end[stage].only_until_connect) {
 		stop |= !call->work->policy.until_connect;
 	}

@@ -207,12 +207,12 @@ static void release(struct call *call)
 	uint64_t talk_us = record->answer_us ? record->end_us - record->answer_us : 0;
 
 	if (record->answer_us) {
-		gateway_talked(engine, GATEWAY_CALLER, call->caller_gateway, talk_us);
-		gateway_talked(engine, GATEWAY_CALLEE, call->callee_gateway, talk_us);
+		gateway_talked(engine, call->caller_gateway, talk_us);
+		gateway_talked(engine, call->callee_gateway, talk_us);
 	}
 	call_release_callee(call);
 	if (call->caller_gateway != GATEWAY_NO_ID)
-		gateway_release(engine, GATEWAY_CALLER, call->caller_gateway);
+		gateway_release(engine, call->caller_gateway);
 	call->caller_gateway = GATEWAY_NO_ID;
 }
 

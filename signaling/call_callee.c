@@ -361,8 +361,8 @@ static void start_conversation(struct call *call)
 	struct engine *engine = call->engine;
 
 	call_deadline_start(call);
-	gateway_report(engine, GATEWAY_CALLEE, call->callee_gateway, 200, 0);
-	gateway_report(engine, GATEWAY_CALLER, call->caller_gateway, 200, 0);
+	gateway_report(engine, call->callee_gateway, 200, 0);
+	gateway_report(engine, call->caller_gateway, 200, 0);
 	counter_inc(engine->counters, COUNTER_signaling_calls_answered);
 }
 

@@ -358,7 +358,7 @@ static void admit(struct call *call, struct sip_message *invite, enum source_ver
 		call_close(call, END_FORBIDDEN, END_BY_SERVER, 403, -1);
 		return;
 	}
-	enum gateway_verdict admitted = gateway_admit(call->engine, GATEWAY_CALLER, source->gateway, false);
+	enum gateway_verdict admitted = gateway_admit(call->engine, source->gateway, false);
 
 	if (admitted != GATEWAY_OK) {
 		call_close(call, not_admitted[admitted].reason, END_BY_SERVER, not_admitted[admitted].code, -1);

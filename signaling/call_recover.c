@@ -198,10 +198,10 @@ static void hold_gateways(struct engine *engine, struct call *call)
 	if (call_state(call) != CALL_ANSWERED && call_state(call) != CALL_ESTABLISHED)
 		return;
 	if (call->customer != GATEWAY_NO_ID &&
-	    gateway_admit(engine, GATEWAY_CALLER, call->customer, true) == GATEWAY_OK)
+	    gateway_admit(engine, call->customer, true) == GATEWAY_OK)
 		call->caller_gateway = call->customer;
 	if (gateway_find(engine, GATEWAY_CALLEE, to_phone, callee.at, callee.len, &id) == 0 &&
-	    gateway_admit(engine, GATEWAY_CALLEE, id, true) == GATEWAY_OK)
+	    gateway_admit(engine, id, true) == GATEWAY_OK)
 		call->callee_gateway = id;
 }
 

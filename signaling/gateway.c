@@ -380,7 +380,7 @@ static void admit_standing(const struct engine *engine, struct party *party)
 		atomic_fetch_add_explicit(&party->phone_calls, 1, memory_order_relaxed);
 }
 
-enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing)
+enum gateway_verdict gateway_admit(struct engine *engine, uint32_t id, bool standing)
 {
 	struct party *party = party_of(engine, id);
 	enum gateway_verdict verdict;
@@ -403,7 +403,7 @@ enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side
 	return verdict;
 }
 
-void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id)
+void gateway_release(struct engine *engine, uint32_t id)
 {
 	struct party *party = party_of(engine, id);
 
@@ -426,7 +426,7 @@ bool gateway_admit_again(struct engine *engine, uint32_t id)
 	return admitted;
 }
 
-void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, unsigned int code,
+void gateway_report(struct engine *engine, uint32_t id, unsigned int code,
 		    uint32_t retry_after_s)
 {
 	struct party *party = party_of(engine, id);
@@ -451,7 +451,7 @@ void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, 
 	}
 }
 
-void gateway_talked(struct engine *engine, enum gateway_side side, uint32_t id, uint64_t duration_us)
+void gateway_talked(struct engine *engine, uint32_t id, uint64_t duration_us)
 {
 	struct party *party = party_of(engine, id);
 	struct gateway_cell *cell = party != NULL ? cell_of(engine, party) : NULL;

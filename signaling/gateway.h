@@ -22,6 +22,12 @@
 #include "common/layout/gateway_status.h"
 #include "signaling/engine.h"
 
+#define GATEWAY_NO_ID UINT32_MAX
+
+enum gateway_side { GATEWAY_CALLER, GATEWAY_CALLEE };
+
+enum gateway_verdict { GATEWAY_OK, GATEWAY_FULL, GATEWAY_OVER_RATE, GATEWAY_DISABLED, GATEWAY_DOWN };
+
 enum party_kind { PARTY_MAPPING, PARTY_ROUTING, PARTY_PHONE };
 
 struct options_probe;
@@ -118,8 +124,8 @@ bool gateway_is_at(const struct engine *engine, uint32_t id, const struct net_ad
  * token. A ban reads as GATEWAY_DISABLED; GATEWAY_DOWN: its probes fail. GATEWAY_NO_ID is always admitted and never
  * counted.
  */
-enum gateway_verdict gateway_admit(struct engine *engine, enum gateway_side side, uint32_t id, bool standing);
-void gateway_release(struct engine *engine, enum gateway_side side, uint32_t id);
+enum gateway_verdict gateway_admit(struct engine *engine, uint32_t id, bool standing);
+void gateway_release(struct engine *engine, uint32_t id);
 /*
  * A call that it carries goes to another place on its account: that uses its rate, not its capacity. False: it is over
  * its rate.
@@ -129,10 +135,10 @@ bool gateway_admit_again(struct engine *engine, uint32_t id);
  * How an attempt came out: its final SIP code, 0 = no response at all. 2xx at answer. Retry-After (0 = none) bans
  * a routing gateway for that long.
  */
-void gateway_report(struct engine *engine, enum gateway_side side, uint32_t id, unsigned int code,
+void gateway_report(struct engine *engine, uint32_t id, unsigned int code,
 		    uint32_t retry_after_s);
 /* An answered call has ended: for the mean duration operators see. */
-void gateway_talked(struct engine *engine, enum gateway_side side, uint32_t id, uint64_t duration_us);
+void gateway_talked(struct engine *engine, uint32_t id, uint64_t duration_us);
 /*
  * By name, at recovery: a phone by its user, else a caller is a mapping gateway and a callee a routing one (a gateway
  * may have a user's name). 0 or -ENOENT.

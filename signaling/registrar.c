@@ -10,6 +10,7 @@
 #include "signaling/sip/message.h"
 #include "signaling/snapshot_signaling.h"
 #include "signaling/source.h"
+#include "signaling/transaction.h"
 #include "signaling/users.h"
 
 struct registrar *registrar_new(const struct registrar_options *options)

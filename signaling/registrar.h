@@ -57,6 +57,15 @@ void registrar_request(struct engine *engine, struct transaction *transaction, s
 void registrar_keepalive_message(struct engine *engine, const struct ring_message *message);
 /* True while the last keepalive message is still being worked off: it must stay in the ring till then. */
 bool registrar_keepalive_busy(const struct engine *engine);
+/* Where a registered phone is reached. */
+struct binding_target {
+	struct sip_flow flow;
+	const char *contact; /* URI, without <>; valid until the next registrar call */
+	uint32_t contact_len;
+	bool behind_nat;
+	uint32_t gateway; /* admission id, GATEWAY_NO_ID = none */
+};
+
 /*
  * Where a phone is reached: its contacts, the highest q first, then the latest; how many (at most max), -ENOENT: no such
  * phone.

@@ -16,6 +16,8 @@
 #include "signaling/engine.h"
 #include "signaling/gateway.h"
 
+#define ROUTE_MAX 32u
+
 struct route_table;
 
 /* What the table is built from; the names and prefixes are borrowed and must outlive it. */

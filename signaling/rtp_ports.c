@@ -221,11 +221,3 @@ void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const st
 	pool->used[pair] = foreign ? PAIR_FOREIGN : PAIR_MARKED;
 	pool->foreign[pair] = foreign;
 }
-
-bool rtp_ports_has_family(const struct rtp_ports *ports, enum net_family family)
-{
-	for (unsigned int i = 0; i < ports->count; i++)
-		if (ports->pool[i].addr.family == family)
-			return true;
-	return false;
-}

@@ -32,6 +32,5 @@ void rtp_ports_give(struct rtp_ports *ports, unsigned int media_worker, const st
  */
 void rtp_ports_mark(struct rtp_ports *ports, unsigned int media_worker, const struct net_addr *local,
 		    const struct call_record *foreign);
-bool rtp_ports_has_family(const struct rtp_ports *ports, enum net_family family);
 
 #endif

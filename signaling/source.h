@@ -11,6 +11,29 @@
 
 #include "signaling/engine.h"
 
+enum source_verdict {
+	SOURCE_ADMIT,     /* known; gateway_admit() still has to agree */
+	SOURCE_CHALLENGE, /* answer 407 with struct source's challenge */
+	SOURCE_REFUSE,    /* answer source.code, record source.reason */
+	SOURCE_IGNORE,    /* no answer at all, no record */
+};
+
+enum source_kind { SOURCE_UNKNOWN, SOURCE_GATEWAY, SOURCE_PHONE };
+
+struct source {
+	enum source_kind kind;
+	uint32_t gateway;                            /* id for gateway_admit(); of a phone: its own admission id */
+	const struct config_mapping_gateway *config; /* NULL for a phone; valid until the next quiescent point */
+	const char *name;                            /* gateway's name or phone's user; same life */
+	uint32_t name_len;
+	const char *network;    /* of the port it came in on, or the gateway's */
+	bool behind_nat;        /* source_is_behind_nat() */
+	unsigned int code;      /* SOURCE_REFUSE: the answer */
+	enum end_reason reason; /* SOURCE_REFUSE */
+	bool called_in_to;      /* the Request-URI is our Contact at a vendor: the number called stands in To */
+	char challenge[768];    /* SOURCE_CHALLENGE: whole header lines, "Proxy-Authenticate: ...\r\n" */
+};
+
 /* The addresses of the mapping gateways: exact ones by hash, networks by their length. */
 struct source_table;
 

@@ -64,7 +64,7 @@ bool targets_next_gateway(struct call *call, struct attempt_target *target)
 
 		targets->addresses = 0;
 		if (fill_gateway(call, id, target) &&
-		    gateway_admit(call->engine, GATEWAY_CALLEE, id, false) == GATEWAY_OK)
+		    gateway_admit(call->engine, id, false) == GATEWAY_OK)
 			return true;
 	}
 	return false;
@@ -143,7 +143,7 @@ int targets_first(struct call *call, struct attempt_target *target)
 
 	if (error == -ENOENT)
 		return first_gateway(call, target);
-	if (error == 0 && gateway_admit(call->engine, GATEWAY_CALLEE, target->gateway, false) != GATEWAY_OK)
+	if (error == 0 && gateway_admit(call->engine, target->gateway, false) != GATEWAY_OK)
 		return -EDQUOT;
 	return error;
 }

@@ -12,6 +12,7 @@
 #include "signaling/binding_store.h"
 #include "signaling/engine.h"
 #include "signaling/message_pool.h"
+#include "signaling/route.h"
 #include "signaling/sip/text.h"
 
 enum target_kind { TARGET_GATEWAY, TARGET_PHONE, TARGET_REDIRECT };

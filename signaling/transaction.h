@@ -163,6 +163,19 @@ void transaction_acked(struct engine *engine, struct transaction *transaction);
 struct transaction *transaction_server_restore(struct engine *engine, const struct sip_flow *flow, struct sip_text via,
 					       struct sip_text call_id, struct sip_text from_tag, uint32_t cseq);
 
+/* More headers for a response, each "Name: value\r\n", and the To tag the response gets when it has none. */
+struct response_extra {
+	const char *headers;
+	uint32_t headers_len;
+};
+
+/* reason NULL = the code's standard phrase. Returns 0 or a negative errno (counted). */
+int transaction_respond(struct engine *engine, struct transaction *transaction, const struct sip_message *request,
+			unsigned int code, const char *reason, const struct response_extra *extra);
+
+/* End the transaction without an answer (SS_REPLY_UNAUTHORIZED off). */
+void transaction_ignore(struct engine *engine, struct transaction *transaction);
+
 /* Answer without a transaction. to_tag empty = one that is the same for each resend. */
 void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
 				 unsigned int code, const char *reason, const struct response_extra *extra);

@@ -5,6 +5,7 @@
 
 #include "fixture.h"
 #include "signaling/sip/digest.h"
+#include "signaling/transaction.h"
 
 struct answer answer;
 struct sent sent;

@@ -33,7 +33,7 @@ static void reload(unsigned int capacity, unsigned int rate, bool enabled)
 
 static enum gateway_verdict admit(uint32_t id)
 {
-	return gateway_admit(&f.engine, GATEWAY_CALLER, id, false);
+	return gateway_admit(&f.engine, id, false);
 }
 
 static void test_capacity(void)
@@ -46,14 +46,14 @@ static void test_capacity(void)
 	for (int i = 0; i < 3; i++)
 		CHECK_INT(admit(id), GATEWAY_OK);
 	CHECK_INT(admit(id), GATEWAY_FULL);
-	gateway_release(&f.engine, GATEWAY_CALLER, id);
+	gateway_release(&f.engine, id);
 	CHECK_INT(admit(id), GATEWAY_OK);
 	/* A reload keeps the calls: below what stands, nobody is let in until enough have ended. */
 	reload(2, 0, true);
 	CHECK_INT(gateway_id(GATEWAY_CALLER, "acme"), id);
-	gateway_release(&f.engine, GATEWAY_CALLER, id);
+	gateway_release(&f.engine, id);
 	CHECK_INT(admit(id), GATEWAY_FULL);
-	gateway_release(&f.engine, GATEWAY_CALLER, id);
+	gateway_release(&f.engine, id);
 	CHECK_INT(admit(id), GATEWAY_OK);
 	reload(0, 0, true);
 	for (int i = 0; i < 100; i++)
@@ -74,7 +74,7 @@ static void *worker_thread(void *context)
 
 	engine.worker = (unsigned int)(uintptr_t)context;
 	for (int i = 0; i < 20000; i++) {
-		if (held < 2 && gateway_admit(&engine, GATEWAY_CALLER, id, false) == GATEWAY_OK) {
+		if (held < 2 && gateway_admit(&engine, id, false) == GATEWAY_OK) {
 			int now = atomic_fetch_add(&inside, 1) + 1, before = atomic_load(&most);
 
 			while (now > before && !atomic_compare_exchange_weak(&most, &before, now))
@@ -83,13 +83,13 @@ static void *worker_thread(void *context)
 			let_in++;
 		} else if (held > 0) {
 			atomic_fetch_sub(&inside, 1);
-			gateway_release(&engine, GATEWAY_CALLER, id);
+			gateway_release(&engine, id);
 			held--;
 		}
 	}
 	for (; held > 0; held--) {
 		atomic_fetch_sub(&inside, 1);
-		gateway_release(&engine, GATEWAY_CALLER, id);
+		gateway_release(&engine, id);
 	}
 	return (void *)(uintptr_t)let_in;
 }
@@ -131,13 +131,13 @@ static void test_standing_calls(void)
 	reload(2, 1, true);
 	id = gateway_id(GATEWAY_CALLER, "acme");
 	for (int i = 0; i < 3; i++)
-		CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLER, id, true), GATEWAY_OK);
+		CHECK_INT(gateway_admit(&f.engine, id, true), GATEWAY_OK);
 	CHECK_INT(admit(id), GATEWAY_FULL);
 	for (int i = 0; i < 2; i++)
-		gateway_release(&f.engine, GATEWAY_CALLER, id);
+		gateway_release(&f.engine, id);
 	CHECK_INT(admit(id), GATEWAY_OK); /* the token was not used by the standing ones */
 	for (int i = 0; i < 9; i++)
-		gateway_release(&f.engine, GATEWAY_CALLER, id); /* more than there are does not wrap */
+		gateway_release(&f.engine, id); /* more than there are does not wrap */
 	CHECK_INT(party_calls(party_get(f.state.parties, id), 0), 0);
 	fixture_fini(&f);
 }
@@ -197,16 +197,16 @@ static void test_retry_after(void)
 	f.config.routing_gateways_count = 1;
 	reload(0, 0, true);
 	id = gateway_id(GATEWAY_CALLEE, "vendor");
-	gateway_report(&f.engine, GATEWAY_CALLEE, id, 486, 10);
-	gateway_report(&f.engine, GATEWAY_CALLEE, id, 600, 10);
-	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
-	gateway_report(&f.engine, GATEWAY_CALLEE, id, 503, 10);
-	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_DISABLED);
+	gateway_report(&f.engine, id, 486, 10);
+	gateway_report(&f.engine, id, 600, 10);
+	CHECK_INT(gateway_admit(&f.engine, id, false), GATEWAY_OK);
+	gateway_report(&f.engine, id, 503, 10);
+	CHECK_INT(gateway_admit(&f.engine, id, false), GATEWAY_DISABLED);
 	f.engine.now_us += 10 * US_PER_S;
-	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
-	gateway_report(&f.engine, GATEWAY_CALLEE, id, 200, 0);
+	CHECK_INT(gateway_admit(&f.engine, id, false), GATEWAY_OK);
+	gateway_report(&f.engine, id, 200, 0);
 	CHECK_INT(party_carried(party_get(f.state.parties, id), 0), 1);
-	gateway_report(&f.engine, GATEWAY_CALLEE, id, 503, UINT32_MAX);
+	gateway_report(&f.engine, id, 503, UINT32_MAX);
 	CHECK(atomic_load(&party_get(f.state.parties, id)->ban_until_us) <= f.engine.now_us + 3600 * US_PER_S);
 	fixture_fini(&f);
 }
@@ -220,7 +220,7 @@ static void test_phones(void)
 	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, true, "alice", 5, &other), 0);
 	CHECK_INT(other, id);
 	CHECK_INT(admit(id), GATEWAY_OK);
-	CHECK_INT(gateway_admit(&f.engine, GATEWAY_CALLEE, id, false), GATEWAY_OK);
+	CHECK_INT(gateway_admit(&f.engine, id, false), GATEWAY_OK);
 	CHECK_INT(admit(id), GATEWAY_FULL);
 	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, true, "nobody", 6, &id), -ENOENT);
 	CHECK_INT(gateway_find(&f.engine, GATEWAY_CALLER, false, "acm", 3, &id), -ENOENT);
