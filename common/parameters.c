@@ -25,9 +25,6 @@
 #define SPECIAL_0       0
 #define SPECIAL_NONE    PARAMETER_MAY_BE_NONE
 #define SPECIAL_OFF     PARAMETER_ZERO_IS_OFF
-#define USED_YES        PARAMETER_USED
-#define USED_PARTLY     PARAMETER_USED_PARTLY
-#define USED_NOT_YET    PARAMETER_NOT_USED_YET
 
 /* The group of a parameter is the last title above it: found by walking titles and parameters in one list. */
 #define PARAMETER_GROUP(title) {-1, title},
@@ -44,7 +41,7 @@ static const struct {
 #undef PARAMETER_ALIAS
 
 #define PARAMETER_GROUP(title)
-#define PARAMETER(name_, field_, type_, default_, least_, most_, special_, used_, unit_, help_)                        \
+#define PARAMETER(name_, field_, type_, default_, least_, most_, special_, unit_, help_)                               \
 	{.name = #name_,                                                                                               \
 	 .offset = offsetof(struct parameters, field_),                                                                \
 	 .type = TYPE_##type_,                                                                                         \
@@ -52,7 +49,6 @@ static const struct {
 	 .least = least_,                                                                                              \
 	 .most = most_,                                                                                                \
 	 .special = SPECIAL_##special_,                                                                                \
-	 .used = USED_##used_,                                                                                         \
 	 .unit = unit_,                                                                                                \
 	 .help = help_},
 #define PARAMETER_ALIAS(name, of)

@@ -67,7 +67,6 @@ enum parameter_type {
 };
 
 enum parameter_special { PARAMETER_MAY_BE_NONE = 1, PARAMETER_ZERO_IS_OFF = 2 };
-enum parameter_used { PARAMETER_USED, PARAMETER_USED_PARTLY, PARAMETER_NOT_USED_YET };
 
 struct parameter_info {
 	const char *name;
@@ -76,8 +75,7 @@ struct parameter_info {
 	const char *default_text; /* as it would stand in the file */
 	uint32_t least, most;     /* in `unit` */
 	unsigned int special;     /* enum parameter_special */
-	enum parameter_used used;
-	const char *unit; /* "s", "ms", "bytes" or "" */
+	const char *unit;         /* "s", "ms", "bytes" or "" */
 	const char *help;
 };
 extern const struct parameter_info parameter_info[PARAMETER_COUNT];

@@ -8,14 +8,14 @@
 #include "tandemctl/ctl.h"
 
 static const struct column columns[] = {
-    {"name", "PARAMETER", -50},  {"value", "VALUE", -10}, {"default", "DEFAULT", -10}, {"unit", "", 0},
-    {"allowed", "ALLOWED", -26}, {"group", "", 0},        {"used", "USED", -7},        {"help", "", 0},
+    {"name", "PARAMETER", -50},
+    {"value", "VALUE", -10},
+    {"default", "DEFAULT", -10},
+    {"unit", "", 0},
+    {"allowed", "ALLOWED", -26},
+    {"group", "", 0},
+    {"help", "", 0},
 };
-
-static const char *used_word(enum parameter_used used)
-{
-	return used == PARAMETER_USED ? "yes" : used == PARAMETER_USED_PARTLY ? "partly" : "not yet";
-}
 
 static enum parameter_id resolve(const char *name)
 {
@@ -41,7 +41,6 @@ static void put_parameter(struct output *output, const struct parameters *values
 	output_text(output, info->unit);
 	output_text(output, parameter_expected(id, text));
 	output_text(output, parameter_group(id));
-	output_text(output, used_word(info->used));
 	output_text(output, info->help);
 }
 
@@ -82,24 +81,20 @@ static void print_markdown(FILE *out)
 	    "They stand under `parameters:` in the configuration file. An unknown name, a value of the wrong kind or "
 	    "one out of range keeps a process from starting and a reload from changing anything. A change applies to "
 	    "calls set up after it. Seconds may have decimals where a fraction makes sense (time-outs of call set-up, "
-	    "resends); `none` is no limit; flags are `on` or `off` (also true, false, yes, no).\n\n"
-	    "The column *used* says whether the switch acts on the parameter: *not yet* means that it is accepted and "
-	    "checked, and nothing more.\n");
+	    "resends); `none` is no limit; flags are `on` or `off` (also true, false, yes, no).\n");
 	for (unsigned int id = 0; id < PARAMETER_COUNT; id++) {
 		const struct parameter_info *info = &parameter_info[id];
 
 		if (strcmp(group, parameter_group(id)) != 0) {
 			group = parameter_group(id);
-			fprintf(out,
-				"\n## %s\n\n| name | default | allowed | used | meaning |\n| --- | --- | --- | --- | "
-				"--- |\n",
+			fprintf(out, "\n## %s\n\n| name | default | allowed | meaning |\n| --- | --- | --- | --- |\n",
 				group);
 		}
 		fprintf(out, "| %s | %s%s%s | ", info->name, info->default_text,
 			strcmp(info->unit, "s") == 0 && strcmp(info->default_text, "none") != 0 ? " s" : "",
 			strcmp(info->unit, "ms") == 0 ? " ms" : "");
 		put_range(out, id);
-		fprintf(out, " | %s | %s |\n", used_word(info->used), info->help);
+		fprintf(out, " | %s |\n", info->help);
 	}
 	fprintf(out, "\n## Older names\n\n| older name | name |\n| --- | --- |\n");
 	for (const struct parameter_alias *alias = parameter_alias; alias->name != NULL; alias++)
