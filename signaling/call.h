@@ -92,7 +92,7 @@ struct call_work {
 	/* an offer in a dialog, and an ACK that brings the answer */
 	uint8_t updates[CALL_SIDES];              /* UPDATEs with an offer from that side that await their answer */
 	bool noted[CALL_SIDES];                   /* `before` holds something of this call */
-	struct transaction *reinvite[CALL_SIDES]; /* server transaction of a re-INVITE from that side */
+	struct transaction *reinvite[CALL_SIDES]; /* call_reinvite(): they end by themselves */
 	uint32_t reinvite_cseq[CALL_SIDES];
 	struct transaction *answer_awaiting_ack; /* client INVITE whose ACK waits for the other side's */
 	enum call_side ack_side;                 /* to which side that ACK goes */
@@ -308,6 +308,8 @@ void call_request(struct call *call, const struct call_event *event);
 /* ---- call_pass.c ---- */
 /* Pass a request on, with this description (empty: with what else its body is). 0 or a negative errno. */
 int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp);
+/* The server transaction of a re-INVITE from this side that has no final answer, or a 2xx without its ACK; or NULL. */
+struct transaction *call_reinvite(const struct call *call, enum call_side side);
 extern const struct transaction_user call_reinvite_user; /* of the server transaction of a passed re-INVITE */
 
 /* ---- call_ack.c ---- */
@@ -316,6 +318,8 @@ void call_ack(struct call *call, const struct call_event *event);
 struct transaction *call_awaiting_ack(const struct call *call);
 /* Its ACK brings the answer to an offer of this side's, and waits for that of the other side. */
 void call_await_ack(struct call *call, enum call_side side, struct transaction *client, uint32_t cseq);
+/* The other side's will not come: its own goes all the same, without the answer. */
+void call_ack_awaited(struct call *call);
 
 /* ---- call_bye.c ---- */
 /*

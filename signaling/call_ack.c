@@ -20,10 +20,20 @@ void call_await_ack(struct call *call, enum call_side side, struct transaction *
 	work->ack_cseq = cseq;
 }
 
+void call_ack_awaited(struct call *call)
+{
+	struct call_work *work = call->work;
+
+	if (!work || !work->answer_awaiting_ack)
+		return;
+	call_ack_callee(call, work->ack_side, call_awaiting_ack(call), work->ack_serial, work->ack_cseq, SIP_TEXT(""));
+	work->answer_awaiting_ack = NULL;
+}
+
 static bool acked(struct call *call, const struct call_event *event)
 {
 	struct call_work *work = call->work;
-	struct transaction *reinvite = work ? work->reinvite[event->side] : NULL;
+	struct transaction *reinvite = call_reinvite(call, event->side);
 	const struct call_dialog *caller = &call->record->dialog[CALLER];
 	uint32_t cseq = sip_message_cseq(event->message)->number;
 
@@ -34,7 +44,6 @@ static bool acked(struct call *call, const struct call_event *event)
 	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED || cseq != work->reinvite_cseq[event->side])
 		return false;
 	transaction_acked(call->engine, reinvite);
-	work->reinvite[event->side] = NULL;
 	return true;
 }
 

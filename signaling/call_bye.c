@@ -165,10 +165,9 @@ static void end_passing(struct call *call)
 	if (!call->work)
 		return;
 	own_request_end(call);
-	for (unsigned int side = 0; side < CALL_SIDES; side++) {
-		struct transaction *t = call->work->reinvite[side];
+	for (enum call_side side = CALLER; side < CALL_SIDES; side++) {
+		struct transaction *t = call_reinvite(call, side);
 
-		call->work->reinvite[side] = NULL;
 		if (!t)
 			continue;
 		struct sip_message *request = transaction_request(call->engine, t);
@@ -192,12 +191,7 @@ static void set_due(struct call *call, int spare)
 	for (int side = 0; side < CALL_SIDES; side++)
 		if (side != spare)
 			d[side].flags |= DIALOG_BYE_DUE;
-	/* A 200 that waited for the other side's ACK is acknowledged all the same. */
-	const struct call_work *work = call->work;
-
-	if (work && work->answer_awaiting_ack)
-		call_ack_callee(call, work->ack_side, call_awaiting_ack(call), work->ack_serial, work->ack_cseq,
-				SIP_TEXT(""));
+	call_ack_awaited(call);
 }
 
 static void release(struct call *call)

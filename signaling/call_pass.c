@@ -15,13 +15,19 @@ static void reinvite_failed(struct engine *engine, struct transaction *t)
 {
 	struct call *call = t->owner;
 
-	if (call->work)
-		call->work->reinvite[t->owner_side] = NULL;
+	transaction_detach(t);
 	call_dispatch(call,
 		      &(struct call_event){.type = CALL_EVENT_ACK_TIMEOUT, .side = (enum call_side)t->owner_side});
 }
 
 const struct transaction_user call_reinvite_user = {.failed = reinvite_failed};
+
+struct transaction *call_reinvite(const struct call *call, enum call_side side)
+{
+	struct transaction *t = call->work ? call->work->reinvite[side] : NULL;
+
+	return t && t->user == &call_reinvite_user && t->owner == call && t->owner_side == side ? t : NULL;
+}
 
 /* The body is all that an INFO has to say. */
 static void build_body(struct call *call, enum call_side to, struct sip_builder *b, bool is_info,
@@ -72,19 +78,18 @@ static void fail_server(struct engine *engine, struct transaction *server, unsig
 
 	if (!request)
 		return;
-	if (server->user == &call_reinvite_user) {
-		struct call *call = server->owner;
+	struct call *call = server->user == &call_reinvite_user ? server->owner : NULL;
+	enum call_side side = (enum call_side)server->owner_side;
 
-		if (call->work)
-			call->work->reinvite[server->owner_side] = NULL;
-		call_media_take_back(call, (enum call_side)server->owner_side);
-		call_work_done(call);
-	}
 	/* RFC 4320 section 4.2: by now its client has given up, and a proxy that hears a 408 may take us for dead. */
 	if (code == 408 && server->kind == SERVER_OTHER)
 		transaction_end(engine, server, TOMBSTONE_UNANSWERED, 0);
 	else
 		transaction_respond(engine, server, request, code, NULL, NULL);
+	if (!call)
+		return;
+	call_media_take_back(call, side);
+	call_work_done(call);
 }
 
 /* asker: whose UPDATE it was. */
@@ -222,10 +227,14 @@ static void send_answer(struct call *call, enum call_side side, struct transacti
 	build_body(call, side, &b, request->method == SIP_INFO, response, sdp);
 	int len = sip_build_finish(&b);
 
-	if (len < 0)
-		transaction_respond(engine, server, request, 500, NULL, NULL);
-	else
+	if (len >= 0) {
 		transaction_send_response(engine, server, code, engine->scratch, (uint32_t)len);
+		return;
+	}
+	call_ack_awaited(call);
+	if (request->method != SIP_INFO)
+		call_media_take_back(call, side);
+	fail_server(engine, server, 500);
 }
 
 /* The ACK to the answer: at once, or when the asker's comes, where that brings the description. */
@@ -269,17 +278,15 @@ static void pass_answer(struct call *call, enum call_side side, struct transacti
 		sdp = SIP_TEXT("");
 	if (invite && success)
 		acknowledge(call, side, client, offerless, sip_message_cseq(response)->number);
-	if (server && invite && !success && call->work)
-		call->work->reinvite[server->owner_side] = NULL;
 	if (!success && client->method != SIP_INFO)
 		call_media_take_back(call, call_other_side(side));
-	if (client->method == SIP_UPDATE)
-		update_over(call, call_other_side(side));
-	call_work_done(call);
 	if (response->status == 408 && !invite)
 		fail_server(call->engine, server, 408);
 	else if (server && request)
 		send_answer(call, call_other_side(side), server, response, sdp);
+	if (client->method == SIP_UPDATE)
+		update_over(call, call_other_side(side));
+	call_work_done(call);
 	if (response->status == 481 || (response->status == 408 && client->method != SIP_INFO))
 		call_dialog_gone(call, response->status);
 	else if (success && client->method != SIP_INFO)

@@ -30,13 +30,14 @@ static bool glare(struct call *call, const struct call_event *event)
 		return false;
 	const struct call_work *work = call->work;
 
-	if (work && (work->reinvite[event->side] || work->updates[event->side])) {
+	if (call_reinvite(call, event->side) || (work && work->updates[event->side])) {
 		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
-	    (work && (work->reinvite[call_other_side(event->side)] || work->updates[call_other_side(event->side)])) ||
-	    call_state(call) == CALL_ANSWERED || (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
+	    call_reinvite(call, call_other_side(event->side)) ||
+	    (work && work->updates[call_other_side(event->side)]) || call_state(call) == CALL_ANSWERED ||
+	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
 		respond(call, event, 491);
 		return true;
 	}

@@ -136,17 +136,19 @@ void call_work_free(struct call *call)
 }
 
 /* An offer, an ACK or a PRACK is under way. */
-static bool is_work_left(const struct call_work *work)
+static bool is_work_left(const struct call *call)
 {
-	for (unsigned int side = 0; side < CALL_SIDES; side++)
-		if (work->reinvite[side] || work->updates[side] || work->own[side].transaction)
+	const struct call_work *work = call->work;
+
+	for (enum call_side side = CALLER; side < CALL_SIDES; side++)
+		if (call_reinvite(call, side) || work->updates[side] || work->own[side].transaction)
 			return true;
 	return work->answer_awaiting_ack || work->reliable.pending;
 }
 
 void call_work_done(struct call *call)
 {
-	if (call->work && call_state(call) != CALL_SETUP && !is_work_left(call->work))
+	if (call->work && call_state(call) != CALL_SETUP && !is_work_left(call))
 		call_work_free(call);
 }
 

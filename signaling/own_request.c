@@ -22,7 +22,7 @@ bool own_request_may_go(const struct call *call, enum call_side side)
 
 	if (call_state(call) != CALL_ESTABLISHED || (call->record->dialog[side].flags & DIALOG_ACK_DUE))
 		return false;
-	return !work || (!work->reinvite[CALLER] && !work->reinvite[CALLEE] && !work->answer_awaiting_ack &&
+	return !work || (!call_reinvite(call, CALLER) && !call_reinvite(call, CALLEE) && !work->answer_awaiting_ack &&
 			 !work->updates[CALLER] && !work->updates[CALLEE] && !work->own[side].transaction);
 }
 

@@ -146,6 +146,7 @@ void transaction_free(struct engine *engine, struct transaction *t)
 	message_pool_free(&ts->messages, t->message);
 	message_pool_free(&ts->messages, t->request);
 	t->message = t->request = NULL;
+	transaction_detach(t);
 	t->state = TRANSACTION_FREE;
 	t->serial = 0;
 	t->by_key.next = ts->free;

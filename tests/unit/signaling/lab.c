@@ -430,7 +430,7 @@ void lab_receive(struct lab *lab, const char *from, const char *data, size_t len
 
 void lab_text(struct lab *lab, const char *from, const char *format, ...)
 {
-	static char text[16384];
+	static char text[SIP_MESSAGE_MAX + 1];
 	va_list arguments;
 
 	va_start(arguments, format);

@@ -45,6 +45,48 @@ static void hangup_during_reinvite(void)
 	lab_free(lab);
 }
 
+/*
+ * The answer to a re-INVITE does not fit, since it repeats what came with it: 500, whose ACK ends the transaction. The
+ * next INVITE of anybody gets its place, and is none of this call's concern.
+ */
+static void answer_too_long(void)
+{
+	static struct sip_message answer, invite, passed;
+	static char route[62000], sdp[5000];
+
+	snprintf(route, sizeof(route), "Record-Route: <sip:10.1.0.5;x=%0*d>\r\n", 61000, 0);
+	snprintf(sdp, sizeof(sdp), "%sa=x:%0*d\r\n", lab_sdp, 4500, 0);
+	for (int offerless = 0; offerless < 2; offerless++) {
+		struct lab *lab = lab_new();
+
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		lab->extra = route;
+		lab_caller_request(lab, &answer, "INVITE", 2, offerless ? NULL : lab_sdp);
+		lab->extra = NULL;
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		passed = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &passed, VENDOR(0), 200, "", sdp, "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 500"));
+		lab_invite(lab, 2, "4930123", lab_sdp, "");
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		lab_skip(lab, VENDOR(0));
+		/* The way is free again. */
+		lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 488, "", NULL, "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 488"));
+		lab_caller_request(lab, &answer, "BYE", 4, NULL);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		CHECK(lab_take(lab, VENDOR(0), "BYE "));
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		lab_cancel(lab, 2, "4930123");
+		check_empty(lab);
+		lab_free(lab);
+	}
+}
+
 /* An offerless INVITE whose ACK never comes: what waited for that ACK is gone by then, and not touched any more. */
 static void offerless_never_acknowledged(void)
 {
@@ -692,6 +734,7 @@ static void resends_after_the_end(void)
 
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
+    {"an answer that does not fit", answer_too_long},
     {"an offerless INVITE is never acknowledged", offerless_never_acknowledged},
     {"the customer's response codes", response_codes_rewritten},
     {"foreign tags", foreign_tags},
