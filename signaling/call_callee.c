@@ -336,7 +336,7 @@ static void refuse_answer(struct call *call, const struct call_event *event)
 	call->callee_invite = NULL;
 	call->record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	transaction_detach(event->transaction);
-	transaction_end_stranger(call->engine, event->transaction, &event->transaction->flow, event->message);
+	transaction_end_stranger(call->engine, event->transaction, event->message);
 	call_close(call, END_SERVER_FAILURE, END_BY_CALLEE, 502, -1);
 }
 

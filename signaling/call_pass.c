@@ -344,7 +344,7 @@ static void passed_response(struct engine *engine, struct transaction *t, struct
 		return; /* the asker has its 100 */
 	if (!call || call != t->owner || call_state(call) > CALL_ESTABLISHED) {
 		if (t->kind == CLIENT_INVITE && response->status < 300)
-			transaction_end_stranger(engine, t, &t->flow, response);
+			transaction_end_stranger(engine, t, response);
 		fail_server(engine, t->peer, 481);
 		return;
 	}

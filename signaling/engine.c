@@ -431,8 +431,7 @@ static bool awaits_caller(const struct call *call, enum call_side side)
 static void receive_stray_answer(struct engine *engine, const struct sip_flow *flow)
 {
 	struct sip_message *response = engine->message;
-	const struct sip_name_addr *from = sip_message_from(response), *to = sip_message_to(response);
-	struct identifier_tag id;
+	const struct sip_name_addr *to = sip_message_to(response);
 	struct identifier_branch branch;
 	enum call_side side;
 	bool behind_nat;
@@ -447,9 +446,7 @@ static void receive_stray_answer(struct engine *engine, const struct sip_flow *f
 					SIP_TEXT(""));
 	} else if (transaction_was_acked(engine, response, &behind_nat)) {
 		transaction_ack_again(engine, flow, behind_nat, response);
-	} else if (from->tag.at && identifier_tag_parse(&id, engine->hash_key, from->tag) == 0) {
-		transaction_end_stranger(engine, NULL, flow, response);
-	} else {
+	} else if (!transaction_end_late(engine, flow, response)) {
 		counter_inc(engine->counters, COUNTER_signaling_responses_stray);
 	}
 }

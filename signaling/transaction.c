@@ -152,6 +152,7 @@ void transaction_free(struct engine *engine, struct transaction *t)
 	t->by_key.next = ts->free;
 	ts->free = t;
 	ts->standing--;
+	ts->spares -= t->spare;
 	count(engine);
 }
 

@@ -61,6 +61,7 @@ struct transaction {
 	bool behind_nat;                /* client INVITE: its ACK and BYE go to the flow, not to what Contact says */
 	uint8_t owner_side;             /* the user's: which side of the call */
 	uint8_t tombstone;              /* ended: enum tombstone_kind */
+	bool spare;                     /* BYE to an answer beyond the first of its INVITE */
 	struct message_buffer *message; /* what we send again */
 
 	struct sip_flow flow; /* where what we send goes */
@@ -84,6 +85,7 @@ static_assert(sizeof(struct transaction) == 5 * 64, "every line of it is counted
 struct transactions {
 	struct transaction *pool;
 	uint32_t count, used, standing;
+	uint32_t spares; /* that stand */
 	uint32_t held; /* at recovery: those before it are given to nobody but whom they belonged to */
 	struct transaction *free;
 	struct transaction **by_key, **by_merge;
@@ -222,8 +224,12 @@ void transaction_ack_again(struct engine *engine, const struct sip_flow *flow, b
 			   struct sip_message *response);
 /* A 2xx to an INVITE that nobody waits for: ACK and BYE it. */
 extern const struct transaction_user transaction_orphan_user;
-void transaction_end_stranger(struct engine *engine, struct transaction *transaction, const struct sip_flow *flow,
-			      struct sip_message *response);
+void transaction_end_stranger(struct engine *engine, struct transaction *transaction, struct sip_message *response);
+/*
+ * One whose transaction has ended: of another phone that answered, too, or after its INVITE was given up. With nothing
+ * left of the INVITE but our tag it gets one BYE, back to where it comes from. False: nothing in it is ours.
+ */
+bool transaction_end_late(struct engine *engine, const struct sip_flow *flow, struct sip_message *response);
 
 /* ---- both (transaction.c) ---- */
 

@@ -351,24 +351,57 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
 
 /* ---- answers nobody waits for ---- */
 
-static void send_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow, uint32_t cseq)
+/* Into the engine's scratch. */
+static int build_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
+		     struct sip_message *response, const char branch[static IDENTIFIER_BRANCH])
+{
+	struct sip_builder b;
+
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	dialog_build_request(engine, &b, dialog, SIP_TEXT("BYE"), sip_message_cseq(response)->number + 1, &flow->local,
+			     sip_text(branch, IDENTIFIER_BRANCH));
+	sip_build_no_body(&b);
+	return sip_build_finish(&b);
+}
+
+static void send_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
+		     struct sip_message *response, bool spare)
 {
 	struct transaction *t = transaction_client_new(engine, SIP_BYE, flow, NULL, NULL);
 	char branch[IDENTIFIER_BRANCH];
-	struct sip_builder b;
 
 	if (!t)
 		return;
+	t->spare = spare;
+	engine->transactions->spares += spare;
 	transaction_branch(engine, t, branch);
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(engine, &b, dialog, SIP_TEXT("BYE"), cseq, &flow->local, sip_text(branch, sizeof(branch)));
-	sip_build_no_body(&b);
-	int len = sip_build_finish(&b);
+	int len = build_bye(engine, dialog, flow, response, branch);
 
 	if (len < 0)
 		transaction_free(engine, t);
 	else
 		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
+}
+
+/*
+ * A BYE that nobody keeps: for one message we send one. If it is lost the 2xx comes again, since it gets no ACK, and
+ * then so does the BYE; in the end the peer gives up by itself (RFC 3261 section 13.3.1.4).
+ */
+static void send_bye_once(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
+			  struct sip_message *response)
+{
+	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, 0};
+	struct sip_text tag = sip_message_to(response)->tag;
+	char branch[IDENTIFIER_BRANCH];
+
+	/* The same each time the same 2xx comes. */
+	id.serial = keyed_hash(engine->hash_key, 0x627965, dialog->call_id.at, dialog->call_id.len);
+	id.serial = keyed_hash(engine->hash_key, id.serial, tag.at ? tag.at : "", tag.len);
+	identifier_branch_print(&id, branch);
+	int len = build_bye(engine, dialog, flow, response, branch);
+
+	if (len > 0)
+		engine->io.send(engine->io.context, flow, engine->scratch, (uint32_t)len);
 }
 
 /* Into the engine's scratch. */
@@ -405,6 +438,12 @@ void transaction_ack_again(struct engine *engine, const struct sip_flow *from, b
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 }
 
+/*
+ * BYEs to answers beyond the first that stand at a time: who is called may invent as many as it likes, and each would
+ * be sent eleven times.
+ */
+#define SPARES_MAX 64u
+
 /* ACK and BYE the dialog that a 2xx has made. keeper: its INVITE's transaction, to which the ACK belongs, or NULL. */
 static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
 		       struct sip_message *response, struct transaction *keeper)
@@ -417,6 +456,10 @@ static void end_dialog(struct engine *engine, const struct sip_flow *from, bool 
 	if (!dialog_of_response(&dialog, from, behind_nat, response, route))
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
+	if (!keeper && engine->transactions->spares >= SPARES_MAX) {
+		send_bye_once(engine, &dialog, &flow, response);
+		return;
+	}
 	int len = build_ack(engine, &dialog, &flow, response);
 
 	if (len < 0)
@@ -428,21 +471,46 @@ static void end_dialog(struct engine *engine, const struct sip_flow *from, bool 
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}
-	send_bye(engine, &dialog, &flow, sip_message_cseq(response)->number + 1);
+	send_bye(engine, &dialog, &flow, response, !keeper);
 }
 
-void transaction_end_stranger(struct engine *engine, struct transaction *t, const struct sip_flow *from,
-			      struct sip_message *response)
+void transaction_end_stranger(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
-	bool behind_nat = t ? t->behind_nat : was_behind_nat(find_past(engine, response));
+	end_dialog(engine, &t->flow, t->behind_nat, response, t);
+}
 
-	end_dialog(engine, from, behind_nat, response, t);
+/* Only who has got an INVITE of ours has seen such a tag: strangers get others, and callers those of their own side. */
+static bool is_of_our_invite(const struct engine *engine, struct sip_text tag)
+{
+	struct identifier_tag id;
+
+	return tag.at && identifier_tag_parse(&id, engine->hash_key, tag) == 0 && id.slot < engine->calls->count &&
+	       (id.nonce & 1) == CALLEE;
+}
+
+bool transaction_end_late(struct engine *engine, const struct sip_flow *from, struct sip_message *response)
+{
+	const struct tombstone *past = find_past(engine, response);
+	char route[DIALOG_ROUTE_MAX];
+	struct dialog dialog;
+
+	if (past) {
+		end_dialog(engine, from, was_behind_nat(past), response, NULL);
+		return true;
+	}
+	if (!is_of_our_invite(engine, sip_message_from(response)->tag))
+		return false;
+	counter_inc(engine->counters, COUNTER_signaling_late_answers);
+	/* A tag is soon known to many: the BYE goes back, not to whom the Contact names. */
+	if (dialog_of_response(&dialog, from, true, response, route))
+		send_bye_once(engine, &dialog, from, response);
+	return true;
 }
 
 static void orphan_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	if (response->status >= 200 && response->status < 300)
-		transaction_end_stranger(engine, t, &t->flow, response);
+		transaction_end_stranger(engine, t, response);
 }
 
 const struct transaction_user transaction_orphan_user = {.response = orphan_response};

@@ -5,6 +5,9 @@
 #include "lab.h"
 #include "tests/unit/check.h"
 
+#define STRANGER "10.9.0.1:5060"
+#define VICTIM   "10.8.0.1:5060"
+
 #define DIGEST(realm, rest) "Digest realm=\"" realm "\", nonce=\"n\", qop=\"auth\"" rest
 
 static struct config_credentials credentials = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
@@ -182,6 +185,85 @@ static void sent_by(void)
 	}
 }
 
+/* A 200 to an INVITE, with this From tag, which wants its ACK and BYE sent to a victim. */
+static void answer_from(struct lab *lab, const char *from, const char *tag, int tag_len, unsigned int n)
+{
+	lab_text(lab, from,
+		 "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKx\r\nFrom: <sip:x@y>;tag=%.*s\r\n"
+		 "To: <sip:z@y>;tag=%u\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:v@" VICTIM ">\r\n"
+		 "Record-Route: <sip:" VICTIM ";lr>\r\nContent-Length: 0\r\n\r\n",
+		 tag_len, tag, n);
+}
+
+/* A tag of an answer of ours is anybody's to have: it proves nothing. Nor does that of a caller's own side. */
+static void answer_with_a_known_tag(void)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *answer;
+
+	lab_text(lab, STRANGER,
+		 "OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP " STRANGER ";branch=z9hG4bKo\r\nMax-Forwards: 70\r\n"
+		 "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: o\r\nCSeq: 1 OPTIONS\r\n"
+		 "Content-Length: 0\r\n\r\n");
+	answer = lab_take(lab, STRANGER, "SIP/2.0 200");
+	answer_from(lab, STRANGER, sip_message_to(answer)->tag.at, (int)sip_message_to(answer)->tag.len, 1);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 180, "v", NULL, "");
+	lab_take(lab, CUSTOMER, "SIP/2.0 100");
+	answer = lab_take(lab, CUSTOMER, "SIP/2.0 180");
+	answer_from(lab, STRANGER, sip_message_to(answer)->tag.at, (int)sip_message_to(answer)->tag.len, 2);
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_responses_stray), 2);
+	lab_free(lab);
+}
+
+/*
+ * With the tag of an INVITE, which every phone behind a vendor has seen: one message for one, to where it comes from,
+ * and nothing stands.
+ */
+static void answer_to_no_invite(void)
+{
+	struct lab *lab = ringing(NULL, DIGEST_BOTH);
+	const struct sip_name_addr *from = sip_message_from(&invite);
+	unsigned int standing = (unsigned int)lab_count(lab, COUNTER_signaling_transactions);
+
+	lab_skip(lab, NULL);
+	for (unsigned int i = 0; i < 3; i++)
+		answer_from(lab, STRANGER, from->tag.at, (int)from->tag.len, i);
+	CHECK_INT(lab_waiting(lab, VICTIM), 0);
+	CHECK_INT(lab_waiting(lab, STRANGER), 3);
+	for (unsigned int i = 0; i < 3; i++)
+		CHECK(lab_take(lab, STRANGER, "BYE "));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_late_answers), 3);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), standing);
+	lab_free(lab);
+}
+
+/* Who was called answers as many phones: nothing grows with that but what it sends itself. */
+static void flood_of_forks(void)
+{
+	struct lab *lab = ringing(NULL, DIGEST_BOTH);
+	unsigned int sent;
+	char tag[16];
+
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+	lab_skip(lab, NULL);
+	for (unsigned int i = 0; i < 1000; i++) {
+		snprintf(tag, sizeof(tag), "f%u", i);
+		lab_reply(lab, &invite, VENDOR(0), 200, tag, NULL, "");
+	}
+	sent = lab_waiting(lab, VENDOR(0));
+	CHECK(sent >= 1000 && sent < 1200);
+	CHECK(lab_count(lab, COUNTER_signaling_transactions) < 100);
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 40000);
+	lab_skip(lab, NULL);
+	lab_reply(lab, &invite, VENDOR(0), 200, "late", NULL, ""); /* long after: only the call's tag is known */
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"a challenge from another address", another_address},
     {"a challenge for another realm", another_realm},
@@ -190,5 +272,8 @@ static const struct check_case cases[] = {
     {"a stale nonce", stale_nonce},
     {"a refused digest", refused_digest},
     {"a response with another's sent-by", sent_by},
+    {"an answer with a tag that everybody knows", answer_with_a_known_tag},
+    {"an answer to no INVITE", answer_to_no_invite},
+    {"a flood of forks", flood_of_forks},
 };
 CHECK_MAIN(cases)
