@@ -237,7 +237,7 @@ static void refuse(struct engine *engine, const struct sip_flow *flow, const str
 	reply(engine, flow, check->code, check->reason, &extra);
 }
 
-static void receive_ack(struct engine *engine, const struct sip_flow *flow)
+static void receive_ack(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
 	enum call_side side;
 	struct call *call = call_find(engine, engine->message, false, &side);
@@ -273,21 +273,14 @@ static void receive_cancel(struct engine *engine, const struct sip_flow *flow, s
 		cancel_passed(engine, invite);
 }
 
-static enum call_event_type event_of(enum sip_method method)
-{
-	if (method == SIP_BYE)
-		return CALL_EVENT_BYE;
-	return method == SIP_PRACK ? CALL_EVENT_PRACK : CALL_EVENT_REQUEST;
-}
-
 /* Before the answer, each of the callee's forks has numbers of its own. */
 static bool is_early(const struct call *call, enum call_side side)
 {
 	return side == CALLEE && !call->record->dialog[CALLEE].remote_tag.len;
 }
 
-static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flow, struct call *call,
-			       enum call_side side, struct transaction *t)
+static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flow, enum call_event_type type,
+			       struct call *call, enum call_side side, struct transaction *t)
 {
 	struct sip_message *request = engine->message;
 	struct call_dialog *dialog = &call->record->dialog[side];
@@ -301,7 +294,7 @@ static void dispatch_in_dialog(struct engine *engine, const struct sip_flow *flo
 	if (!is_early(call, side))
 		dialog->remote_cseq = cseq;
 	call_dispatch(call, &(struct call_event){
-				.type = event_of((enum sip_method)request->method),
+				.type = type,
 				.side = side,
 				.transaction = t,
 				.message = request,
@@ -316,7 +309,7 @@ static bool is_new_in_dialog(const struct call *call, enum call_side side, struc
 	       sip_message_cseq(request)->number > call->record->dialog[side].remote_cseq;
 }
 
-static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow)
+static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow, enum call_event_type type)
 {
 	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
 	struct transaction *found;
@@ -337,13 +330,13 @@ static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow
 		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &later);
 		return;
 	}
-	dispatch_in_dialog(engine, flow, call, side, t);
+	dispatch_in_dialog(engine, flow, type, call, side, t);
 	/* A state that ignores the request would leave it without an answer. */
 	if (t->state == TRANSACTION_TRYING && !t->request)
 		transaction_respond(engine, t, engine->message, 481, NULL, NULL);
 }
 
-static void receive_invite(struct engine *engine, const struct sip_flow *flow)
+static void receive_invite(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
 	const struct sip_name_addr *from = sip_message_from(engine->message);
 	struct identifier_tag id;
@@ -360,7 +353,7 @@ static void receive_invite(struct engine *engine, const struct sip_flow *flow)
 	}
 }
 
-static void receive_options(struct engine *engine, const struct sip_flow *flow)
+static void receive_options(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
 	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO\r\n"
 				      "Accept: application/sdp\r\n"
@@ -370,7 +363,7 @@ static void receive_options(struct engine *engine, const struct sip_flow *flow)
 	reply(engine, flow, engine->draining ? 503 : 200, NULL, &extra);
 }
 
-static void receive_register(struct engine *engine, const struct sip_flow *flow)
+static void receive_register(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
 	static const struct response_extra later = {"Retry-After: 5\r\n", 16};
 	struct transaction *t = transaction_server_new(engine, flow, engine->message);
@@ -380,6 +373,28 @@ static void receive_register(struct engine *engine, const struct sip_flow *flow)
 	else
 		reply(engine, flow, 503, NULL, &later);
 }
+
+static void receive_nowhere(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
+{
+	reply(engine, flow, 481, NULL, NULL);
+}
+
+/* Who receives the methods that we serve; of those of a dialog, only where To has no tag, else they are this event. */
+static const struct {
+	void (*receive)(struct engine *engine, const struct sip_flow *flow, struct transaction *found);
+	bool of_dialog;
+	enum call_event_type event;
+} served[SIP_METHOD_COUNT] = {
+    [SIP_INVITE] = {receive_invite, true, CALL_EVENT_REQUEST},
+    [SIP_ACK] = {receive_ack},
+    [SIP_BYE] = {receive_nowhere, true, CALL_EVENT_BYE},
+    [SIP_CANCEL] = {receive_cancel},
+    [SIP_OPTIONS] = {receive_options, true, CALL_EVENT_REQUEST},
+    [SIP_REGISTER] = {receive_register},
+    [SIP_PRACK] = {receive_nowhere, true, CALL_EVENT_PRACK},
+    [SIP_UPDATE] = {receive_nowhere, true, CALL_EVENT_REQUEST},
+    [SIP_INFO] = {receive_nowhere, true, CALL_EVENT_REQUEST},
+};
 
 static void receive_request(struct engine *engine, const struct sip_flow *flow)
 {
@@ -397,25 +412,10 @@ static void receive_request(struct engine *engine, const struct sip_flow *flow)
 		refuse(engine, flow, &check);
 		return;
 	}
-	bool of_dialog = sip_message_to(request)->tag.len && request->method != SIP_ACK &&
-			 request->method != SIP_CANCEL && request->method != SIP_REGISTER;
-
-	if (of_dialog)
-		receive_in_dialog(engine, flow);
-	else if (transaction_receive_request(engine, flow, request, &found))
-		return;
-	else if (request->method == SIP_ACK)
-		receive_ack(engine, flow);
-	else if (request->method == SIP_CANCEL)
-		receive_cancel(engine, flow, found);
-	else if (request->method == SIP_REGISTER)
-		receive_register(engine, flow);
-	else if (request->method == SIP_INVITE)
-		receive_invite(engine, flow);
-	else if (request->method == SIP_OPTIONS)
-		receive_options(engine, flow);
-	else
-		reply(engine, flow, 481, NULL, NULL);
+	if (served[request->method].of_dialog && sip_message_to(request)->tag.len)
+		receive_in_dialog(engine, flow, served[request->method].event);
+	else if (!transaction_receive_request(engine, flow, request, &found))
+		served[request->method].receive(engine, flow, found);
 }
 
 /* ---- responses ---- */

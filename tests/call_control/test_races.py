@@ -517,11 +517,13 @@ def test_methods_in_dialog(node, caller, last, method):
 
 
 @scenario("NOTIFY without a subscription")
-@pytest.mark.missing("NOTIFY of no subscription gets 481 (RFC 6665 4.1.3)")
 def test_notify(node, caller, last):
     invite, ok, received = caller.connect(last, node.number())
     caller.send(caller.in_dialog("NOTIFY", invite, ok, headers=["Event: refer", "Subscription-State: active"]))
-    assert caller.expect((200, 405, 481, 489, 501)).code == 481
+    caller.expect(481)
+    caller.send(caller.request("NOTIFY", "sip:x@10.77.0.1:5060", headers=["Event: presence", "Subscription-State: active"]))
+    caller.expect(481)
+    caller.hang_up(invite, ok, last, cseq=3)
 
 
 @scenario("a non-INVITE request is never answered 408")

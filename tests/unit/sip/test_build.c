@@ -224,7 +224,8 @@ static void checks(void)
 	    {REQUEST("CANCEL", "sip:a@b", "Require: nope\r\n"), SIP_ACCEPT, 0},
 	    {REQUEST("ACK", "sip:a@b", "Require: nope\r\n"), SIP_ACCEPT, 0},
 	    {REQUEST("ACK", "sip:a@b", "Max-Forwards: x\r\n"), SIP_DROP, 400},
-	    {REQUEST("NOTIFY", "sip:a@b", ""), SIP_RESPOND, 405},
+	    {REQUEST("SUBSCRIBE", "sip:a@b", ""), SIP_RESPOND, 405},
+	    {REQUEST("NOTIFY", "sip:a@b", ""), SIP_RESPOND, 481},
 	    {REQUEST("FROB", "sip:a@b", ""), SIP_RESPOND, 501},
 	    {REQUEST("INVITE", "sip:a@b", "Contact: <sip:x\r\n"), SIP_RESPOND, 400},
 	    {REQUEST("INVITE", "sip:a@b", "Accept: text/html, application/*;q=0.1\r\n"), SIP_ACCEPT, 0},
@@ -256,7 +257,7 @@ static void extra_headers(void)
 		const char *request, *extra;
 	} refused[] = {
 	    {REQUEST("INVITE", "sip:a@b", "Require: one, two\r\n"), "Unsupported: one, two\r\n"},
-	    {REQUEST("NOTIFY", "sip:a@b", ""), "Allow: INVITE, BYE\r\n"},
+	    {REQUEST("SUBSCRIBE", "sip:a@b", ""), "Allow: INVITE, BYE\r\n"},
 	    {REQUEST("INVITE", "sip:a@b", "Content-Type: text/plain\r\n") "x", "Accept: application/sdp\r\n"},
 	    {REQUEST("INVITE", "sip:a@b", "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n") "x",
 	     "Accept-Encoding: identity\r\n"},
