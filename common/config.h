@@ -176,7 +176,7 @@ struct config_mapping_gateway {
 struct config_probe {
 	unsigned int interval_s;           /* default 30 */
 	unsigned int down_after, up_after; /* in a row; default 3 and 2 */
-	unsigned int *down_codes;          /* answers that count as none; default 408 and 503 */
+	unsigned int *down_codes;          /* answers that count as none; default 408 and 503, NULL for "none" */
 	unsigned int down_codes_count;
 };
 

@@ -452,8 +452,10 @@ static struct config_probe *fill_probe(struct report *report, const struct place
 	fill_uint(report, PLACE(place, "interval"), raw->interval, &probe->interval_s, 30, 1, 3600);
 	fill_uint(report, PLACE(place, "down_after"), raw->down_after, &probe->down_after, 3, 1, 100);
 	fill_uint(report, PLACE(place, "up_after"), raw->up_after, &probe->up_after, 2, 1, 100);
-	fill_codes(report, PLACE(place, "down_codes"), raw->down_codes, raw->down_codes_count, &probe->down_codes,
-		   &probe->down_codes_count);
+	/* A list without entries can't be told from none. */
+	if (raw->down_codes_count != 1 || strcmp(raw->down_codes[0], "none") != 0)
+		fill_codes(report, PLACE(place, "down_codes"), raw->down_codes, raw->down_codes_count,
+			   &probe->down_codes, &probe->down_codes_count);
 	if (raw->down_codes == NULL && (probe->down_codes = array_of(report, 2, sizeof(*down_codes))) != NULL) {
 		memcpy(probe->down_codes, down_codes, sizeof(down_codes));
 		probe->down_codes_count = 2;

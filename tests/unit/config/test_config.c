@@ -294,6 +294,14 @@ static void test_probe(void)
 	CHECK(probe && probe->interval_s == 3600 && probe->down_after == 100 && probe->up_after == 1);
 	CHECK(probe && probe->down_codes_count == 1 && probe->down_codes[0] == 480);
 	config_free(config);
+	config = load_text(VENDOR_WITH("probe: {down_codes: [none]}"));
+	probe = config ? config->routing_gateways[0].probe : NULL;
+	CHECK(probe && probe->down_codes_count == 0);
+	config_free(config);
+	config = load_text(VENDOR_WITH("probe: {down_codes: []}")); /* as if it were not there */
+	probe = config ? config->routing_gateways[0].probe : NULL;
+	CHECK(probe && probe->down_codes_count == 2);
+	config_free(config);
 }
 
 static void test_gateway_values(void)
@@ -353,6 +361,7 @@ static void test_gateway_values(void)
 	CHECK_REFUSED(VENDOR_WITH("probe: {down_after: 101}"), 4, "probe.down_after: '101': expected 1 to 100");
 	CHECK_REFUSED(VENDOR_WITH("probe: {up_after: 0}"), 4, "probe.up_after: '0': expected 1 to 100");
 	CHECK_REFUSED(VENDOR_WITH("probe: {down_codes: [404, 200]}"), 4, "probe.down_codes[1]: '200': expected 300 to 699");
+	CHECK_REFUSED(VENDOR_WITH("probe: {down_codes: [404, none]}"), 4, "probe.down_codes[1]: 'none'");
 	CHECK_REFUSED(VENDOR_WITH("probe: {every: 10}"), 4, "every");
 	CHECK_REFUSED(
 	    "node: t\nrouting_gateways:\n  - {name: a, address: 10.0.0.1, prefixes: [''], stop_codes: [700]}\n", 3,

@@ -111,6 +111,24 @@ static void down_and_up(void)
 	free_lab(lab);
 }
 
+/* Where no code counts as none, whoever answers lives. */
+static void no_down_codes(void)
+{
+	struct lab *lab;
+
+	probe.down_codes_count = 0;
+	lab = probed_lab(1);
+	for (unsigned int i = 0; i < 4; i++)
+		answer_probe(lab, 0, i & 1 ? 408 : 503);
+	CHECK_INT(vendor_of(lab, 1), 0);
+	CHECK_INT(lab_count(lab, COUNTER_probe_answered), 4);
+	CHECK_INT(lab_count(lab, COUNTER_probe_refused), 0);
+	miss_two(lab, 0);
+	CHECK_INT(vendor_of(lab, 2), 1);
+	probe.down_codes_count = 2;
+	free_lab(lab);
+}
+
 static void all_down(void)
 {
 	struct lab *lab = probed_lab(LAB_GATEWAYS);
@@ -311,6 +329,7 @@ static const struct check_case cases[] = {
     {"the next address of a name, within the attempt", next_addresses},
     {"addresses of a name over a kill", addresses_left},
     {"a vendor goes down and comes back", down_and_up},
+    {"no code counts as down", no_down_codes},
     {"all are down", all_down},
     {"what is down stays so over a kill and a reload", over_kill_and_reload},
     {"each worker probes its own", of_several_workers},
