@@ -92,7 +92,7 @@ int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr
 	    .name = gateway->name,
 	    .credentials = gateway->digest,
 	    .is_here = gateway_is_at(engine, id, &engine->flow->remote),
-	    .realm = &party_get(engine->snapshot->state->parties, id)->realm,
+	    .realm = &party_get(engine->snapshot->state->parties, id)->vendor->realm[REALM_OF_CALLS],
 	};
 
 	/* A call that the gateway has redirected may be with somebody else. */

@@ -33,10 +33,14 @@ enum party_kind { PARTY_MAPPING, PARTY_ROUTING, PARTY_PHONE };
 struct options_probe;
 struct gateway_addresses;
 
+/* A vendor's registrar may name another realm than those who take its calls. */
+enum vendor_realm { REALM_OF_CALLS, REALM_OF_REGISTRATION, VENDOR_REALMS };
+
 /* What a routing gateway has beside the rest. */
 struct vendor {
 	struct options_probe *probe;
-	struct gateway_addresses *addresses; /* of its name, under RCU (gateway_address.h); NULL = not known */
+	struct gateway_addresses *addresses;   /* of its name, under RCU (gateway_address.h); NULL = not known */
+	_Atomic uint64_t realm[VENDOR_REALMS]; /* of its challenges, hashed: the first that it named; 0 = none yet */
 };
 
 /* One cache line: what an admission reads. Only a rate limit, and a phone's calls, are written to it. */
@@ -53,7 +57,6 @@ struct party {
 	_Atomic uint8_t enabled;
 	_Atomic uint8_t down; /* by its probes: passed over; written by the worker that probes it */
 	uint8_t slot_is_own;  /* the segment had none for it */
-	_Atomic uint64_t realm; /* of its challenges, hashed: the first one that it named; 0 = none yet */
 };
 static_assert(sizeof(struct party) == 64, "one cache line");
 

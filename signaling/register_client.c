@@ -351,7 +351,7 @@ static void make_text(struct engine *engine, char *to, size_t len)
 static void start(struct engine *engine, struct registration *r, uint64_t delay_us)
 {
 	r->engine = engine;
-	r->realm = &party_get(engine->snapshot->state->parties, r->id)->realm;
+	r->realm = &party_get(engine->snapshot->state->parties, r->id)->vendor->realm[REALM_OF_REGISTRATION];
 	r->active = true;
 	r->failures = 0;
 	r->next_active = engine->registrations;

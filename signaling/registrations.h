@@ -32,7 +32,7 @@ struct registration {
 	struct engine *engine;
 	struct timer timer;
 	struct transaction *transaction; /* under way; NULL: none */
-	_Atomic uint64_t *realm;         /* the party's */
+	_Atomic uint64_t *realm;         /* the vendor's, of registrations */
 	/* Copies: a registration that has lost its configuration is still to be taken back. */
 	struct config_credentials credentials;
 	char user[USER_NAME_MAX + 1], password[129], realm_text[129], network[REGISTRATION_NETWORK_MAX + 1];

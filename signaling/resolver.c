@@ -40,7 +40,7 @@ struct target {
 	char host[DNS_NAME];
 };
 
-/* A wish, and its look-up: one question at a time. */
+/* A wish, and its look-up: one question at a time. Made by housekeeping, which can say that there is no memory. */
 struct name {
 	struct wish wish;
 	uint64_t due_us; /* when it is looked up next */
@@ -56,11 +56,12 @@ struct name {
 	unsigned int target_count, target_at, first; /* first: of target_at's addresses in found */
 	struct gateway_addresses found;
 	uint32_t ttl_s;
-	bool lacks; /* a target has no address, and a question about it was not answered: there may be more */
+	bool lacks;        /* a target has no address, and a question about it was not answered: there may be more */
 	bool target_lacks; /* such a question about target_at */
 };
 
 struct settings {
+	struct signaling_state *state;
 	struct net_addr server[SERVERS];
 	unsigned int servers, timeout_ms;
 };
@@ -73,7 +74,7 @@ struct resolver {
 	int bell; /* eventfd */
 	_Atomic bool stopping;
 	pthread_mutex_t lock; /* over what housekeeping hands over: */
-	struct wish *wishes;
+	struct name *wishes;
 	unsigned int wishes_count;
 	struct settings wished;
 	bool changed;
@@ -81,6 +82,7 @@ struct resolver {
 	struct settings settings;
 	struct name *names;
 	unsigned int count, active;
+	bool moved; /* somebody has other addresses than resolved_vendors knows */
 	uint64_t now_us;
 };
 
@@ -176,6 +178,34 @@ static void question(struct resolver *r, struct name *name, enum dns_type type, 
 	ask_next(r, name);
 }
 
+/* ---- where they are ---- */
+
+static void publish(struct resolver *r, const struct wish *wish, struct gateway_addresses *next)
+{
+	gateway_addresses_publish(wish->party, next, next ? wish_hash(wish) : 0, r->now_us);
+	r->moved = true;
+}
+
+/* All of them in one set (source.c). Without memory the one before stays until the next turn. */
+static void gather(struct resolver *r)
+{
+	struct address_set *all = r->moved ? address_set_new(r->count * GATEWAY_ADDRESSES) : NULL;
+
+	if (all == NULL)
+		return;
+	for (unsigned int i = 0; i < r->count; i++) {
+		const struct gateway_addresses *of = r->names[i].wish.party->vendor->addresses;
+
+		for (unsigned int n = 0; of != NULL && n < of->count; n++)
+			address_set_add(all, &of->target[n].addr);
+	}
+	all = __atomic_exchange_n(&r->settings.state->resolved_vendors, all, __ATOMIC_SEQ_CST);
+	synchronize_rcu();
+	SNAPSHOT_WAITED();
+	free(all);
+	r->moved = false;
+}
+
 /* ---- the end of a look-up ---- */
 
 static void over(struct resolver *r, struct name *name, uint64_t again_s)
@@ -232,7 +262,7 @@ static void resolved(struct resolver *r, struct name *name)
 			return;
 		}
 		*next = name->found;
-		gateway_addresses_publish(name->wish.party, next, wish_hash(&name->wish), r->now_us);
+		publish(r, &name->wish, next);
 		log_info("resolver", "gateway=%s: %s has %u addresses for %u s", name->wish.party->name,
 			 name->wish.host, next->count, ttl_s);
 	}
@@ -412,14 +442,14 @@ static struct name *find(struct name *names, unsigned int count, const struct wi
 	return NULL;
 }
 
-static void name_init(struct resolver *r, struct name *name, const struct wish *wish)
+static void name_init(struct resolver *r, struct name *name)
 {
+	const struct wish *wish = &name->wish;
 	struct gateway_addresses *left = gateway_addresses_left(wish->party, wish_hash(wish));
 
-	name->wish = *wish;
 	name->fd = -1;
 	if (left != NULL || wish->party->vendor->addresses != NULL)
-		gateway_addresses_publish(wish->party, left, wish_hash(wish), r->now_us);
+		publish(r, wish, left);
 }
 
 static bool has_gateway(const struct name *names, unsigned int count, const struct party *party)
@@ -431,22 +461,18 @@ static bool has_gateway(const struct name *names, unsigned int count, const stru
 }
 
 /* Names that stay go on as they were. Some hundreds, at a reload: each may look at all. */
-static void take_wishes(struct resolver *r, const struct wish *wishes, unsigned int count)
+static void take_wishes(struct resolver *r, struct name *names, unsigned int count)
 {
-	struct name *names = calloc(count + 1, sizeof(*names)), *old;
+	struct name *old;
 
-	if (names == NULL) {
-		log_error("resolver", "no memory for %u names", count);
-		return;
-	}
 	for (unsigned int i = 0; i < count; i++) {
-		old = find(r->names, r->count, &wishes[i]);
+		old = find(r->names, r->count, &names[i].wish);
 		if (old != NULL) {
 			names[i] = *old;
 			old->fd = -1;
 			old->active = false;
 		} else {
-			name_init(r, &names[i], &wishes[i]);
+			name_init(r, &names[i]);
 		}
 	}
 	for (unsigned int i = 0; i < r->count; i++) {
@@ -454,7 +480,7 @@ static void take_wishes(struct resolver *r, const struct wish *wishes, unsigned 
 		hang_up(old);
 		r->active -= old->active;
 		if (!has_gateway(names, count, old->wish.party))
-			gateway_addresses_publish(old->wish.party, NULL, 0, r->now_us);
+			publish(r, &old->wish, NULL);
 	}
 	free(r->names);
 	r->names = names;
@@ -463,7 +489,7 @@ static void take_wishes(struct resolver *r, const struct wish *wishes, unsigned 
 
 static void look_for_wishes(struct resolver *r)
 {
-	struct wish *wishes = NULL;
+	struct name *wishes = NULL;
 	unsigned int count = 0;
 	bool changed;
 	uint64_t rings;
@@ -483,7 +509,6 @@ static void look_for_wishes(struct resolver *r)
 	pthread_mutex_unlock(&r->lock);
 	if (changed)
 		take_wishes(r, wishes, count);
-	free(wishes);
 }
 
 /* ---- the thread ---- */
@@ -540,6 +565,7 @@ static void *run(void *context)
 	while (!atomic_load(&r->stopping)) {
 		r->now_us = clock_now_us();
 		look_for_wishes(r);
+		gather(r);
 		begin_due(r);
 		turn(r);
 	}
@@ -585,9 +611,11 @@ static void system_servers(struct settings *settings)
 	}
 }
 
-static void settings_make(struct settings *settings, const struct config_resolver *config)
+static void settings_make(struct settings *settings, struct signaling_state *state,
+			  const struct config_resolver *config)
 {
 	memset(settings, 0, sizeof(*settings));
+	settings->state = state;
 	settings->timeout_ms = config->timeout_ms;
 	settings->servers = config->servers_count;
 	memcpy(settings->server, config->servers, sizeof(settings->server));
@@ -598,7 +626,7 @@ static void settings_make(struct settings *settings, const struct config_resolve
 int resolver_configure(struct resolver *r, const struct signaling_snapshot *snapshot)
 {
 	unsigned int most = snapshot->config->routing_gateways_count, count = 0;
-	struct wish *wishes = calloc(most + 1, sizeof(*wishes));
+	struct name *wishes = calloc(most + 1, sizeof(*wishes));
 	uint64_t one = 1;
 
 	if (wishes == NULL)
@@ -608,15 +636,17 @@ int resolver_configure(struct resolver *r, const struct signaling_snapshot *snap
 
 		if (entry->config->host == NULL || !entry->config->enabled)
 			continue;
-		wishes[count].party = party_get(snapshot->state->parties, entry->id);
-		wishes[count].port = entry->config->host_port;
-		strcpy(wishes[count++].host, entry->config->host);
+		struct wish *wish = &wishes[count++].wish;
+
+		wish->party = party_get(snapshot->state->parties, entry->id);
+		wish->port = entry->config->host_port;
+		strcpy(wish->host, entry->config->host);
 	}
 	pthread_mutex_lock(&r->lock);
 	free(r->wishes);
 	r->wishes = wishes;
 	r->wishes_count = count;
-	settings_make(&r->wished, &snapshot->config->resolver);
+	settings_make(&r->wished, snapshot->state, &snapshot->config->resolver);
 	r->changed = true;
 	pthread_mutex_unlock(&r->lock);
 	return write(r->bell, &one, sizeof(one)) == sizeof(one) ? 0 : -errno;

@@ -29,6 +29,7 @@ void signaling_state_fini(struct signaling_state *state)
 	user_states_free(state->user_states);
 	parties_free(state->parties);
 	nonces_fini(&state->nonces);
+	free(state->resolved_vendors);
 	memset(state, 0, sizeof(*state));
 }
 
@@ -135,6 +136,24 @@ static int registrations_make(struct signaling_snapshot *snapshot)
 	return 0;
 }
 
+static int vendors_make(struct signaling_snapshot *snapshot)
+{
+	const struct config *config = snapshot->config;
+
+	snapshot->vendors = address_set_new(2 * config->routing_gateways_count);
+	if (snapshot->vendors == NULL)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < config->routing_gateways_count; i++) {
+		const struct config_routing_gateway *gateway = &config->routing_gateways[i];
+
+		if (gateway->address.family != NET_NONE)
+			address_set_add(snapshot->vendors, &gateway->address);
+		if (gateway->registration != NULL && gateway->registration->registrar.family != NET_NONE)
+			address_set_add(snapshot->vendors, &gateway->registration->registrar);
+	}
+	return 0;
+}
+
 static void ports_note(struct signaling_snapshot *snapshot)
 {
 	unsigned int count = 0;
@@ -162,7 +181,7 @@ struct signaling_snapshot *signaling_snapshot_new(const struct config *config, s
 	snapshot->routes = route_table_new(snapshot->route_entries, config->routing_gateways_count);
 	snapshot->sources = source_table_new(snapshot->source_entries, config->mapping_gateways_count);
 	if (snapshot->users == NULL || snapshot->routes == NULL || snapshot->sources == NULL ||
-	    parties_link(snapshot) < 0 || registrations_make(snapshot) < 0)
+	    parties_link(snapshot) < 0 || registrations_make(snapshot) < 0 || vendors_make(snapshot) < 0)
 		goto fail;
 	return snapshot;
 fail:
@@ -178,12 +197,13 @@ void signaling_snapshot_apply(const struct signaling_snapshot *snapshot)
 
 	for (unsigned int i = 0; i < config->routing_gateways_count; i++) {
 		const struct config_routing_gateway *gateway = snapshot->route_entries[i].config;
+		struct party *party = party_get(parties, snapshot->route_entries[i].id);
 
-		party_limit(party_get(parties, snapshot->route_entries[i].id),
+		party_limit(party,
 			    &(struct party_limits){gateway->capacity, gateway->calls_per_second, gateway->enabled});
 		/* Who reloads may have been told of another one. */
-		atomic_store_explicit(&party_get(parties, snapshot->route_entries[i].id)->realm, 0,
-				      memory_order_relaxed);
+		for (unsigned int realm = 0; realm < VENDOR_REALMS; realm++)
+			atomic_store_explicit(&party->vendor->realm[realm], 0, memory_order_relaxed);
 	}
 	for (unsigned int i = 0; i < config->mapping_gateways_count; i++) {
 		const struct config_mapping_gateway *gateway = snapshot->source_entries[i].config;
@@ -210,6 +230,7 @@ void signaling_snapshot_free(struct signaling_snapshot *snapshot)
 	free(snapshot->route_entries);
 	free(snapshot->source_entries);
 	free(snapshot->registrations);
+	free(snapshot->vendors);
 	free(snapshot);
 }
 

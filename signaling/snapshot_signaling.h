@@ -11,6 +11,7 @@
 
 #include "common/config.h"
 #include "common/snapshot.h"
+#include "signaling/address_set.h"
 #include "signaling/gateway.h"
 #include "signaling/nonce.h"
 #include "signaling/registrations.h"
@@ -24,7 +25,8 @@ struct signaling_state {
 	struct user_states *user_states;
 	struct nonces nonces;
 	struct registrations registrations;
-	uint64_t snapshots; /* made so far */
+	struct address_set *resolved_vendors; /* where those are that are known by name: the resolver's, under RCU */
+	uint64_t snapshots;                   /* made so far */
 };
 
 int signaling_state_init(struct signaling_state *state, struct segment *gateways); /* segment may be NULL in tests */
@@ -43,6 +45,7 @@ struct signaling_snapshot {
 	struct signaling_state *state;
 	struct route_table *routes;
 	struct source_table *sources;
+	struct address_set *vendors; /* where the others are, and the registrars of them all */
 	struct users *users;
 	struct party_config *party; /* [party_count], by id */
 	uint32_t party_count;

@@ -231,15 +231,11 @@ static enum source_verdict stranger(struct engine *engine, struct source *source
 	return refuse(source, 403, END_FORBIDDEN_SOURCE);
 }
 
-/* Only asked about requests that lead nowhere, so that the vendors' addresses need no index of their own. */
-static bool is_vendor(const struct engine *engine, const struct net_addr *remote)
+/* Asked about each request of a flood of strangers'. */
+static bool is_vendor(const struct signaling_snapshot *snapshot, const struct net_addr *remote)
 {
-	const struct signaling_snapshot *snapshot = engine->snapshot;
-
-	for (unsigned int i = 0; i < snapshot->config->routing_gateways_count; i++)
-		if (gateway_is_at(engine, snapshot->route_entries[i].id, remote))
-			return true;
-	return false;
+	return address_set_has(snapshot->vendors, remote) ||
+	       address_set_has(__atomic_load_n(&snapshot->state->resolved_vendors, __ATOMIC_ACQUIRE), remote);
 }
 
 bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struct sip_message *message)
@@ -247,7 +243,7 @@ bool source_is_ignored(struct engine *engine, const struct sip_flow *flow, struc
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 
 	if (snapshot->parameters->reply_unauthorized || source_table_find(snapshot->sources, &flow->remote) != NULL ||
-	    is_vendor(engine, &flow->remote) || claimed_user(engine, message) != NULL)
+	    is_vendor(snapshot, &flow->remote) || claimed_user(engine, message) != NULL)
 		return false;
 	counter_inc(engine->counters, COUNTER_registrar_unknown_ignored);
 	return true;

@@ -5,6 +5,7 @@ import time
 import pytest
 from dns_server import DnsServer
 from lab.net import wait_for
+from sip_peer import SipPeer
 from test_vendors import Vendor, make_lab  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.every_build
@@ -61,6 +62,26 @@ def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
     wait_for(lambda: addresses(lab) == ["10.77.0.20:5060"], 40, "it is asked again")
     counters = lab.switch.counters()
     assert counters["resolver.ignored"] >= 3 and counters["resolver.resolved"] >= 2
+
+
+def test_a_vendor_is_no_stranger(net, dns, make_lab):
+    """Where strangers get no answer, whoever is at an address of a name gets one: as long as it is there."""
+    def change(config):
+        by_name(f"{HOST}:5060")(config)
+        config["parameters"]["SS_REPLY_UNAUTHORIZED"] = False
+    dns.zone = {(HOST, "A"): [(5, "10.77.0.20")]}
+    lab = make_lab(change)
+    wait_addresses(lab, "10.77.0.20:5060")
+    with SipPeer(net.hosts["a"], "10.77.0.20", 5099) as peer:
+        def answered():
+            peer.send(peer.request("OPTIONS", "sip:10.77.0.1:5060"))
+            return peer.receive(0.3)
+        wait_for(answered, 2, "an answer")
+        lab.kill()
+        assert answered().code == 200
+        dns.zone[HOST, "A"] = [(60, "10.77.0.22")]
+        wait_addresses(lab, "10.77.0.22:5060")
+        wait_for(lambda: not answered(), 2, "no answer")
 
 
 def test_srv(net, dns, make_lab):

@@ -124,6 +124,61 @@ static void test_address_and_digest(void)
 	fixture_fini(&f);
 }
 
+static bool is_ignored(const char *from)
+{
+	struct sip_flow flow = home;
+
+	address(&flow.remote, from);
+	fixture_request(&f, &(struct request){.method = "OPTIONS", .user = "whoever", .cseq = 1});
+	return source_is_ignored(&f.engine, &flow, &f.message);
+}
+
+/* A vendor is no stranger: at its address, at those of its name, and where we register. */
+static void test_vendors(void)
+{
+	static struct config_routing_gateway routing[40];
+	static struct config_register registration;
+	static char names[40][16];
+	struct net_addr found;
+
+	fixture_init(&f);
+	f.config.parameters.reply_unauthorized = false;
+	for (unsigned int i = 0; i < 40; i++) {
+		char text[32];
+
+		snprintf(names[i], sizeof(names[i]), "v%u", i);
+		snprintf(text, sizeof(text), i & 1 ? "[2001:db8::%u]:5060" : "192.0.2.%u:5060", i + 100);
+		routing[i] = (struct config_routing_gateway){.name = names[i], .enabled = true};
+		address(&routing[i].address, text);
+	}
+	routing[39].address = (struct net_addr){.family = NET_NONE};
+	routing[39].host = WORDS("vendor.test");
+	registration = (struct config_register){
+	    .user = WORDS("trunk"), .domain = WORDS("x"), .contact = WORDS("line1"), .expires_s = 60};
+	address(&registration.registrar, "203.0.113.9:5060");
+	routing[0].registration = &registration;
+	f.config.routing_gateways = routing;
+	f.config.routing_gateways_count = 40;
+	fixture_restart(&f);
+	for (unsigned int i = 0; i < 39; i++) {
+		char text[NET_ADDR_TEXT];
+
+		net_addr_print(&routing[i].address, text);
+		CHECK(!is_ignored(text));
+	}
+	CHECK(!is_ignored("192.0.2.100:40000") && !is_ignored("203.0.113.9:5060"));
+	CHECK(is_ignored("192.0.2.99:5060") && is_ignored("203.0.113.1:5060"));
+	f.state.resolved_vendors = address_set_new(2);
+	address(&found, "203.0.113.1:5070");
+	address_set_add(f.state.resolved_vendors, &found);
+	address_set_add(f.state.resolved_vendors, &found);
+	address(&found, "[2001:db8:f::1]:5060");
+	address_set_add(f.state.resolved_vendors, &found);
+	CHECK(!is_ignored("203.0.113.1:5060") && !is_ignored("[2001:db8:f::1]:9"));
+	CHECK(is_ignored("203.0.113.2:5060") && is_ignored("[2001:db8:f::2]:5060"));
+	fixture_fini(&f);
+}
+
 static void test_suspended(void)
 {
 	const char *credentials;
@@ -144,6 +199,6 @@ static void test_suspended(void)
 static const struct check_case cases[] = {
     {"by address", test_by_address}, {"behind NAT", test_behind_nat},
     {"by digest", test_by_digest},   {"by address and digest", test_address_and_digest},
-    {"suspended", test_suspended},
+    {"suspended", test_suspended},   {"vendors are no strangers", test_vendors},
 };
 CHECK_MAIN(cases)

@@ -182,6 +182,30 @@ static void dead_registrar(void)
 	lab_free(lab);
 }
 
+/* The registrar and those who take the calls of one vendor may name realms of their own, each one only. */
+static void two_realms(void)
+{
+	struct lab *lab = registered(GRANTED(1000));
+	static struct sip_message invite;
+
+	for (unsigned int n = 1; n <= 2; n++) {
+		lab_invite(lab, n, "4930123", lab_sdp, "");
+		invite = *lab_take(lab, REGISTRAR, "INVITE ");
+		lab_reply(lab, &invite, REGISTRAR, 407, "v", NULL,
+			  "Proxy-Authenticate: Digest realm=\"calls.example\", nonce=\"n\", qop=\"auth\"\r\n");
+		CHECK(lab_take(lab, REGISTRAR, "ACK "));
+		message = *lab_take(lab, REGISTRAR, "INVITE ");
+		CHECK(has("\r\nProxy-Authorization: Digest username=\"trunk\", realm=\"calls.example\""));
+		lab_reply(lab, &message, REGISTRAR, 486, "v", NULL, "");
+		lab_skip(lab, NULL);
+	}
+	silence_s(lab);
+	answer(lab, 401, "WWW-Authenticate: Digest realm=\"calls.example\", nonce=\"n\", qop=\"auth\"\r\n");
+	CHECK(!asked(lab));
+	CHECK_INT(lab_count(lab, COUNTER_client_auth_foreign), 1);
+	lab_free(lab);
+}
+
 static void stranger(void)
 {
 	struct lab *lab = registering();
@@ -339,6 +363,7 @@ static const struct check_case cases[] = {
     {"refused", refused},
     {"back-off", back_off},
     {"a dead registrar", dead_registrar},
+    {"a realm for calls, and one for registrations", two_realms},
     {"a stranger's challenge", stranger},
     {"reloads", reloads},
     {"another address-of-record", renamed},
