@@ -461,6 +461,37 @@ static void refused_offer(void)
 	lab_free(lab);
 }
 
+/* Ours, of a description that does not fit once our addresses are in it: by then it has been read. */
+static void offer_too_long(void)
+{
+	struct lab *lab = lab_new();
+	const struct call_record *record = call_table_record(lab->calls, 0);
+	static struct sip_message answer, invite;
+	static char text[65536], sdp[65536];
+	size_t len = (size_t)snprintf(sdp, sizeof(sdp), "%s", moved);
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	for (unsigned int i = 0; i < 300; i++)
+		len += (size_t)snprintf(sdp + len, sizeof(sdp) - len, "a=rtcp:1\r\n");
+	len += (size_t)snprintf(sdp + len, sizeof(sdp) - len, "a=x:%0*u\r\n", (int)(64000 - len), 0);
+	struct sip_text from = sip_message_value(&answer, SIP_H_FROM), to = sip_message_value(&answer, SIP_H_TO);
+	int text_len = snprintf(text, sizeof(text),
+				"UPDATE sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.1.0.5:5060;branch=z9hG4bKlong\r\n"
+				"Max-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\nCall-ID: call1\r\nCSeq: 2 UPDATE\r\n"
+				"Contact: <sip:x@10.1.0.5>\r\nContent-Type: application/sdp\r\n"
+				"Content-Length: %zu\r\n\r\n%s",
+				(int)from.len, from.at, (int)to.len, to.at, len, sdp);
+	uint32_t generation = record->media[CALLER].generation;
+
+	lab_receive(lab, CUSTOMER, text, (size_t)text_len);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	CHECK_INT(record->media[CALLER].remote.port, 4000);
+	CHECK(record->media[CALLER].generation > generation + 1);
+	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
+	lab_free(lab);
+}
+
 /* Of offers in UPDATEs that overlap each is taken back by itself, also when nobody answers it. */
 static void refused_updates(void)
 {
@@ -749,6 +780,7 @@ static const struct check_case cases[] = {
     {"an ACK of a refusal", ack_of_a_refusal},
     {"names are quoted", names_are_quoted},
     {"a refused offer", refused_offer},
+    {"an offer that is too long", offer_too_long},
     {"refused UPDATEs", refused_updates},
     {"an unreadable answer", unreadable_answer},
     {"causes pass", causes_pass},

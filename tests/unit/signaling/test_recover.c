@@ -410,10 +410,29 @@ static void answer_after_death(void)
 	lab_free(lab);
 }
 
-/* A reason that is none, a codec without an end: not a call's. */
+/* Sessions that are no sessions: too long, refreshed by nobody, or never in time. */
+static void damage_timer(struct call_record *record, int how)
+{
+	struct call_dialog *d = record->dialog;
+
+	if (how == 0)
+		record->session_ttl_s = 86401;
+	else if (how <= 2)
+		d[how - 1].session_interval_s = 86401;
+	else if (how == 3)
+		record->session_segment = 1;
+	else if (how == 4)
+		record->session_segment = 11;
+	else
+		record->session_ttl_s = 0;
+	if (how > 4)
+		d[how - 5].flags |= DIALOG_TIMER;
+}
+
+/* A reason that is none, a codec without an end, a session timer that never fires: not a call's. */
 static void damaged_fields(void)
 {
-	for (int what = 0; what < 2; what++) {
+	for (int what = 0; what < 9; what++) {
 		struct lab *lab = lab_new();
 		struct call_record *record = call_table_record(lab->calls, 0);
 		static struct sip_message answer, invite;
@@ -421,8 +440,10 @@ static void damaged_fields(void)
 		CHECK(lab_call(lab, 1, &answer, &invite));
 		if (what == 0)
 			memset(record->codec, 'x', sizeof(record->codec));
-		else
+		else if (what == 1)
 			record->duration_reason = 200;
+		else
+			damage_timer(record, what - 2);
 		lab_restart(lab);
 		CHECK_INT(lab_count(lab, COUNTER_signaling_records_damaged), 1);
 		CHECK_INT(lab_standing(lab), 0);

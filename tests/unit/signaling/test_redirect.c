@@ -257,6 +257,21 @@ static void too_many(void)
 	CHECK_INT(lab_count(lab, COUNTER_redirect_exhausted), 10);
 	CHECK_ROWS(lab, {"v1", 302, "4930123"}, {"v1", 404, "4900"}, {"v1", 404, "4901"}, {"v2", 486, "4930123"});
 	lab_free(lab);
+
+	/* However many it names, it does not keep us busy: a good one behind so many others is not seen. */
+	for (unsigned int others = 17; others <= 18; others++) {
+		lab = redirecting_lab(8, REDIRECT_ANY);
+		len = 0;
+		for (unsigned int i = 0; i < others; i++)
+			len += (size_t)snprintf(contacts + len, sizeof(contacts) - len, "Contact: <tel:+%u>\r\n", i);
+		snprintf(contacts + len, sizeof(contacts) - len, NOBODY NOBODY);
+		lab_reply(lab, call_vendor(lab, 1), VENDOR(0), 302, "t", NULL, contacts);
+		CHECK_INT(lab_waiting(lab, ELSEWHERE), others == 17);
+		CHECK_INT(lab_waiting(lab, VENDOR(1)), others == 18);
+		CHECK_INT(lab_count(lab, COUNTER_redirect_unusable), others);
+		CHECK_INT(lab_count(lab, COUNTER_redirect_loops), 0);
+		lab_free(lab);
+	}
 }
 
 /* What ends the search ends it for targets, too: a stop code, a description that was heard. */
