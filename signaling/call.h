@@ -90,7 +90,7 @@ struct call_work {
 	struct message_buffer *early_response; /* early_dialog.h */
 
 	/* an offer in a dialog, and an ACK that brings the answer */
-	uint8_t updates[CALL_SIDES];              /* UPDATEs with an offer from that side that await their answer */
+	uint8_t updates[CALL_SIDES]; /* what brought an offer of that side that awaits its answer: UPDATE, PRACK; or 0 */
 	bool noted[CALL_SIDES];                   /* `before` holds something of this call */
 	struct transaction *reinvite[CALL_SIDES]; /* call_reinvite(): they end by themselves */
 	uint32_t reinvite_cseq[CALL_SIDES];
@@ -311,6 +311,8 @@ int call_pass(struct call *call, const struct call_event *event, struct sip_text
 /* The server transaction of a re-INVITE from this side that has no final answer, or a 2xx without its ACK; or NULL. */
 struct transaction *call_reinvite(const struct call *call, enum call_side side);
 extern const struct transaction_user call_reinvite_user; /* of the server transaction of a passed re-INVITE */
+/* What the asker is told in place of this code: what only the side that was asked and we have to do with stays here. */
+unsigned int call_code_told(unsigned int code);
 
 /* ---- call_ack.c ---- */
 void call_ack(struct call *call, const struct call_event *event);

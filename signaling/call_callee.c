@@ -183,7 +183,7 @@ int call_send_invite(struct call *call, struct sip_message *invite, struct sip_t
 	if (error < 0)
 		return error;
 	record->bodyless = sdp.len == 0;
-	call->work->reliable.forks = 0; /* whoever answers it numbers his responses anew */
+	reliable_forget_forks(call);
 	struct transaction *t = transaction_client_new(engine, SIP_INVITE, &dialog->flow, &call_callee_user, call);
 
 	if (!t)
@@ -263,6 +263,8 @@ static struct sip_text describe(struct call *call, struct sip_message *response)
 {
 	struct sip_text sdp;
 
+	if (!reliable_shows(call, response))
+		return SIP_TEXT("");
 	fork_put_aside(call, response);
 	if (call_media_pass(call, CALLEE, response, &sdp) < 0 || !sdp.len || !put_answer(call, sdp))
 		return SIP_TEXT("");
@@ -374,8 +376,8 @@ void call_answered(struct call *call, const struct call_event *event)
 
 	if (t != call->callee_invite)
 		return;
-	if (call_media_translate(call, CALLEE, event->message, &sdp) < 0 || !fill_answer(call, event->message) ||
-	    !fill_description(call, event->message, sdp)) {
+	if (reliable_is_another(call, event->message) || call_media_translate(call, CALLEE, event->message, &sdp) < 0 ||
+	    !fill_answer(call, event->message) || !fill_description(call, event->message, sdp)) {
 		refuse_answer(call, event);
 		return;
 	}
@@ -398,7 +400,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	} else {
 		call_ack_callee(call, CALLEE, t, t->serial, record->dialog[CALLEE].invite_cseq, SIP_TEXT(""));
 	}
-	if (reliable_holds_answer(call))
+	if (reliable_holds_answer(call, event->message))
 		return;
 	call_work_done(call);
 	call_respond_caller(call, 200, event->message, call_text(call, record->answer));

@@ -190,8 +190,7 @@ int call_pass(struct call *call, const struct call_event *event, struct sip_text
 
 /* ---- answers ---- */
 
-/* What only the side that was asked and we have to do with does not cross. */
-static unsigned int told(unsigned int code)
+unsigned int call_code_told(unsigned int code)
 {
 	if (code == 401 || code == 407)
 		return 403;
@@ -204,7 +203,7 @@ static void send_answer(struct call *call, enum call_side side, struct transacti
 	struct engine *engine = call->engine;
 	struct sip_message *request = transaction_request(engine, server);
 	const struct net_addr *ours = &server->flow.local;
-	unsigned int code = told(response->status);
+	unsigned int code = call_code_told(response->status);
 	struct sip_builder b;
 
 	if (!request)

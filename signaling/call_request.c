@@ -110,7 +110,7 @@ void call_request(struct call *call, const struct call_event *event)
 		return;
 	}
 	if (event->message->method == SIP_UPDATE)
-		call_work(call)->updates[event->side] = 1;
+		call_work(call)->updates[event->side] = SIP_UPDATE;
 	if (server->kind != SERVER_INVITE)
 		return;
 	server->user = &call_reinvite_user;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "signaling/client_auth.h"
 #include "signaling/local_headers.h"
 
 /* ---- the callee's dialog ---- */
@@ -36,18 +37,21 @@ struct sip_message *early_dialog_response(struct call *call)
 
 /* ---- passed on, and answered ---- */
 
-/* The side that asked gets what the other says. */
+/* The side that asked gets what the other says; no 408 (RFC 4320 section 4.2), as in call_pass.c. */
 static void send_answer(struct engine *engine, struct transaction *server, struct sip_message *response,
 			struct sip_text sdp)
 {
+	unsigned int code = call_code_told(response->status);
 	struct sip_message *request = transaction_request(engine, server);
 	struct sip_builder b;
 
-	if (!request)
+	if (code == 408)
+		transaction_end(engine, server, TOMBSTONE_UNANSWERED, 0);
+	if (!request || code == 408)
 		return;
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_response(&b, request, response->status, NULL, SIP_TEXT(""), &server->flow.remote);
-	if (response->status < 300 && request->method == SIP_UPDATE)
+	sip_build_response(&b, request, code, NULL, SIP_TEXT(""), &server->flow.remote);
+	if (code < 300 && request->method == SIP_UPDATE)
 		local_headers_contact(engine, &b, &server->flow.local);
 	sip_build_copy(&b, response, SIP_H_RETRY_AFTER);
 	sip_build_copy(&b, response, SIP_H_RECV_INFO);
@@ -57,12 +61,13 @@ static void send_answer(struct engine *engine, struct transaction *server, struc
 	if (len < 0)
 		transaction_respond(engine, server, request, 500, NULL, NULL);
 	else
-		transaction_send_response(engine, server, response->status, engine->scratch, (uint32_t)len);
+		transaction_send_response(engine, server, code, engine->scratch, (uint32_t)len);
 }
 
-static void offer_over(struct call *call, enum call_side asker, bool refused)
+/* What was asked has its answer, or never will: was it the offer that stands? */
+static void offer_over(struct call *call, enum call_side asker, const struct transaction *t, bool refused)
 {
-	if (!call->work || !call->work->updates[asker])
+	if (!call->work || !t->peer || call->work->updates[asker] != t->method)
 		return;
 	if (refused)
 		call_media_take_back(call, asker);
@@ -77,26 +82,104 @@ static bool is_of_today(const struct call *call, const struct transaction *t)
 	       (uint8_t)call->record->attempt == t->owner_side;
 }
 
-/* Of a 2xx, the description is the answer. */
+static const struct transaction_user early_user;
+
+static void pair(struct transaction *client, struct transaction *server)
+{
+	client->peer = server;
+	if (server)
+		server->peer = client;
+}
+
+/* In the engine's scratch: what was sent, under the next CSeq, with credentials (RFC 3261 section 22.2). */
+static int build_again(struct call *call, const struct transaction *t, const struct sip_message *sent,
+		       const struct client_auth *auth)
+{
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+
+	transaction_branch(call->engine, t, branch);
+	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_request(&b, sent->method_text, sent->uri_text);
+	local_headers_via(call->engine, &b, &t->flow.local, sip_text(branch, sizeof(branch)));
+	for (unsigned int i = 0; i < sent->header_count; i++) {
+		enum sip_header_id id = (enum sip_header_id)sent->headers[i].id;
+
+		if (id != SIP_H_VIA && id != SIP_H_CSEQ && id != SIP_H_AUTHORIZATION &&
+		    id != SIP_H_PROXY_AUTHORIZATION && id != SIP_H_CONTENT_TYPE && id != SIP_H_CONTENT_LENGTH)
+			sip_build_copy_line(&b, sent, &sent->headers[i]);
+	}
+	sip_build_cseq(&b, ++call->record->dialog[CALLEE].local_cseq, sent->method_text);
+	sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
+			 sip_text(auth->value, auth->len));
+	sip_build_body(&b, sip_message_value(sent, SIP_H_CONTENT_TYPE), sent->body);
+	return sip_build_finish(&b);
+}
+
+/* A vendor that asks who we are. t->value counts how often it has been told. */
+static bool answer_challenge(struct call *call, struct transaction *t, const struct sip_message *response)
+{
+	struct engine *engine = call->engine;
+	struct sip_message *sent = engine->transactions->kept;
+	const struct call_dialog *d = &call->record->dialog[CALLEE];
+	struct client_auth auth;
+
+	if ((response->status != 401 && response->status != 407) || (d->flags & DIALOG_PHONE) || !t->message ||
+	    sip_message_parse(sent, t->message->data, t->message->len) != SIP_PARSE_OK ||
+	    client_auth_answer(engine, call->callee_gateway, &d->flow.remote, sent->method_text, sent->uri_text,
+			       response, &auth) < 0 ||
+	    !client_auth_helps(&auth, t->value))
+		return false;
+	struct transaction *again =
+	    transaction_client_new(engine, (enum sip_method)t->method, &t->flow, &early_user, call);
+
+	if (!again)
+		return false;
+	again->owner_side = t->owner_side;
+	again->value = t->value + 1;
+	int len = build_again(call, again, sent, &auth);
+
+	if (len < 0) {
+		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		transaction_free(engine, again);
+		return false;
+	}
+	if (transaction_send_request(engine, again, engine->scratch, (uint32_t)len) < 0)
+		return false;
+	pair(again, t->peer);
+	t->peer = NULL;
+	return true;
+}
+
+/* Of a 2xx, the description is the answer. False: there is none yet. */
+static bool take_answer(struct call *call, enum call_side side, struct transaction *t, struct sip_message *response,
+			struct sip_text *sdp)
+{
+	if (side == CALLEE && answer_challenge(call, t, response))
+		return false;
+	if (t->peer && response->status < 300 && call_media_cross(call, side, t->method == SIP_INFO, response, sdp) < 0)
+		*sdp = SIP_TEXT("");
+	offer_over(call, call_other_side(side), t, response->status >= 300);
+	return true;
+}
+
 static void on_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
-	struct transaction *server = t->peer;
 	struct sip_text sdp = SIP_TEXT("");
 	enum call_side side;
 	struct call *call = call_find(engine, response, true, &side);
 
-	if (response->status < 200 || !server)
+	if (response->status < 200)
 		return;
 	if (is_of_today(call, t)) {
-		bool begun = call_write_begin(call);
+		bool begun = call_write_begin(call), answered = take_answer(call, side, t, response, &sdp);
 
-		if (response->status < 300 && call_media_cross(call, side, t->method == SIP_INFO, response, &sdp) < 0)
-			sdp = SIP_TEXT("");
-		if (t->method == SIP_UPDATE)
-			offer_over(call, call_other_side(side), response->status >= 300);
 		call_write_end(call, begun);
+		if (!answered)
+			return;
 	}
-	send_answer(engine, server, response, sdp);
+	if (t->peer)
+		send_answer(engine, t->peer, response, sdp);
 }
 
 /* By then the asker has given up, too, and RFC 4320 section 4.2 forbids to answer. */
@@ -109,7 +192,7 @@ static void on_failed(struct engine *engine, struct transaction *t)
 	if (is_of_today(call, t)) {
 		bool begun = call_write_begin(call);
 
-		offer_over(call, side, true);
+		offer_over(call, side, t, true);
 		call_write_end(call, begun);
 	}
 	if (t->peer)
@@ -203,8 +286,7 @@ static bool pass(struct call *call, const struct call_event *event, const struct
 
 	if (!client)
 		return false;
-	client->peer = server;
-	server->peer = client;
+	pair(client, server);
 	return true;
 }
 
@@ -253,7 +335,7 @@ static void pass_offer(struct call *call, const struct call_event *event)
 		call_media_take_back(call, event->side);
 		refuse(call, event, 500);
 	} else {
-		call->work->updates[event->side] = 1;
+		call->work->updates[event->side] = SIP_UPDATE;
 	}
 }
 

@@ -27,8 +27,9 @@ struct early_request {
 };
 
 /*
- * Send it in the callee's early dialog that `response` makes. NULL: it can't be sent. What the callee says to it goes
- * to the server transaction that becomes its peer, if one does.
+ * Send it in the callee's early dialog that `response` makes. NULL: it can't be sent. Should the vendor challenge it,
+ * it goes once more with its credentials. What else the callee says to it goes to the server transaction that becomes
+ * its peer, if one does.
  */
 struct transaction *early_dialog_send(struct call *call, struct sip_message *response,
 				      const struct early_request *request);

@@ -34,34 +34,69 @@ static uint32_t rseq_of(const struct sip_message *response)
 	return rseq;
 }
 
+/* Is it the next of its fork, which is the latest from now on? */
+static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
+{
+	unsigned int i = 0;
+
+	while (i < r->forks && r->fork[i].tag != tag)
+		i++;
+	if (i == RELIABLE_FORKS || (i < r->forks && rseq != r->fork[i].rseq + 1))
+		return false;
+	if (i == r->forks)
+		r->forks++;
+	r->fork[i].tag = tag;
+	r->fork[i].rseq = rseq;
+	r->latest = i;
+	return true;
+}
+
+/* What can't be dealt with now is, when it comes again. */
+static void await_again(struct reliable *r)
+{
+	r->fork[r->latest].rseq--;
+}
+
+bool reliable_is_another(const struct call *call, struct sip_message *response)
+{
+	const struct reliable *r = &call->work->reliable;
+
+	return r->offerer && fork_of(call, response) != r->fork[r->offerer - 1].tag;
+}
+
+bool reliable_shows(const struct call *call, struct sip_message *response)
+{
+	const struct reliable *r = &call->work->reliable;
+
+	if (r->offerer || !call->record->bodyless)
+		return !reliable_is_another(call, response);
+	return r->supported && rseq_of(response);
+}
+
+static void end_fork(struct call *call, struct sip_message *response)
+{
+	const struct early_request bye = {.method = SIP_BYE, .sdp = SIP_TEXT("")};
+
+	if (early_dialog_send(call, response, &bye))
+		counter_inc(call->engine->counters, COUNTER_signaling_forks_ended);
+	else
+		await_again(&call->work->reliable);
+}
+
 bool reliable_in_order(struct call *call, struct sip_message *response)
 {
-	struct reliable *r = &call->work->reliable;
 	uint32_t rseq = rseq_of(response);
 
 	if (!rseq)
 		return true;
-	uint32_t hash = fork_of(call, response);
-
-	for (unsigned int i = 0; i < r->forks; i++) {
-		if (r->fork[i].tag != hash)
-			continue;
-		if (rseq != r->fork[i].rseq + 1) {
-			counter_inc(call->engine->counters, COUNTER_signaling_provisionals_out_of_order);
-			return false;
-		}
-		r->fork[i].rseq = rseq;
-		r->latest = i;
-		return true;
-	}
-	if (r->forks == RELIABLE_FORKS) {
+	if (!is_next(&call->work->reliable, fork_of(call, response), rseq)) {
 		counter_inc(call->engine->counters, COUNTER_signaling_provisionals_out_of_order);
 		return false;
 	}
-	r->latest = r->forks++;
-	r->fork[r->latest].tag = hash;
-	r->fork[r->latest].rseq = rseq;
-	return true;
+	if (!reliable_is_another(call, response) || call_media_is_offerless(response))
+		return true;
+	end_fork(call, response);
+	return false;
 }
 
 /* What the callee says to it goes to the caller's PRACK, where that becomes its peer. */
@@ -86,13 +121,28 @@ static struct transaction *send_due_prack(struct call *call, struct sip_text sdp
 	return response ? send_prack(call, response, sdp) : NULL;
 }
 
+void reliable_forget_forks(struct call *call)
+{
+	call->work->reliable.forks = call->work->reliable.offerer = 0;
+}
+
+static void put_by(struct call *call, const struct sip_message *response)
+{
+	struct message_pool *pool = &call->engine->transactions->messages;
+	struct reliable *r = &call->work->reliable;
+
+	message_pool_free(pool, r->next);
+	r->next = response ? message_pool_keep(pool, response->data, response->len) : NULL;
+}
+
 void reliable_forget_attempt(struct call *call)
 {
 	struct reliable *r = &call->work->reliable;
 
 	early_dialog_forget(call);
+	reliable_forget_forks(call);
+	put_by(call, NULL);
 	r->due = false;
-	r->forks = 0;
 	r->next_code = 0;
 	r->next_sdp = r->sent_sdp = r->acked_sdp = (struct call_text){0, 0};
 }
@@ -114,42 +164,51 @@ static void send_reliably(struct call *call, unsigned int code, struct sip_messa
 }
 
 /* The latest counts: what waited before has been overtaken; but its description has not. */
-static void hold(struct call *call, unsigned int code, struct sip_text sdp)
+static void hold(struct call *call, unsigned int code, const struct sip_message *response, struct sip_text sdp)
 {
 	struct reliable *r = &call->work->reliable;
 
 	if (sdp.len)
 		r->next_sdp = call->record->answer;
 	r->next_code = (uint16_t)code;
+	put_by(call, response);
 }
 
 void reliable_respond(struct call *call, unsigned int code, struct sip_message *response, struct sip_text sdp)
 {
 	struct reliable *r = &call->work->reliable;
 	bool callee = rseq_of(response), caller = code && (r->required || (r->supported && (callee || sdp.len)));
+	bool offers = callee && r->supported && call->record->bodyless && sdp.len;
 	/* Not while the caller owes a PRACK for another. */
-	bool crosses = callee && !r->due && early_dialog_keep(call, response) && caller && !r->pending;
+	bool crosses =
+	    callee && !r->due && !(offers && r->pending) && early_dialog_keep(call, response) && caller && !r->pending;
 
+	if (offers && !crosses) {
+		await_again(r);
+		return;
+	}
+	if (offers)
+		r->offerer = r->latest + 1;
 	/* One that is not reliable would take the place of that which is to be sent again. */
 	if (code && r->pending)
-		hold(call, code, sdp);
+		hold(call, code, response, sdp);
 	else if (caller)
 		send_reliably(call, code, response, sdp);
 	else if (code)
 		call_respond_caller(call, code, response, sdp);
 	r->due |= crosses;
-	/* What can't be acknowledged now must be, when it comes again. */
 	if (callee && !crosses && !send_prack(call, response, SIP_TEXT("")))
-		r->fork[r->latest].rseq--;
+		await_again(r);
 }
 
-bool reliable_holds_answer(struct call *call)
+bool reliable_holds_answer(struct call *call, const struct sip_message *response)
 {
 	struct reliable *r = call->work ? &call->work->reliable : NULL;
 
 	if (!r || !r->pending || !r->pending_sdp)
 		return false;
 	r->answer_waits = true;
+	put_by(call, response);
 	return true;
 }
 
@@ -186,19 +245,24 @@ void reliable_acked(struct call *call)
 /* What waited for the PRACK. */
 static void go_on(struct call *call)
 {
+	struct transactions *ts = call->engine->transactions;
 	struct reliable *r = &call->work->reliable;
 	unsigned int code = r->next_code;
 	struct sip_text sdp = call_text(call, r->next_sdp);
+	struct message_buffer *next = r->next;
+	bool kept = next && sip_message_parse(ts->kept, next->data, next->len) == SIP_PARSE_OK;
 
+	r->next = NULL;
 	r->next_code = 0;
 	r->next_sdp = (struct call_text){0, 0};
 	if (r->answer_waits) {
 		r->answer_waits = false;
-		call_respond_caller(call, 200, NULL, call_text(call, call->record->answer));
+		call_respond_caller(call, 200, kept ? ts->kept : NULL, call_text(call, call->record->answer));
 		call_work_done(call);
 	} else if (code && call_state(call) == CALL_SETUP) {
-		send_reliably(call, code, NULL, sdp);
+		send_reliably(call, code, kept ? ts->kept : NULL, sdp);
 	}
+	message_pool_free(&ts->messages, next);
 }
 
 static void answer(struct call *call, const struct call_event *event, unsigned int code)
@@ -209,14 +273,17 @@ static void answer(struct call *call, const struct call_event *event, unsigned i
 /* Its offer, or its answer to the callee's offer, crosses with it, and the callee's 2xx is the answer to it. */
 static void pass_description(struct call *call, const struct call_event *event)
 {
+	bool offers = !call->record->bodyless;
 	struct sip_text sdp;
 
 	if (!call->work->reliable.due) {
 		answer(call, event, 488); /* the callee's response was not one of those that are acknowledged */
 		return;
 	}
+	call_media_note_before(call, CALLER);
 	if (call_media_pass(call, CALLER, event->message, &sdp) < 0 ||
 	    transaction_keep_request(call->engine, event->transaction, event->message) < 0) {
+		call_media_take_back(call, CALLER);
 		send_due_prack(call, SIP_TEXT(""));
 		answer(call, event, 488);
 		return;
@@ -225,11 +292,14 @@ static void pass_description(struct call *call, const struct call_event *event)
 	struct transaction *client = send_due_prack(call, sdp);
 
 	if (!client) {
+		call_media_take_back(call, CALLER);
 		answer(call, event, 500);
 		return;
 	}
 	client->peer = event->transaction;
 	event->transaction->peer = client;
+	if (offers)
+		call->work->updates[CALLER] = SIP_PRACK;
 }
 
 /* 0: it acknowledges what we sent; else the code that says why not. */

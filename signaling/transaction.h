@@ -65,7 +65,8 @@ struct transaction {
 	struct message_buffer *message; /* what we send again */
 
 	struct sip_flow flow; /* where what we send goes */
-	uint32_t value; /* ended: the tombstone's; client INVITE, Accepted: hash of the acknowledged dialog's To tag */
+	uint32_t value; /* ended: the tombstone's; client INVITE, Accepted: hash of the acknowledged dialog's To tag; of
+			 * other requests the user's */
 	const struct transaction_user *user;
 	void *owner; /* the user's */
 

@@ -351,6 +351,37 @@ static void forks(void)
 	lab_free(lab);
 }
 
+/* What a response has beside its description is not lost while it waits for a PRACK. */
+static void kept_waiting(void)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *in, *out;
+
+	send_request(lab, "INVITE", 1, NULL, "Require: 100rel\r\nContent-Type: application/sdp\r\n", SDP);
+	in = take(lab, VENDOR(0), "INVITE ");
+	lab_skip(lab, NULL);
+	reply(lab, in, VENDOR(0), 180, "v", "", "");
+	out = take(lab, CUSTOMER, "SIP/2.0 180");
+	reply(lab, in, VENDOR(0), 183, "v", "P-Asserted-Identity: <sip:4930@10.2.0.1>\r\n" MIXED,
+	      SDP_PART OPEN ISUP CLOSE);
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	lab_prack(lab, out, 2, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "PRACK"));
+	out = take(lab, CUSTOMER, "SIP/2.0 183");
+	CHECK(is_whole(out) && has(out, "\r\nP-Asserted-Identity: <sip:4930@10.0.0.1") && has(out, OPEN ISUP));
+	CHECK(has(out, "m=audio") && has(out, "RSeq: ") && !has(out, "c=IN IP4 10.1.0.5"));
+	reply(lab, in, VENDOR(0), 200, "v", "P-Asserted-Identity: <sip:4931@10.2.0.1>\r\n" MIXED,
+	      SDP_PART OPEN ISUP CLOSE);
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	lab_prack(lab, out, 3, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "PRACK"));
+	out = take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK(is_whole(out) && has(out, "\r\nP-Asserted-Identity: <sip:4931@10.0.0.1") && has(out, OPEN ISUP));
+	CHECK(has(out, "CSeq: 1 INVITE") && has(out, "m=audio") && !has(out, "c=IN IP4 10.1.0.5"));
+	lab_free(lab);
+}
+
 static void silent_fork(void)
 {
 	struct lab *lab = lab_new();
@@ -477,6 +508,7 @@ static const struct check_case cases[] = {
     {"an answer that can't be read", unreadable_answer},
     {"INFO", info},
     {"two forks, each reliable", forks},
+    {"responses that wait for a PRACK", kept_waiting},
     {"a fork that never spoke", silent_fork},
     {"many forks", many_forks},
     {"numbers of forks", numbers_of_forks},

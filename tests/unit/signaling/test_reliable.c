@@ -9,6 +9,10 @@
 #define CALLEE1 "Require: 100rel\r\nRSeq: 7001\r\n"
 #define CALLEE2 "Require: 100rel\r\nRSeq: 7002\r\n"
 
+/* Not where, and not how, it was before. */
+static const char moved[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\n"
+			    "m=audio 5000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
+
 static bool has(struct sip_message *m, const char *what)
 {
 	return m && memmem(m->data, m->len, what, strlen(what));
@@ -225,6 +229,155 @@ static void offer_in_prack(void)
 	ok = lab_take(lab, CUSTOMER, "SIP/2.0 200");
 	CHECK(has(ok, "PRACK") && has(ok, "m=audio"));
 	lab_free(lab);
+
+	/* It stands until it is answered; one that is refused is taken back. */
+	lab = lab_new();
+	in = invite(lab, lab_sdp, BOTH);
+	const struct call_record *record = call_table_record(lab->calls, 0);
+
+	lab_reply(lab, in, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
+	progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	lab_prack(lab, &progress, 2, moved);
+	prack = lab_take(lab, VENDOR(0), "PRACK ");
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	lab_caller_request(lab, &progress, "INFO", 3, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INFO "), VENDOR(0), 415, "", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 415"));
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	lab_callee_request(lab, in, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 491"));
+	lab_reply(lab, prack, VENDOR(0), 488, "", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
+	CHECK_INT(record->media[CALLER].remote.port, 4000);
+	lab_callee_request(lab, in, VENDOR(0), "v", "UPDATE", 3, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "UPDATE "));
+	lab_free(lab);
+}
+
+/* ---- several phones behind the gateway, and an INVITE without an offer ---- */
+
+#define SDP_OF(ip) "v=0\r\no=- 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+#define FORK(rseq) "Require: 100rel\r\nRSeq: " #rseq "\r\n"
+
+static bool audio_is(const struct lab *lab, const char *where)
+{
+	struct net_addr addr;
+
+	net_addr_parse(&addr, where, strlen(where));
+	return net_addr_equal(&call_table_record(lab->calls, 0)->media[CALLEE].remote, &addr);
+}
+
+/* The first has made its offer, and the customer has it; the second one's is not wanted. */
+static struct lab *two_offers(struct sip_message *in, struct sip_message *progress)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *bye;
+
+	*in = *invite(lab, NULL, BOTH);
+	lab_reply(lab, in, VENDOR(0), 183, "one", SDP_OF("10.2.0.11"), FORK(100));
+	*progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	CHECK(has(progress, "m=audio"));
+	lab_reply(lab, in, VENDOR(0), 183, "two", SDP_OF("10.2.0.22"), FORK(900));
+	bye = lab_take(lab, VENDOR(0), "BYE sip:vendor@10.2.0.1");
+	CHECK(has(bye, ";tag=two\r\n"));
+	lab_reply(lab, bye, VENDOR(0), 200, "", NULL, "");
+	lab_reply(lab, in, VENDOR(0), 183, "two", SDP_OF("10.2.0.22"), FORK(900)); /* they crossed */
+	lab_reply(lab, in, VENDOR(0), 183, "three", SDP_OF("10.2.0.33"), "");      /* not reliable: no offer at all */
+	CHECK(audio_is(lab, "10.2.0.11:4000"));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_forks_ended), 1);
+	return lab;
+}
+
+static void one_offer_alone(void)
+{
+	static struct sip_message in, progress, answer;
+	struct lab *lab = two_offers(&in, &progress);
+	struct sip_message *prack;
+
+	lab_prack(lab, &progress, 2, lab_sdp);
+	prack = lab_take(lab, VENDOR(0), "PRACK ");
+	CHECK(has(prack, ";tag=one\r\n") && has(prack, "RAck: 100 ") && has(prack, "m=audio"));
+	CHECK(!has(lab_take(lab, CUSTOMER, "SIP/2.0 183"), "m=audio")); /* the third one's, which waited */
+	lab_reply(lab, prack, VENDOR(0), 200, "", NULL, "");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "PRACK"));
+	lab_reply(lab, &in, VENDOR(0), 200, "one", NULL, "");
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), ";tag=one\r\n"));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK(audio_is(lab, "10.2.0.11:4000"));
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	hang_up(lab, &answer, 4);
+	lab_skip(lab, CUSTOMER);
+	check_over(lab, END_NORMAL, 200);
+	lab_free(lab);
+}
+
+/* One whose offer nobody can answer any more picks up all the same. */
+static void another_answers(void)
+{
+	static struct sip_message in, progress;
+	struct lab *lab = two_offers(&in, &progress);
+	struct sip_message *bye;
+
+	lab_reply(lab, &in, VENDOR(0), 200, "three", SDP_OF("10.2.0.33"), "");
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), ";tag=three\r\n"));
+	bye = lab_take(lab, VENDOR(0), "BYE ");
+	CHECK(has(bye, ";tag=three\r\n"));
+	lab_reply(lab, bye, VENDOR(0), 200, "", NULL, "");
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 502"));
+	check_over(lab, END_SERVER_FAILURE, 502);
+	lab_free(lab);
+}
+
+/* While the customer owes a PRACK for something else, an offer waits: it comes again. */
+static void offer_waits(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message in, ringing, progress;
+	struct sip_message *prack;
+
+	in = *invite(lab, NULL, BOTH);
+	lab_reply(lab, &in, VENDOR(0), 180, "one", NULL, FORK(100));
+	ringing = *lab_take(lab, CUSTOMER, "SIP/2.0 180");
+	lab_reply(lab, &in, VENDOR(0), 183, "two", SDP_OF("10.2.0.22"), FORK(900));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_prack(lab, &ringing, 2, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "PRACK"));
+	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_reply(lab, &in, VENDOR(0), 183, "two", SDP_OF("10.2.0.22"), FORK(900));
+	progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	CHECK(has(&progress, "m=audio"));
+	lab_prack(lab, &progress, 3, lab_sdp);
+	prack = lab_take(lab, VENDOR(0), "PRACK ");
+	CHECK(has(prack, ";tag=two\r\n") && has(prack, "RAck: 900 ") && has(prack, "m=audio"));
+	lab_reply(lab, prack, VENDOR(0), 200, "", NULL, "");
+	lab_skip(lab, NULL);
+	lab_reply(lab, &in, VENDOR(0), 183, "one", SDP_OF("10.2.0.11"), FORK(101));
+	CHECK(has(lab_take(lab, VENDOR(0), "BYE "), ";tag=one\r\n"));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_free(lab);
+}
+
+/* RFC 3261 section 13.2.1: an offer comes reliably. What else looks like one is not shown. */
+static void preview(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message in, answer;
+	struct sip_message *progress;
+
+	in = *invite(lab, NULL, BOTH);
+	lab_reply(lab, &in, VENDOR(0), 183, "v", lab_sdp, "");
+	progress = lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	CHECK(!has(progress, "m=audio") && !has(progress, "RSeq"));
+	lab_reply(lab, &in, VENDOR(0), 200, "v", lab_sdp, "");
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK(has(&answer, "m=audio"));
+	lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "m=audio"));
+	hang_up(lab, &answer, 2);
+	check_over(lab, END_NORMAL, 200);
+	lab_free(lab);
 }
 
 /* It never comes: 504 to the caller, and the callee is taken back. */
@@ -438,6 +591,151 @@ static void early_info(void)
 	lab_free(lab);
 }
 
+/* What a refused offer said of media is taken back, and so is that of one that nobody answers. */
+static void early_offer_refused(void)
+{
+	struct lab *lab = early();
+	const struct call_record *record = call_table_record(lab->calls, 0);
+	static struct sip_message update;
+	uint32_t generation = record->media[CALLER].generation;
+
+	lab_caller_request(lab, &early_progress, "UPDATE", 3, moved);
+	update = *lab_take(lab, VENDOR(0), "UPDATE ");
+	CHECK_INT(record->media[CALLER].remote.port, 5000);
+	lab_reply(lab, &update, VENDOR(0), 488, "", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
+	CHECK_INT(record->media[CALLER].remote.port, 4000);
+	CHECK(record->media[CALLER].generation > generation + 1);
+	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "UPDATE", 1, moved);
+	CHECK(lab_take(lab, CUSTOMER, "UPDATE "));
+	CHECK_INT(record->media[CALLEE].remote.port, 5000);
+	lab_sleep(lab, 33000);
+	CHECK_INT(record->media[CALLEE].remote.port, 4000);
+	lab_free(lab);
+}
+
+/* ---- a vendor that asks who we are, whatever we ask it ---- */
+
+static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
+					   DIGEST_BOTH};
+#define CHALLENGE_OF(header, rest) header ": Digest realm=\"v\", nonce=\"n\", qop=\"auth\"" rest "\r\n"
+#define CHALLENGE                  CHALLENGE_OF("Proxy-Authenticate", "")
+
+/* The request once more, with credentials. */
+static struct sip_message *again(struct lab *lab, const char *method, struct sip_message *before, unsigned int code)
+{
+	static struct sip_message m;
+	char uri[64];
+	int len = snprintf(uri, sizeof(uri), "%s sip:vendor@10.2.0.1:5060 SIP/2.0\r\n", method);
+
+	lab_reply(lab, before, VENDOR(0), code, "", NULL,
+		  code == 407 ? CHALLENGE : CHALLENGE_OF("WWW-Authenticate", ", stale=true"));
+	struct sip_message *taken = lab_waiting(lab, VENDOR(0)) ? lab_take(lab, VENDOR(0), method) : NULL;
+
+	if (!taken)
+		return NULL;
+	CHECK(memcmp(taken->data, uri, (size_t)len) == 0);
+	CHECK(has(taken, code == 407 ? "\r\nProxy-Authorization: Digest username=\"tandem\""
+				     : "\r\nAuthorization: Digest username=\"tandem\""));
+	CHECK(has(taken, "uri=\"sip:vendor@10.2.0.1:5060\"") && has(taken, ";tag=v\r\n"));
+	CHECK(!sip_text_equal(sip_message_via(taken)->branch, sip_message_via(before)->branch));
+	CHECK_INT(sip_message_cseq(taken)->number, sip_message_cseq(before)->number + 1);
+	CHECK(sip_text_equal(taken->body, before->body));
+	m = *taken;
+	return &m;
+}
+
+static struct lab *asking(const char *extra)
+{
+	struct lab *lab = lab_new();
+
+	digest.realm = NULL;
+	lab->routing[0].digest = &digest;
+	lab_reload(lab);
+	early_invite = *invite(lab, lab_sdp, extra);
+	lab_reply(lab, &early_invite, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
+	early_progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	return lab;
+}
+
+static void challenged_prack(void)
+{
+	struct lab *lab = asking("");
+	static struct sip_message prack;
+	struct sip_message *m;
+
+	prack = *lab_take(lab, VENDOR(0), "PRACK "); /* ours alone */
+	m = again(lab, "PRACK", &prack, 407);
+	CHECK(has(m, "\r\nRAck: 7001 "));
+	lab_reply(lab, m, VENDOR(0), 200, "", NULL, "");
+	lab_reply(lab, &early_invite, VENDOR(0), 486, "v", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 486"));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	check_over(lab, END_BUSY, 486);
+	lab_free(lab);
+
+	lab = asking(BOTH); /* the customer's, with an offer */
+	lab_prack(lab, &early_progress, 2, lab_sdp);
+	prack = *lab_take(lab, VENDOR(0), "PRACK ");
+	m = again(lab, "PRACK", &prack, 401);
+	CHECK(has(m, "m=audio") && has(m, "\r\nRAck: 7001 ") && has(m, "\r\nContent-Type: application/sdp\r\n"));
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	lab_reply(lab, m, VENDOR(0), 200, "", lab_sdp, "");
+	m = lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK(has(m, "PRACK") && has(m, "m=audio"));
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_free(lab);
+}
+
+static void challenged_requests(void)
+{
+	struct lab *lab = asking(BOTH);
+	static struct sip_message sent;
+	struct sip_message *m;
+
+	lab_prack(lab, &early_progress, 2, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
+	lab_skip(lab, NULL);
+	lab_caller_request(lab, &early_progress, "UPDATE", 3, lab_sdp);
+	sent = *lab_take(lab, VENDOR(0), "UPDATE ");
+	m = again(lab, "UPDATE", &sent, 407);
+	CHECK(has(m, "m=audio") && has(m, "\r\nContact: ") && has(m, "\r\nAllow: "));
+	sent = *m;
+	CHECK(!again(lab, "UPDATE", &sent, 407)); /* it does not like them: that is not for the customer to see */
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 403"));
+	/* The offer is over, and the next one may go. */
+	lab_caller_request(lab, &early_progress, "UPDATE", 4, lab_sdp);
+	sent = *lab_take(lab, VENDOR(0), "UPDATE ");
+	m = again(lab, "UPDATE", &sent, 401);
+	lab_reply(lab, m, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "m=audio"));
+	/* Nobody keeps us busy for ever with nonces that are too old. */
+	lab_caller_request(lab, &early_progress, "INFO", 5, NULL);
+	sent = *lab_take(lab, VENDOR(0), "INFO ");
+	for (unsigned int i = 0; i < 3; i++) {
+		m = again(lab, "INFO", &sent, 401);
+		CHECK(m);
+		sent = m ? *m : sent;
+	}
+	CHECK(!again(lab, "INFO", &sent, 401));
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 403"));
+	/* From elsewhere; and from the customer. */
+	lab_caller_request(lab, &early_progress, "INFO", 6, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INFO "), "10.9.9.9:5060", 407, "", NULL, CHALLENGE);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 403"));
+	CHECK_INT(lab_count(lab, COUNTER_client_auth_foreign), 1);
+	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "INFO", 1, NULL);
+	lab_reply(lab, lab_take(lab, CUSTOMER, "INFO "), CUSTOMER, 407, "", NULL, CHALLENGE);
+	CHECK(lab_take(lab, VENDOR(0), "SIP/2.0 403"));
+	/* RFC 4320 section 4.2: no 408. */
+	lab_caller_request(lab, &early_progress, "INFO", 7, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INFO "), VENDOR(0), 408, "", NULL, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_free(lab);
+}
+
 /* RFC 3311 section 5.2, in a conversation: one offer at a time. */
 static void update_glare(void)
 {
@@ -465,8 +763,6 @@ static void update_glare(void)
 /* A vendor that asks who we are may number his responses anew, under the same tag. */
 static void after_a_challenge(void)
 {
-	static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
-						   DIGEST_BOTH};
 	struct lab *lab = lab_new();
 	static struct sip_message in;
 
@@ -475,8 +771,7 @@ static void after_a_challenge(void)
 	in = *invite(lab, lab_sdp, "");
 	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
 	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
-	lab_reply(lab, &in, VENDOR(0), 407, "v", NULL,
-		  "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\", qop=\"auth\"\r\n");
+	lab_reply(lab, &in, VENDOR(0), 407, "v", NULL, CHALLENGE);
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	in = *lab_take(lab, VENDOR(0), "INVITE ");
 	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
@@ -518,12 +813,19 @@ static const struct check_case cases[] = {
     {"required", required},
     {"the offer in a provisional response", offer_in_provisional},
     {"an offer in the PRACK", offer_in_prack},
+    {"two phones with an offer each", one_offer_alone},
+    {"another than whose offer stands answers", another_answers},
+    {"an offer that has to wait", offer_waits},
+    {"an offer that is none", preview},
     {"a PRACK that never comes", prack_never_comes},
     {"answered, but the caller not told", answered_but_not_told},
     {"the 200 overtakes", answer_overtakes},
     {"after a switch", after_a_switch},
     {"UPDATE before the answer", early_update},
     {"INFO and others before the answer", early_info},
+    {"an UPDATE that is refused", early_offer_refused},
+    {"a challenged PRACK", challenged_prack},
+    {"other requests that are challenged", challenged_requests},
     {"UPDATEs that collide", update_glare},
     {"strays", strays},
     {"after a challenge", after_a_challenge},
