@@ -64,26 +64,6 @@ def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
     assert counters["resolver.ignored"] >= 3 and counters["resolver.resolved"] >= 2
 
 
-def test_a_vendor_is_no_stranger(net, dns, make_lab):
-    """Where strangers get no answer, whoever is at an address of a name gets one: as long as it is there."""
-    def change(config):
-        by_name(f"{HOST}:5060")(config)
-        config["parameters"]["SS_REPLY_UNAUTHORIZED"] = False
-    dns.zone = {(HOST, "A"): [(5, "10.77.0.20")]}
-    lab = make_lab(change)
-    wait_addresses(lab, "10.77.0.20:5060")
-    with SipPeer(net.hosts["a"], "10.77.0.20", 5099) as peer:
-        def answered():
-            peer.send(peer.request("OPTIONS", "sip:10.77.0.1:5060"))
-            return peer.receive(0.3)
-        wait_for(answered, 2, "an answer")
-        lab.kill()
-        assert answered().code == 200
-        dns.zone[HOST, "A"] = [(60, "10.77.0.22")]
-        wait_addresses(lab, "10.77.0.22:5060")
-        wait_for(lambda: not answered(), 2, "no answer")
-
-
 def test_srv(net, dns, make_lab):
     """The second server of a vendor is asked within the attempt when the first is silent, or answers 503."""
     third = Vendor(net.hosts.get("third") or net.peer("third", 22), "10.77.0.22", 5070)
@@ -155,6 +135,26 @@ def test_unresolved(dns, make_lab):
     lab.switch.config["routing_gateways"][0]["address"] = HOST.upper()
     lab.switch.reload()
     wait_for(lambda: lab.gateway("a")["state"] == "unknown", 5, "there is no such service")
+
+
+def test_a_vendor_is_no_stranger(net, dns, make_lab):
+    """Where strangers get no answer, whoever is at an address of a name gets one: as long as it is there."""
+    def change(config):
+        by_name(f"{HOST}:5060")(config)
+        config["parameters"]["SS_REPLY_UNAUTHORIZED"] = False
+    dns.zone = {(HOST, "A"): [(5, "10.77.0.20")]}
+    lab = make_lab(change)
+    wait_addresses(lab, "10.77.0.20:5060")
+    with SipPeer(net.hosts["a"], "10.77.0.20", 5099) as peer:
+        def answered():
+            peer.send(peer.request("OPTIONS", "sip:10.77.0.1:5060"))
+            return peer.receive(0.3)
+        wait_for(answered, 2, "an answer")
+        lab.kill()
+        assert answered().code == 200
+        dns.zone[HOST, "A"] = [(60, "10.77.0.22")]
+        wait_addresses(lab, "10.77.0.22:5060")
+        wait_for(lambda: not answered(), 2, "no answer")
 
 
 def test_calls_do_not_wait_for_the_name_server(dns, make_lab):
