@@ -23,7 +23,7 @@ enum tombstone_kind {
 	/* Outside a dialog `value` tells an INVITE that comes again from one that comes by another way. */
 	TOMBSTONE_INVITE,         /* our 2xx was acknowledged */
 	TOMBSTONE_REFUSED_INVITE, /* another final response was */
-	TOMBSTONE_UNANSWERED,     /* any other request, which got no answer and gets none */
+	TOMBSTONE_UNANSWERED,     /* any request that got no answer and gets none */
 	TOMBSTONE_OTHER,          /* any other request, answered with `value` and nothing that it does not say itself */
 	TOMBSTONE_CLIENT_2XX,     /* our INVITE: the 2xx with the tag `value` was acknowledged */
 	TOMBSTONE_CLIENT_2XX_NAT, /* likewise: ACK and BYE go where the 2xx comes from, not to its Contact */

@@ -87,7 +87,7 @@ struct transactions {
 	struct transaction *pool;
 	uint32_t count, used, standing;
 	uint32_t spares; /* that stand */
-	uint32_t held; /* at recovery: those before it are given to nobody but whom they belonged to */
+	uint32_t held;   /* at recovery: those before it are given to nobody but whom they belonged to */
 	struct transaction *free;
 	struct transaction **by_key, **by_merge;
 	uint32_t mask;
@@ -172,7 +172,10 @@ struct response_extra {
 	uint32_t headers_len;
 };
 
-/* reason NULL = the code's standard phrase. Returns 0 or a negative errno (counted). */
+/*
+ * reason NULL = the standard phrase of the code. 0 or a negative errno (counted): a final response that does not fit
+ * into a datagram ends the transaction without one.
+ */
 int transaction_respond(struct engine *engine, struct transaction *transaction, const struct sip_message *request,
 			unsigned int code, const char *reason, const struct response_extra *extra);
 

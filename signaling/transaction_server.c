@@ -402,6 +402,9 @@ int transaction_respond(struct engine *engine, struct transaction *t, const stru
 
 	if (len < 0) {
 		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		/* Never answered, then: but it must not stand for ever, waiting for that. */
+		if (code >= 200 && t->state < TRANSACTION_COMPLETED)
+			transaction_end(engine, t, TOMBSTONE_UNANSWERED, 0);
 		return len;
 	}
 	if (t->kind != SERVER_OTHER || code < 200 || reason || extra || t->state >= TRANSACTION_COMPLETED)
@@ -425,7 +428,7 @@ void transaction_reply_stateless(struct engine *engine, const struct sip_flow *f
 	int len = build_response(engine, request, &flow->remote, code, reason, extra);
 
 	if (len < 0) {
-		counter_inc(engine->counters, COUNTER_signaling_build_failures);
+		counter_inc(engine->counters, COUNTER_signaling_datagrams_dropped);
 		return;
 	}
 	sip_response_target(&to.remote, request, &flow->remote);

@@ -48,6 +48,8 @@ static bool check_syntax(struct sip_check *out, struct sip_message *msg, const s
 		return drop(out, "No Via");
 	if (error != SIP_PARSE_OK)
 		return refuse(out, sip_parse_error_code(error), sip_parse_error_reason(error));
+	if (msg->body.at - msg->data > SIP_CHECK_HEAD_MAX)
+		return refuse(out, 513, NULL);
 	return false;
 }
 

@@ -16,6 +16,9 @@ enum sip_verdict {
 
 #define SIP_CHECK_EXTRAS 8
 
+/* Start line and headers of a request: its answer repeats them, perhaps, and has to say something of its own. */
+#define SIP_CHECK_HEAD_MAX 60000
+
 struct sip_check {
 	uint8_t verdict;    /* enum sip_verdict */
 	uint16_t code;      /* SIP_RESPOND */
@@ -36,8 +39,8 @@ struct sip_abilities {
 
 /*
  * Judge what sip_message_parse() made of a datagram, defective or not. An ACK is never answered: SIP_DROP instead of
- * SIP_RESPOND. The order of the tests: syntax, what any answer needs (mandatory headers), then section 8.2's: method,
- * Request-URI, numbers, Contacts, Require, body.
+ * SIP_RESPOND. The order of the tests: syntax, length, what any answer needs (mandatory headers), then section 8.2's:
+ * method, Request-URI, numbers, Contacts, Require, body.
  */
 void sip_check_request(struct sip_check *out, struct sip_message *msg, const struct sip_abilities *abilities);
 

@@ -52,10 +52,10 @@ static void hangup_during_reinvite(void)
 static void answer_too_long(void)
 {
 	static struct sip_message answer, invite, passed;
-	static char route[62000], sdp[5000];
+	static char route[60000], sdp[7500];
 
-	snprintf(route, sizeof(route), "Record-Route: <sip:10.1.0.5;x=%0*d>\r\n", 61000, 0);
-	snprintf(sdp, sizeof(sdp), "%sa=x:%0*d\r\n", lab_sdp, 4500, 0);
+	snprintf(route, sizeof(route), "Record-Route: <sip:10.1.0.5;x=%0*d>\r\n", 59000, 0);
+	snprintf(sdp, sizeof(sdp), "%sa=x:%0*d\r\n", lab_sdp, 7000, 0);
 	for (int offerless = 0; offerless < 2; offerless++) {
 		struct lab *lab = lab_new();
 
@@ -763,6 +763,76 @@ static void resends_after_the_end(void)
 	lab_free(lab);
 }
 
+/* From a stranger, with a Via so long. */
+static void send_long(struct lab *lab, const char *method, unsigned int n, unsigned int via)
+{
+	static char text[65536];
+	int len = snprintf(text, sizeof(text),
+			   "%s sip:10.0.0.1 SIP/2.0\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: long%u\r\n"
+			   "CSeq: 1 %s\r\nContact: <sip:a@b>\r\nContent-Length: 0\r\n"
+			   "Via: SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKl%u;x=",
+			   method, n, method, n);
+
+	memset(text + len, 'a', via);
+	memcpy(text + len + via, "\r\n\r\n", 4);
+	lab_receive(lab, "10.9.0.1:5060", text, (size_t)len + via + 4);
+}
+
+/* A request whose answer would be longer than a datagram: refused, or dropped, and nothing stands for it. */
+static void too_long_to_be_answered(void)
+{
+	static const char *const methods[] = {"REGISTER", "INVITE", "OPTIONS"};
+	struct lab *lab = lab_new();
+
+	for (unsigned int i = 0; i < 3; i++) {
+		send_long(lab, methods[i], i, 65330);
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		send_long(lab, methods[i], i, 60000);
+		CHECK(has(lab_take(lab, "10.9.0.1:5060", "SIP/2.0 513"), "Call-ID: long"));
+	}
+	CHECK_INT(lab_count(lab, COUNTER_signaling_datagrams_dropped), 3);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_build_failures), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	/* What may come is answered, and then is gone. */
+	for (unsigned int i = 0; i < 3; i++)
+		send_long(lab, methods[i], 10 + i, 59700);
+	CHECK(lab_waiting(lab, NULL) >= 3);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_build_failures), 0);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* An answer of ours that does not fit all the same ends its transaction: nobody would ever answer it. */
+static void answer_that_does_not_fit(void)
+{
+	struct lab *lab = lab_new();
+	struct engine *engine = lab->engine;
+	static struct sip_message invite, answer;
+	static char longer[65000], reason[2000];
+	struct sip_flow flow = {.port = 0};
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	unsigned int before = (unsigned int)lab_count(lab, COUNTER_signaling_transactions);
+	int len = snprintf(longer, sizeof(longer),
+			   "INFO sip:x SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 INFO\r\n"
+			   "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nVia: SIP/2.0/UDP h;x=");
+
+	memset(longer + len, 'a', sizeof(longer) - (size_t)len);
+	memcpy(longer + sizeof(longer) - 4, "\r\n\r\n", 4);
+	CHECK_INT(sip_message_parse(&invite, longer, sizeof(longer)), SIP_PARSE_OK);
+	flow.remote.family = flow.local.family = NET_IP4;
+	transaction_send_for(engine, &invite);
+	struct transaction *t = transaction_server_new(engine, &flow, &invite);
+
+	memset(reason, 'r', sizeof(reason) - 1);
+	CHECK(transaction_respond(engine, t, &invite, 200, reason, NULL) < 0);
+	engine_tick(engine, lab->now_us);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), before + 1); /* its tombstone */
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an answer that does not fit", answer_too_long},
@@ -789,6 +859,8 @@ static const struct check_case cases[] = {
     {"killed while many ring", killed_while_many_ring},
     {"resends after the end", resends_after_the_end},
     {"a late fork behind NAT", late_fork_behind_nat},
+    {"too long to be answered", too_long_to_be_answered},
+    {"an answer that does not fit", answer_that_does_not_fit},
     {"an answer after a failure", answer_after_a_failure},
 };
 CHECK_MAIN(cases)
