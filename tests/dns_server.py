@@ -34,6 +34,7 @@ class DnsServer(threading.Thread):
         self.sock.settimeout(0.1)
         self.zone, self.questions = {}, []
         self.silent, self.code, self.lie_first, self.truncate = False, 0, False, False
+        self.failing = ()  # types of questions that are answered with SERVFAIL
         self.stopping = False
         self.start()
 
@@ -62,7 +63,8 @@ class DnsServer(threading.Thread):
             records.append((owner, "CNAME", ttl, target))
             owner = target
         records += [(owner, kind, ttl, value) for ttl, value in self.zone.get((owner, kind), [])]
-        code = self.code or (0 if any(owner == known for known, _ in self.zone) else 3)
+        known = any(owner == name for name, _ in self.zone)
+        code = 2 if kind in self.failing else self.code or (0 if known else 3)
         body = b""
         for owner, its_kind, ttl, value in records if not self.code else []:
             data_ = data_of(its_kind, value)

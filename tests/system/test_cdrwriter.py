@@ -202,9 +202,9 @@ def test_spool_disk_fills_and_recovers(writer, folder, postgres):
     os.makedirs(disk)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", disk], check=True)
     try:
-        wait_until(lambda: rows(postgres) >= 0)
-        postgres.stop("immediate")
         w = writer(spool=disk, segment_mb=4, reserve_mb=2)
+        wait_until(lambda: rows(postgres) == 0)  # it has made the tables
+        postgres.stop("immediate")
         producer = w.produce(30000, wait=False, rate=20000)
         wait_until(lambda: w.status()["spool_full"])
         with open(os.path.join(disk, "something-else"), "wb") as file:  # and now really nothing is left

@@ -64,6 +64,17 @@ def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
     assert counters["resolver.ignored"] >= 3 and counters["resolver.resolved"] >= 2
 
 
+def test_a_server_that_fails_at_aaaa(dns, make_lab):
+    """What A says counts all the same, now and later."""
+    dns.failing = ("AAAA",)
+    dns.zone = {(HOST, "A"): [(5, "10.77.0.20")]}
+    lab = make_lab(by_name(f"{HOST}:5060"))
+    wait_addresses(lab, "10.77.0.20:5060")
+    dns.zone[HOST, "A"] = [(5, "10.77.0.21")]
+    wait_addresses(lab, "10.77.0.21:5060")
+    assert lab.goes_to("49405") == "b"
+
+
 def test_srv(net, dns, make_lab):
     """The second server of a vendor is asked within the attempt when the first is silent, or answers 503."""
     third = Vendor(net.hosts.get("third") or net.peer("third", 22), "10.77.0.22", 5070)
