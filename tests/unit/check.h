@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int check_failures;
+int check_failures __attribute__((weak)); /* one for all files of a program */
 
 #define CHECK(condition)                                                                       \
 	do {                                                                                   \
