@@ -9,6 +9,7 @@
 
 #include "proto/messages.h"
 #include "signaling/sip/build.h"
+#include "tests/unit/check.h"
 
 const char lab_sdp[] = "v=0\r\no=peer 1 1 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\n"
 		       "m=audio 4000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n";
@@ -529,6 +530,29 @@ const struct lab_cdr *lab_final(const struct lab *lab)
 	return found;
 }
 
+bool has(struct sip_message *m, const char *what)
+{
+	return m && memmem(m->data, m->len, what, strlen(what));
+}
+
+void lab_over(struct lab *lab, enum end_reason reason, enum end_direction direction, unsigned int code)
+{
+	const struct lab_cdr *cdr;
+
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	cdr = lab_final(lab);
+	CHECK(cdr);
+	if (!cdr)
+		return;
+	CHECK_INT(cdr->reason, reason);
+	CHECK_INT(cdr->direction, direction);
+	CHECK_INT(cdr->code, code);
+}
+
 /* ---- scripts ---- */
 
 static const char *content_type(const struct lab *lab)
@@ -629,6 +653,25 @@ void lab_callee_request(struct lab *lab, struct sip_message *invite, const char 
 	snprintf(from, sizeof(from), "%.*s;tag=%s", (int)to.len, to.at, tag);
 	request(lab, vendor, method, contact_uri(invite), sip_text_of(from), sip_message_value(invite, SIP_H_FROM),
 		sip_message_call_id(invite), cseq, sdp, "");
+}
+
+void lab_give_credentials(struct lab *lab)
+{
+	static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
+						   DIGEST_BOTH};
+
+	lab->routing[0].digest = &digest;
+	lab_reload(lab);
+}
+
+void lab_challenge(struct lab *lab, struct sip_message *invite, const char *nonce)
+{
+	char header[128];
+
+	snprintf(header, sizeof(header), "Proxy-Authenticate: Digest realm=\"v\", nonce=\"%s\", qop=\"auth\"\r\n",
+		 nonce);
+	lab_reply(lab, invite, VENDOR(0), 407, "v", NULL, header);
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 }
 
 void lab_ack_failure(struct lab *lab, const char *from, struct sip_message *response)

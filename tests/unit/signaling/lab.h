@@ -121,6 +121,9 @@ uint64_t lab_count(const struct lab *lab, enum counter_id id);
 unsigned int lab_standing(const struct lab *lab);       /* records that are not free */
 unsigned int lab_sessions(const struct lab *lab);       /* that stand at media */
 const struct lab_cdr *lab_final(const struct lab *lab); /* the only final record so far; NULL and a failed check */
+bool has(struct sip_message *m, const char *what);      /* m may be NULL: false */
+/* Whatever still comes, comes: then nothing may be left, and the only final record says so. */
+void lab_over(struct lab *lab, enum end_reason reason, enum end_direction direction, unsigned int code);
 
 /* ---- scripts ---- */
 
@@ -139,6 +142,9 @@ void lab_prack(struct lab *lab, struct sip_message *provisional, unsigned int cs
 /* The vendor's, in the dialog of `invite` (which it got) under its own tag. */
 void lab_callee_request(struct lab *lab, struct sip_message *invite, const char *vendor, const char *tag,
 			const char *method, unsigned int cseq, const char *sdp);
+/* The first vendor gets credentials of ours, from now on; it asks for them (407), and we acknowledge. */
+void lab_give_credentials(struct lab *lab);
+void lab_challenge(struct lab *lab, struct sip_message *invite, const char *nonce);
 /* The ACK to a failure, within its transaction. */
 void lab_ack_failure(struct lab *lab, const char *from, struct sip_message *response);
 /* An established call over the first vendor; *answer: the 200 the customer got, *invite: what the vendor got. */

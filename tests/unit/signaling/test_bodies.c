@@ -20,11 +20,6 @@
 	OPEN "Content-Type: application/pidf+xml\r\nContent-Disposition: render;handling=optional\r\n"                 \
 	     "Content-ID: <here@example.com>\r\n\r\n<presence/>\r\n"
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
 static void send_request(struct lab *lab, const char *method, unsigned int cseq, struct sip_message *dialog,
 			 const char *headers, const char *body)
 {

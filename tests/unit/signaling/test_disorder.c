@@ -6,11 +6,6 @@
 #include "signaling/call.h"
 #include "tests/unit/check.h"
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
 /* Everybody has gone: nothing may stand. */
 static void check_empty(struct lab *lab)
 {

@@ -5,11 +5,6 @@
 #include "lab.h"
 #include "tests/unit/check.h"
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
 static void show(const char *what, const char *expected, struct sip_message *m)
 {
 	printf("  %s: expected %s in\n%.*s\n", what, expected, m ? (int)m->len : 0, m ? (const char *)m->data : "");

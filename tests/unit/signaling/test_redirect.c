@@ -12,11 +12,6 @@
 #define ELSEWHERE "10.9.9.9:5060"
 #define NOBODY    "Contact: <sip:4930999@10.9.9.9>\r\n"
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
 static struct lab *redirecting_lab(unsigned int follow, enum redirect_to to)
 {
 	struct lab *lab = lab_new();

@@ -34,7 +34,7 @@ static struct lab *registering(void)
 	return lab;
 }
 
-static bool has(const char *what)
+static bool says(const char *what)
 {
 	return memmem(message.data, message.len, what, strlen(what));
 }
@@ -45,7 +45,7 @@ static bool asked(struct lab *lab)
 	if (lab_waiting(lab, REGISTRAR) == 0)
 		return false;
 	message = *lab_take(lab, REGISTRAR, "REGISTER sip:vendor.example SIP/2.0");
-	CHECK(has("\r\nContact: <sip:line1@10.0.0.1:5060>\r\n"));
+	CHECK(says("\r\nContact: <sip:line1@10.0.0.1:5060>\r\n"));
 	return true;
 }
 
@@ -65,7 +65,7 @@ static struct lab *registered(const char *granted)
 	CHECK(asked(lab));
 	answer(lab, 401, CHALLENGE);
 	CHECK(asked(lab));
-	CHECK(has("\r\nAuthorization: Digest username=\"trunk\""));
+	CHECK(says("\r\nAuthorization: Digest username=\"trunk\""));
 	answer(lab, 200, granted);
 	CHECK_INT(lab_count(lab, COUNTER_register_client_standing), 1);
 	return lab;
@@ -90,11 +90,11 @@ static void refresh(void)
 	struct sip_text call_id = sip_message_call_id(&message);
 	char before[64] = "";
 
-	CHECK(has("\r\nExpires: 3600\r\n"));
+	CHECK(says("\r\nExpires: 3600\r\n"));
 	memcpy(before, call_id.at, call_id.len);
 	waited = silence_s(lab);
 	CHECK(waited >= 870 && waited <= 901);
-	CHECK(has(before));
+	CHECK(says(before));
 	CHECK_INT(sip_message_cseq(&message)->number, cseq + 1);
 	answer(lab, 401, CHALLENGE);
 	CHECK(asked(lab));
@@ -112,11 +112,11 @@ static void too_brief(void)
 	CHECK(asked(lab));
 	answer(lab, 423, "Min-Expires: 7200\r\n");
 	CHECK(asked(lab));
-	CHECK(has("\r\nExpires: 7200\r\n"));
+	CHECK(says("\r\nExpires: 7200\r\n"));
 	answer(lab, 423, "Min-Expires: 7200\r\n"); /* it can't be pleased */
 	CHECK(!asked(lab));
 	CHECK(silence_s(lab) >= 1790);
-	CHECK(has("\r\nExpires: 3600\r\n"));
+	CHECK(says("\r\nExpires: 3600\r\n"));
 	CHECK_INT(lab_count(lab, COUNTER_register_client_too_brief), 1);
 	CHECK_INT(lab_count(lab, COUNTER_register_client_refused), 1);
 	lab_free(lab);
@@ -195,7 +195,7 @@ static void two_realms(void)
 			  "Proxy-Authenticate: Digest realm=\"calls.example\", nonce=\"n\", qop=\"auth\"\r\n");
 		CHECK(lab_take(lab, REGISTRAR, "ACK "));
 		message = *lab_take(lab, REGISTRAR, "INVITE ");
-		CHECK(has("\r\nProxy-Authorization: Digest username=\"trunk\", realm=\"calls.example\""));
+		CHECK(says("\r\nProxy-Authorization: Digest username=\"trunk\", realm=\"calls.example\""));
 		lab_reply(lab, &message, REGISTRAR, 486, "v", NULL, "");
 		lab_skip(lab, NULL);
 	}
@@ -229,9 +229,9 @@ static void reloads(void)
 	lab->routing[0].digest = NULL;
 	lab_reload(lab);
 	settle(lab);
-	CHECK(asked(lab) && has("\r\nExpires: 0\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 0\r\n"));
 	answer(lab, 401, CHALLENGE);
-	CHECK(asked(lab) && has("\r\nExpires: 0\r\n") && has("username=\"trunk\""));
+	CHECK(asked(lab) && says("\r\nExpires: 0\r\n") && says("username=\"trunk\""));
 	answer(lab, 200, "");
 	CHECK_INT(lab_count(lab, COUNTER_register_client_standing), 0);
 	CHECK_INT(lab_count(lab, COUNTER_register_client_removed), 1);
@@ -241,12 +241,12 @@ static void reloads(void)
 	lab->routing[0].digest = &credentials;
 	lab_reload(lab);
 	settle(lab);
-	CHECK(asked(lab) && has("\r\nExpires: 3600\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 3600\r\n"));
 	answer(lab, 200, GRANTED(600));
 	lab->routing[0].enabled = false;
 	lab_reload(lab);
 	settle(lab);
-	CHECK(asked(lab) && has("\r\nExpires: 0\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 0\r\n"));
 	/* Wanted again before that is answered: the late answer says nothing of the new one. */
 	static struct sip_message removal;
 
@@ -254,7 +254,7 @@ static void reloads(void)
 	lab->routing[0].enabled = true;
 	lab_reload(lab);
 	settle(lab);
-	CHECK(asked(lab) && has("\r\nExpires: 3600\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 3600\r\n"));
 	lab_reply(lab, &removal, REGISTRAR, 200, "r", NULL, "");
 	CHECK_INT(lab_count(lab, COUNTER_register_client_standing), 0);
 	answer(lab, 200, GRANTED(600));
@@ -273,8 +273,8 @@ static void renamed(void)
 	lab->routing[0].registration = &other;
 	lab_reload(lab);
 	settle(lab);
-	CHECK(asked(lab) && has("\r\nExpires: 0\r\n") && has("\r\nTo: <sip:trunk@vendor.example>\r\n"));
-	CHECK(asked(lab) && has("\r\nExpires: 3600\r\n") && has("\r\nTo: <sip:other@vendor.example>\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 0\r\n") && says("\r\nTo: <sip:trunk@vendor.example>\r\n"));
+	CHECK(asked(lab) && says("\r\nExpires: 3600\r\n") && says("\r\nTo: <sip:other@vendor.example>\r\n"));
 	lab_free(lab);
 }
 
@@ -286,7 +286,7 @@ static void killed(void)
 	memcpy(before, sip_message_call_id(&message).at, sip_message_call_id(&message).len);
 	lab_restart(lab);
 	settle(lab);
-	CHECK(asked(lab) && !has(before)); /* its Contact is the same: checked there */
+	CHECK(asked(lab) && !says(before)); /* its Contact is the same: checked there */
 	answer(lab, 200, GRANTED(600));
 	lab_sleep(lab, 100000);
 	CHECK_INT(lab_waiting(lab, REGISTRAR), 0);

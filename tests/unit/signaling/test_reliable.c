@@ -13,25 +13,6 @@
 static const char moved[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\n"
 			    "m=audio 5000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n";
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
-static void check_over(struct lab *lab, enum end_reason reason, unsigned int code)
-{
-	lab_sleep(lab, 70000);
-	CHECK_INT(lab_standing(lab), 0);
-	const struct lab_cdr *cdr = lab_final(lab);
-
-	CHECK(cdr);
-	if (!cdr)
-		return;
-	CHECK_INT(cdr->reason, reason);
-	CHECK_INT(cdr->code, code);
-	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
-}
-
 static void hang_up(struct lab *lab, struct sip_message *answer, unsigned int cseq)
 {
 	lab_caller_request(lab, answer, "BYE", cseq, NULL);
@@ -83,7 +64,7 @@ static void both(void)
 	lab_caller_request(lab, &answer, "ACK", 1, NULL);
 	hang_up(lab, &answer, 4);
 	CHECK_INT(lab_waiting(lab, NULL), 0);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
 
@@ -108,7 +89,7 @@ static void callee_alone(void)
 	lab_reply(lab, in, VENDOR(0), 486, "v", NULL, "");
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 486"));
-	check_over(lab, END_BUSY, 486);
+	lab_over(lab, END_BUSY, END_BY_CALLEE, 486);
 	lab_free(lab);
 }
 
@@ -136,7 +117,7 @@ static void caller_alone(void)
 	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
 	lab_caller_request(lab, &answer, "ACK", 1, NULL);
 	hang_up(lab, &answer, 3);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
 
@@ -205,7 +186,7 @@ static void offer_in_provisional(void)
 	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
 	lab_caller_request(lab, &answer, "ACK", 1, NULL);
 	hang_up(lab, &answer, 3);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 
 	lab = lab_new();
@@ -308,7 +289,7 @@ static void one_offer_alone(void)
 	lab_caller_request(lab, &answer, "ACK", 1, NULL);
 	hang_up(lab, &answer, 4);
 	lab_skip(lab, CUSTOMER);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
 
@@ -325,7 +306,7 @@ static void another_answers(void)
 	CHECK(has(bye, ";tag=three\r\n"));
 	lab_reply(lab, bye, VENDOR(0), 200, "", NULL, "");
 	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 502"));
-	check_over(lab, END_SERVER_FAILURE, 502);
+	lab_over(lab, END_SERVER_FAILURE, END_BY_CALLEE, 502);
 	lab_free(lab);
 }
 
@@ -376,7 +357,7 @@ static void preview(void)
 	lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
 	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "m=audio"));
 	hang_up(lab, &answer, 2);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
 
@@ -396,7 +377,7 @@ static void prack_never_comes(void)
 	lab_reply(lab, cancel, VENDOR(0), 200, "v", NULL, "");
 	lab_reply(lab, in, VENDOR(0), 487, "v", NULL, "");
 	CHECK_INT(lab_count(lab, COUNTER_signaling_provisionals_unacknowledged), 1);
-	check_over(lab, END_ACK_TIMEOUT, 504);
+	lab_over(lab, END_ACK_TIMEOUT, END_BY_SERVER, 504);
 	lab_free(lab);
 }
 
@@ -464,7 +445,7 @@ static void answer_overtakes(void)
 	lab_caller_request(lab, &answer, "ACK", 1, NULL);
 	lab_skip(lab, VENDOR(0));
 	hang_up(lab, &answer, 3);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
 
@@ -497,7 +478,7 @@ static void after_a_switch(void)
 	CHECK_INT(lab_waiting(lab, NULL), 0);
 	lab_restart(lab); /* nothing of it outlives the process: the call ends */
 	lab_skip(lab, NULL);
-	check_over(lab, END_NODE_RESTART, 503);
+	lab_over(lab, END_NODE_RESTART, END_BY_SERVER, 503);
 	lab_free(lab);
 }
 
@@ -617,8 +598,6 @@ static void early_offer_refused(void)
 
 /* ---- a vendor that asks who we are, whatever we ask it ---- */
 
-static struct config_credentials digest = {(char *)(uintptr_t) "tandem", (char *)(uintptr_t) "secret", NULL,
-					   DIGEST_BOTH};
 #define CHALLENGE_OF(header, rest) header ": Digest realm=\"v\", nonce=\"n\", qop=\"auth\"" rest "\r\n"
 #define CHALLENGE                  CHALLENGE_OF("Proxy-Authenticate", "")
 
@@ -650,9 +629,7 @@ static struct lab *asking(const char *extra)
 {
 	struct lab *lab = lab_new();
 
-	digest.realm = NULL;
-	lab->routing[0].digest = &digest;
-	lab_reload(lab);
+	lab_give_credentials(lab);
 	early_invite = *invite(lab, lab_sdp, extra);
 	lab_reply(lab, &early_invite, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
 	early_progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
@@ -673,7 +650,7 @@ static void challenged_prack(void)
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 486"));
 	CHECK_INT(lab_waiting(lab, NULL), 0);
-	check_over(lab, END_BUSY, 486);
+	lab_over(lab, END_BUSY, END_BY_CALLEE, 486);
 	lab_free(lab);
 
 	lab = asking(BOTH); /* the customer's, with an offer */
@@ -766,13 +743,11 @@ static void after_a_challenge(void)
 	struct lab *lab = lab_new();
 	static struct sip_message in;
 
-	lab->routing[0].digest = &digest;
-	lab_reload(lab);
+	lab_give_credentials(lab);
 	in = *invite(lab, lab_sdp, "");
 	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
 	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
-	lab_reply(lab, &in, VENDOR(0), 407, "v", NULL, CHALLENGE);
-	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_challenge(lab, &in, "n");
 	in = *lab_take(lab, VENDOR(0), "INVITE ");
 	lab_reply(lab, &in, VENDOR(0), 183, "v", NULL, CALLEE1);
 	CHECK(has(lab_take(lab, VENDOR(0), "PRACK "), "RAck: 7001 "));

@@ -9,11 +9,6 @@
 #define TIMER  "Supported: timer\r\n"
 #define UPDATE "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n"
 
-static bool has(struct sip_message *m, const char *what)
-{
-	return m && memmem(m->data, m->len, what, strlen(what));
-}
-
 static struct sip_message answer, invite; /* what the customer and the vendor got */
 
 /* An established call; what both say of timers. */
@@ -40,29 +35,13 @@ static const struct call_record *record_of(const struct lab *lab)
 	return call_table_record(lab->calls, 0);
 }
 
-/* Everybody has hung up, answered or not. */
-static void check_over(struct lab *lab, enum end_reason reason, unsigned int code)
-{
-	lab_skip(lab, NULL);
-	lab_sleep(lab, 70000);
-	CHECK_INT(lab_standing(lab), 0);
-	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
-	const struct lab_cdr *cdr = lab_final(lab);
-
-	CHECK(cdr);
-	if (cdr) {
-		CHECK_INT(cdr->reason, reason);
-		CHECK_INT(cdr->code, code);
-	}
-	lab_free(lab);
-}
-
 /* Ended by us: BYE to both. */
 static void check_ended(struct lab *lab, enum end_reason reason, unsigned int code)
 {
 	CHECK(lab_take(lab, CUSTOMER, "BYE "));
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
-	check_over(lab, reason, code);
+	lab_over(lab, reason, END_BY_SERVER, code);
+	lab_free(lab);
 }
 
 static void hang_up(struct lab *lab)
@@ -70,7 +49,8 @@ static void hang_up(struct lab *lab)
 	lab->extra = NULL;
 	lab_caller_request(lab, &answer, "BYE", 90, NULL);
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
 }
 
 /* Nothing is sent till ms from now, and then something. */
@@ -220,7 +200,8 @@ static void raised_for_ever(void)
 	/* The next vendor is offered what we want ourselves. */
 	CHECK(has(lab_take(lab, VENDOR(1), "INVITE "), "Session-Expires: 600\r\nMin-SE: 90\r\n"));
 	lab_cancel(lab, 1, "4930123");
-	check_over(lab, END_CALLER_CANCEL, 487);
+	lab_over(lab, END_CALLER_CANCEL, END_BY_CALLER, 487);
+	lab_free(lab);
 }
 
 static const struct {
@@ -504,14 +485,11 @@ static void dead(void)
 /* A refresh is challenged like any other request. */
 static void challenged(void)
 {
-	static struct config_credentials digest = {
-	    .user = (char *)(uintptr_t) "tandem", .password = (char *)(uintptr_t) "secret", .algorithms = DIGEST_BOTH};
 	struct lab *lab = lab_new();
 	static struct sip_message m;
 	uint32_t cseq;
 
-	lab->routing[0].digest = &digest;
-	lab_reload(lab);
+	lab_give_credentials(lab);
 	established_in(lab, "", UPDATE "Session-Expires: 600\r\n");
 	quiet_till(lab, 300 * 1000);
 	m = *lab_take(lab, VENDOR(0), "UPDATE ");
@@ -531,7 +509,8 @@ static void challenged(void)
 		lab_reply(lab, &m, VENDOR(0), 407, "", NULL, "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n");
 	}
 	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
 }
 
 /* SEGMENT says when; what failed is tried again a segment later, and before the end in any case. */
@@ -655,7 +634,8 @@ static void crossing(void)
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
 	lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp, "");
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
-	check_over(lab, END_NORMAL, 200);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
 }
 
 /* Ours waits while a passed one is under way; that one refreshes just as well. */
@@ -722,16 +702,13 @@ static void passed_to_the_dead(void)
 /* A passed request is challenged, or its session too short: what the asker sees is the answer after that. */
 static void passed_again(void)
 {
-	static struct config_credentials digest = {
-	    .user = (char *)(uintptr_t) "tandem", .password = (char *)(uintptr_t) "secret", .algorithms = DIGEST_BOTH};
 	static const char *const methods[] = {"INVITE", "UPDATE", "INFO"};
 	static const char challenge[] = "WWW-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n";
 	struct lab *lab = lab_new();
 	static struct sip_message m, again;
 	unsigned int cseq = 2;
 
-	lab->routing[0].digest = &digest;
-	lab_reload(lab);
+	lab_give_credentials(lab);
 	established_in(lab, "", UPDATE "Session-Expires: 600;refresher=uas\r\n");
 	for (unsigned int i = 0; i < 3; i++, cseq++) {
 		lab_caller_request(lab, &answer, methods[i], cseq, i < 2 ? lab_sdp : NULL);
@@ -804,7 +781,8 @@ static void killed(void)
 	lab_skip(lab, NULL);
 	lab_sleep(lab, 600 * 1000);
 	CHECK_INT(lab->cdrs[0].reason, END_SESSION_TIMEOUT);
-	check_over(lab, END_SESSION_TIMEOUT, lab->cdrs[0].code);
+	lab_over(lab, END_SESSION_TIMEOUT, END_BY_SERVER, lab->cdrs[0].code);
+	lab_free(lab);
 }
 
 /* All that fell due while nobody was there is not sent in one go. */
