@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """One node for all scenarios, peers of each scenario's own, and the table of what was seen."""
-import contextlib
 import os
 
 import pytest
@@ -13,28 +12,16 @@ SEEN = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def folder():
-    with a_folder() as path:
-        yield path
-
-
-@pytest.fixture(scope="session")
-def net():
-    with Network(f"tc{os.getpid() % 10000}") as network:
-        yield network
-
-
-@pytest.fixture(scope="session")
-def postgres(folder):
-    with a_database(folder) as database:
-        yield database
-
-
-@pytest.fixture(scope="session")
-def the_node(net, folder, postgres, build):
-    node = Node(net, folder, postgres, build, f"tc-{os.getpid() % 10000}")
-    yield node
-    node.close()
+def the_node(build):
+    name = f"tc{os.getpid() % 10000}"
+    with a_folder() as folder, Network(name) as net, a_database(folder) as postgres:
+        node = Node(net, folder, postgres, build, name)
+        yield node
+        try:
+            node.calm()
+            node.check_records()
+        finally:
+            node.close()
 
 
 @pytest.fixture
@@ -54,52 +41,16 @@ def saw(request):
     return note
 
 
-@contextlib.contextmanager
-def a_peer(node, name, ip):
-    with NotingPeer(node.hosts[name], ip, name, node.notes) as peer:
-        yield peer
+def peer(name, ip):
+    @pytest.fixture(name=name)
+    def there(node):
+        with NotingPeer(node.hosts[name], ip, name, node.notes) as one:
+            yield one
+    return there
 
 
-@pytest.fixture
-def caller(node):
-    with a_peer(node, "caller", CUSTOMER) as peer:
-        yield peer
-
-
-@pytest.fixture
-def phone(node):
-    with a_peer(node, "phone", PHONE) as peer:
-        yield peer
-
-
-@pytest.fixture
-def stranger(node):
-    with a_peer(node, "stranger", STRANGER) as peer:
-        yield peer
-
-
-@pytest.fixture
-def first(node):
-    with a_peer(node, "first", VENDORS["first"]) as peer:
-        yield peer
-
-
-@pytest.fixture
-def second(node):
-    with a_peer(node, "second", VENDORS["second"]) as peer:
-        yield peer
-
-
-@pytest.fixture
-def third(node):
-    with a_peer(node, "third", VENDORS["third"]) as peer:
-        yield peer
-
-
-@pytest.fixture
-def last(node):
-    with a_peer(node, "last", VENDORS["last"]) as peer:
-        yield peer
+caller, phone, stranger = peer("caller", CUSTOMER), peer("phone", PHONE), peer("stranger", STRANGER)
+first, second, third, last = (peer(name, ip) for name, ip in VENDORS.items())
 
 
 # ---- the table ----

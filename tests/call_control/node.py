@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node that the scenarios share, the peers that note down what they see, and the records."""
 import contextlib
+import copy
 import itertools
+import struct
+import time
 
 from lab.net import wait_for
+from lab.sockets import udp_socket
 from lab.switch import Switch, base_config
 from scaled_clock import ScaledClock
 from sip_peer import SipPeer
@@ -31,12 +35,13 @@ class NotingPeer(SipPeer):
 
     def __init__(self, host, ip, name, notes, **options):
         super().__init__(host, ip, **options)
-        self.name, self.notes = name, notes
+        self.name, self.notes, self.heard = name, notes, []
 
     def receive(self, timeout_s=3.0):
         message = super().receive(timeout_s)
         if message:
             self.notes.append((self.name, str(message.code or message.method)))
+            self.heard.append(message)
         return message
 
     def drain(self, timeout_s=0.05):
@@ -71,11 +76,35 @@ class NotingPeer(SipPeer):
         self.expect("ACK")
         return invite
 
+    def take_answer(self, invite, callee):
+        """The 200 to this caller's INVITE, and its ACK through to `callee`; returns the 200."""
+        ok = self.expect(200)
+        self.ack(invite, ok)
+        callee.expect("ACK")
+        return ok
+
+    def take_refusal(self, invite, code, timeout_s=5.0):
+        """The failure that this caller's INVITE gets, acknowledged."""
+        self.ack(invite, self.expect(code, timeout_s))
+
+    def take_cancel(self, invite):
+        """An INVITE that came here is cancelled, and ends as it should; returns the CANCEL."""
+        cancel = self.expect("CANCEL")
+        assert cancel["via"] == invite["via"] and cancel["cseq"].split()[0] == invite["cseq"].split()[0] and cancel.uri == invite.uri
+        self.respond(cancel, 200, "OK")
+        self.respond(invite, 487, "Request Terminated")
+        self.expect("ACK")
+        return cancel
+
+    def take_bye(self):
+        bye = self.expect("BYE")
+        self.respond(bye, 200, "OK")
+        return bye
+
     def hang_up(self, invite, answer, other, cseq=2):
         """This caller's BYE, through to `other`."""
         self.send(self.in_dialog("BYE", invite, answer, cseq=cseq))
-        bye = other.expect("BYE")
-        other.respond(bye, 200, "OK")
+        bye = other.take_bye()
         self.expect(200)
         return bye
 
@@ -83,10 +112,15 @@ class NotingPeer(SipPeer):
         """A call of this caller's to `callee`; returns INVITE sent, 200 got, INVITE at the callee."""
         invite = self.invite(number, **options)
         received = callee.answer()
-        ok = self.expect(200)
-        self.ack(invite, ok)
-        callee.expect("ACK")
-        return invite, ok, received
+        return invite, self.take_answer(invite, callee), received
+
+
+def send_rtp(host, ip, port, to, count=10):
+    """Packets of one stream of PCMA, 20 ms each."""
+    with udp_socket(host, ip, port) as sock:
+        for sequence in range(count):
+            sock.sendto(struct.pack(">BBHII", 0x80, 8, sequence, 160 * sequence, 7) + bytes(160), to)
+            time.sleep(0.02)
 
 
 def told(notes):
@@ -117,6 +151,7 @@ class Node:
     @staticmethod
     def _configure(config):
         config["digest_algorithms"] = "both"
+        config["database"]["batch_wait_ms"] = 10
         config["parameters"] = {"SS_MEDIAPROXYMODE": "on"}
         config["mapping_gateways"] = [{"name": "customer", "addresses": [CUSTOMER, "fd77::a"]}]
         gateways = [("first", ["44", "41"], 10), ("second", ["41"], 20), ("third", ["41"], 30), ("last", ["49", "44", "41"], 40)]
@@ -135,16 +170,24 @@ class Node:
         return next(g for g in self.switch.config["routing_gateways"] if g["name"] == name)
 
     @contextlib.contextmanager
-    def changed(self, **parameters):
-        """Other parameters for a while. What the test does to switch.config before reload() is taken back, too."""
-        before = repr(self.switch.config)
-        self.switch.config["parameters"] |= parameters
-        if parameters:
+    def changed(self, customer=None, **changes):
+        """
+        Other settings for a while: parameters by their names, those of a vendor by its name, the customer's. What the test
+        does to switch.config before another reload() is taken back, too.
+        """
+        before = copy.deepcopy(self.switch.config)
+        self.switch.config["mapping_gateways"][0].update(customer or {})
+        for name, value in changes.items():
+            if name in VENDORS:
+                self.gateway(name).update(value)
+            else:
+                self.switch.config["parameters"][name] = value
+        if self.switch.config != before:
             self.switch.reload()
         try:
             yield self.switch.config
         finally:
-            self.switch.reload(eval(before))  # a dictionary of plain values
+            self.switch.reload(before)
 
     def records(self, number, count=1):
         """The records of the calls to that number, in order; waits until so many are there."""
@@ -179,6 +222,16 @@ class Node:
     def gone(self, number):
         wait_for(lambda: not self.calls(number), 5, lambda: f"the call to {number} is gone: {self.calls(number)}")
 
+    def kill_signaling(self):
+        """kill -9; returns when it is back."""
+        starts = self.switch.status()["signaling"]["starts"]
+        self.switch.kill("signaling")
+
+        def back():
+            process = self.switch.status()["signaling"]
+            return process["starts"] == starts + 1 and process["state"] == "ready"
+        wait_for(back, 10, "signaling is back")
+
     def calm(self):
         """No call of the scenario before is left: it would resend into the next one."""
         if not self.switch.calls():
@@ -193,6 +246,15 @@ class Node:
             except TimeoutError:
                 pass
         raise AssertionError(f"calls that do not end: {self.switch.calls()}")
+
+    def check_records(self):
+        """Of every call that there was one record is final, it is that of the last attempt, and none comes twice or strays."""
+        wait_for(lambda: self.switch.status()["cdrwriter"]["spool_pending_records"] == 0, 10, "every record is in the database")
+        assert self.postgres.value("SELECT count(*) FROM tandem.cdr_quarantine") == "0"
+        wrong = self.postgres.query("SELECT min(callee_number_in), array_agg(attempt || ' ' || end_reason || ' ' || final ORDER BY attempt) "
+                                    "FROM tandem.cdr GROUP BY call_id HAVING count(*) FILTER (WHERE final) <> 1 "
+                                    "OR count(DISTINCT attempt) <> count(*) OR max(attempt) FILTER (WHERE final) <> max(attempt)")
+        assert wrong == []
 
     def close(self):
         self.switch.close()

@@ -3,25 +3,15 @@
 import time
 
 import pytest
+from node import send_rtp
 
 scenario = pytest.mark.scenario
-
-
-def cancelled(peer, invite):
-    """The INVITE that was left gets CANCEL, and answers as it should."""
-    request = peer.expect("CANCEL")
-    assert request["via"] == invite["via"] and request["cseq"].split()[0] == invite["cseq"].split()[0]
-    peer.respond(request, 200, "OK")
-    peer.respond(invite, 487, "Request Terminated")
-    peer.expect("ACK")
 
 
 def connected(node, caller, last, invite, number, records):
     """The call goes on to `last` and ends; the records must be (gateway, reason, code) in that order."""
     last.answer()
-    ok = caller.expect(200)
-    caller.ack(invite, ok)
-    last.expect("ACK")
+    ok = caller.take_answer(invite, last)
     caller.hang_up(invite, ok, last)
     seen(node, number, records + [("last", "Normal", 200)])
 
@@ -34,24 +24,27 @@ def seen(node, number, records):
 
 
 def refused(node, caller, invite, number, code, records):
-    caller.ack(invite, caller.expect(code))
+    caller.take_refusal(invite, code)
     seen(node, number, records)
+
+
+def where_set(node, where, parameter, setting, preset):
+    """A parameter with an override at the first vendor: neither is set, the parameter is the other way, or the override has its say."""
+    gateway = {"gateway on": True, "gateway off": False}.get(where)
+    system = {"default": {}, "system": {parameter: not preset}}.get(where, {parameter: not gateway})
+    return node.changed(**system, **({} if gateway is None else {"first": {setting: gateway}}))
 
 
 @scenario("nothing at all: 408, or the next gateway")
 @pytest.mark.parametrize("where", ["default", "system", "gateway on", "gateway off"])
 def test_silent(node, caller, first, last, where):
     """SS_SIP_USER_AGENT_STOP_SWITCH_AFTER_INVITE_TIMEOUT and its override."""
-    stops = where in ("system", "gateway on")
-    with node.changed(SS_SIP_USER_AGENT_STOP_SWITCH_AFTER_INVITE_TIMEOUT=where in ("system", "gateway off")):
-        if "gateway" in where:
-            node.gateway("first")["stop_switch_after_invite_timeout"] = stops
-            node.switch.reload()
+    with where_set(node, where, "SS_SIP_USER_AGENT_STOP_SWITCH_AFTER_INVITE_TIMEOUT", "stop_switch_after_invite_timeout", False):
         number = node.number("44")
         invite = caller.invite(number)
         first.expect("INVITE")
         node.clock.advance(10.2)
-        if stops:
+        if where in ("system", "gateway on"):
             refused(node, caller, invite, number, 408, [("first", "InviteTimeout", 408)])
             last.nothing(0.1)
         else:
@@ -82,20 +75,16 @@ def test_error_after_progress(node, caller, first, last, progress):
 
 @scenario("an error after SDP: SS_SIP_STOP_SWITCH_AFTER_SDP")
 @pytest.mark.parametrize("code", [183, 180])
-@pytest.mark.parametrize("where", ["default", "system off", "gateway off", "gateway on"])
+@pytest.mark.parametrize("where", ["default", "system", "gateway off", "gateway on"])
 def test_error_after_sdp(node, caller, first, last, code, where):
-    stops = where in ("default", "gateway on")
-    with node.changed(SS_SIP_STOP_SWITCH_AFTER_SDP=where in ("default", "gateway off")):
-        if "gateway" in where:
-            node.gateway("first")["stop_switch_after_sdp"] = stops
-            node.switch.reload()
+    with where_set(node, where, "SS_SIP_STOP_SWITCH_AFTER_SDP", "stop_switch_after_sdp", True):
         number = node.number("44")
         invite = caller.invite(number)
         received = first.expect("INVITE")
         first.respond(received, code, "Progress", body=first.sdp(41000))
         first.respond(received, 500, "No")
         first.expect("ACK")
-        if stops:
+        if where in ("default", "gateway on"):
             refused(node, caller, invite, number, 500, [("first", "ServerFailure", 500)])
         else:
             connected(node, caller, last, invite, number, [("first", "ServerFailure", 500)])
@@ -104,19 +93,13 @@ def test_error_after_sdp(node, caller, first, last, code, where):
 @scenario("RTP from the gateway, then an error: SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START")
 @pytest.mark.parametrize("stops", [True, False])
 def test_error_after_rtp(node, caller, first, last, stops):
-    from lab.sockets import udp_socket
     with node.changed(SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START=stops, SS_SIP_STOP_SWITCH_AFTER_SDP=False):
         number = node.number("44")
         invite = caller.invite(number)
         received = first.expect("INVITE")
         first.respond(received, 183, "Progress", body=first.sdp(41000))
         caller.expect(183)
-        sock = udp_socket(node.hosts["first"], first.ip, 41000)
-        for sequence in range(10):
-            sock.sendto(bytes([0x80, 8]) + sequence.to_bytes(2, "big") + (160 * sequence).to_bytes(4, "big") + b"\0\0\0\7" + bytes(160),
-                        received.media())
-            time.sleep(0.02)
-        sock.close()
+        send_rtp(node.hosts["first"], first.ip, 41000, received.media())
         first.respond(received, 500, "No")
         first.expect("ACK")
         if stops:
@@ -127,10 +110,7 @@ def test_error_after_rtp(node, caller, first, last, stops):
 
 @scenario("RTP of the gateway before comes late: it does not keep the call at the next one")
 def test_late_rtp(node, caller, first, second, last):
-    from lab.sockets import udp_socket
-    with node.changed(SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START=True, SS_SIP_STOP_SWITCH_AFTER_SDP=False):
-        node.gateway("third")["enabled"] = False
-        node.switch.reload()
+    with node.changed(SS_GATEWAY_SWITCH_STOP_AFTER_RTP_START=True, SS_SIP_STOP_SWITCH_AFTER_SDP=False, third={"enabled": False}):
         number = node.number("41")
         invite = caller.invite(number)
         received = first.expect("INVITE")
@@ -138,11 +118,7 @@ def test_late_rtp(node, caller, first, second, last):
         caller.expect(183)
         first.respond(received, 500, "No")
         first.expect("ACK")
-        with udp_socket(node.hosts["first"], first.ip, 41000) as sock:
-            for sequence in range(10):
-                sock.sendto(bytes([0x80, 8]) + sequence.to_bytes(2, "big") + (160 * sequence).to_bytes(4, "big") + b"\0\0\0\7" + bytes(160),
-                            received.media())
-                time.sleep(0.02)
+        send_rtp(node.hosts["first"], first.ip, 41000, received.media())
         second.refuse(500)
         connected(node, caller, last, invite, number, [("first", "ServerFailure", 500), ("second", "ServerFailure", 500)])
 
@@ -174,9 +150,7 @@ def test_global_failure(node, caller, first, last, code, reason):
 @scenario("a code on the gateway's stop list")
 @pytest.mark.parametrize("code", [404, 403, 503])
 def test_stop_codes(node, caller, first, last, code):
-    with node.changed():
-        node.gateway("first")["stop_codes"] = [403, 404]
-        node.switch.reload()
+    with node.changed(first={"stop_codes": [403, 404]}):
         number = node.number("44")
         invite = caller.invite(number)
         first.refuse(code)
@@ -205,7 +179,7 @@ def test_stage_times_out(node, caller, first, last, stage, until_connect):
         first.respond(received, code, "Progress", body=first.sdp(41000) if sdp else "")
         time.sleep(0.05)
         node.clock.advance(seconds + 0.3)
-        cancelled(first, received)
+        first.take_cancel(received)
         if until_connect or code == 100:
             connected(node, caller, last, invite, number, [("first", reason, final)])
         else:
@@ -224,7 +198,7 @@ def test_left_one_answers(node, caller, first, last):
     first.respond(received, 200, "OK", body=first.sdp(41000))
     first.respond(request, 200, "OK")
     first.expect("ACK")
-    first.respond(first.expect("BYE"), 200, "OK")
+    first.take_bye()
     connected(node, caller, last, invite, number, [("first", "TryingTimeout", 408)])
 
 
@@ -237,8 +211,8 @@ def test_caller_cancels(node, caller, first, last):
     last.respond(received, 180, "Ringing")
     caller.expect(180)
     caller.cancel(invite)
-    caller.ack(invite, caller.expect(487))
-    cancelled(last, received)
+    caller.take_refusal(invite, 487)
+    last.take_cancel(received)
     first.nothing(0.1)
     one, two = node.records(number, 2)
     assert (one.end_reason, two.end_reason, two.end_direction) == ("ServerFailure", "CallerCancel", "caller")
@@ -272,24 +246,22 @@ def test_all_silent(node, caller, first, second, third, last):
 @scenario("no gateway can be tried: disabled, full, over its rate, banned")
 @pytest.mark.parametrize("why", ["disabled", "full", "over its rate", "banned"])
 def test_none_free(node, caller, last, why):
-    with node.changed():
-        gateway = node.gateway("last")
-        gateway |= {"disabled": {"enabled": False}, "full": {"capacity": 1}, "over its rate": {"calls_per_second": 1}, "banned": {}}[why]
-        node.switch.reload()
+    setting = {"disabled": {"enabled": False}, "full": {"capacity": 1}, "over its rate": {"calls_per_second": 1}, "banned": {}}[why]
+    with node.changed(last=setting):
         call = None
         if why == "full":
             call = caller.connect(last, node.number())
         elif why == "over its rate":
             other = caller.invite(node.number())
             last.refuse(404)
-            caller.ack(other, caller.expect(404))
+            caller.take_refusal(other, 404)
         elif why == "banned":
             other = caller.invite(node.number())
             last.refuse(503, headers=["Retry-After: 30"])
-            caller.ack(other, caller.expect(503))
+            caller.take_refusal(other, 503)
         number = node.number()
         invite = caller.invite(number)
-        caller.ack(invite, caller.expect(503))
+        caller.take_refusal(invite, 503)
         assert node.record(number, "AllGatewayBusy", 503, "server").routing_gateway == ""
         if call:
             caller.hang_up(call[0], call[1], last)
@@ -300,11 +272,11 @@ def test_none_free(node, caller, last, why):
 
 
 @scenario("Retry-After of the callee (486, 404, 600) bans nobody")
-@pytest.mark.parametrize("code", [486, 404, 600])
-def test_retry_after_of_the_callee(node, caller, last, code):
+@pytest.mark.parametrize("code, told", [(486, 486), (404, 404), (600, 486)])
+def test_retry_after_of_the_callee(node, caller, last, code, told):
     other = caller.invite(node.number())
     last.refuse(code, headers=["Retry-After: 30"])
-    caller.ack(other, caller.expect((code, 486)))
+    caller.take_refusal(other, told)
     number = node.number()
     invite, ok, _ = caller.connect(last, number)
     caller.hang_up(invite, ok, last)
@@ -313,34 +285,28 @@ def test_retry_after_of_the_callee(node, caller, last, code):
 
 @scenario("each attempt rewrites what the caller dialled, not what the one before made of it")
 def test_numbers_afresh(node, caller, first, last):
-    with node.changed():
-        node.gateway("first")["callee"] = {"strip": 2, "add": "00"}
-        node.gateway("last")["callee"] = {"strip": 1, "add": "+"}
-        node.switch.reload()
+    with node.changed(first={"callee": {"strip": 2, "add": "00"}}, last={"callee": {"strip": 1, "add": "+"}, "caller": {"strip": 2, "add": "0"}}):
         number = node.number("44")
         invite = caller.invite(number)
         assert first.refuse(500).uri.startswith(f"sip:00{number[2:]}@")
         received = last.expect("INVITE")
-        assert received.uri.startswith(f"sip:+{number[1:]}@")
+        assert received.uri.startswith(f"sip:+{number[1:]}@") and "<sip:0228001@" in received["from"]
         last.answer(received)
-        ok = caller.expect(200)
-        caller.ack(invite, ok)
-        last.expect("ACK")
+        ok = caller.take_answer(invite, last)
         caller.hang_up(invite, ok, last)
         one, two = node.records(number, 2)
         assert (one.callee_number_out, two.callee_number_out) == (f"00{number[2:]}", f"+{number[1:]}")
+        assert (one.caller_number_out, two.caller_number_out) == ("49228001", "0228001")
 
 
 @scenario("what the customer is told: response_codes, and 401, 407, 600, 3xx made others")
 @pytest.mark.parametrize("code, told", [(503, 480), (404, 604), (401, 403), (407, 403), (600, 486), (301, 480), (500, 500)])
 def test_response_codes(node, caller, last, code, told):
-    with node.changed():
-        node.switch.config["mapping_gateways"][0]["response_codes"] = [{"from": 503, "to": 480}, {"from": 404, "to": 604}]
-        node.switch.reload()
+    with node.changed(customer={"response_codes": [{"from": 503, "to": 480}, {"from": 404, "to": 604}]}):
         number = node.number()
         invite = caller.invite(number)
         last.refuse(code)
-        caller.ack(invite, caller.expect(told))
+        caller.take_refusal(invite, told)
         node.record(number, None, code, "callee")
 
 
@@ -373,32 +339,24 @@ def test_record_nonconnect(node, caller, first, last, answered):
         first.refuse(500)
         if answered:
             last.answer()
-            ok = caller.expect(200)
-            caller.ack(invite, ok)
-            last.expect("ACK")
+            ok = caller.take_answer(invite, last)
             caller.hang_up(invite, ok, last)
         else:
             last.refuse(404)
-            caller.ack(invite, caller.expect(404))
-        time.sleep(0.3)
+            caller.take_refusal(invite, 404)
         row = node.record(number, "Normal" if answered else "NotFound", 200 if answered else 404)
         assert row.attempt == 2
 
 
 @scenario("kill -9 with one place left: the count is right after it")
 def test_count_after_kill(node, caller, last):
-    from lab.net import wait_for
-    with node.changed():
-        node.gateway("last")["capacity"] = 2
-        node.switch.reload()
+    with node.changed(last={"capacity": 2}):
         calls = [caller.connect(last, node.number()) for _ in range(2)]
-        starts = node.switch.status()["signaling"]["starts"]
-        node.switch.kill("signaling")
-        wait_for(lambda: node.switch.status()["signaling"]["starts"] == starts + 1 and node.switch.status()["signaling"]["state"] == "ready",
-                 10, "signaling is back")
-        third = caller.invite(node.number())
-        caller.ack(third, caller.expect(503))
-        caller.hang_up(calls[0][0], calls[0][1], last)
-        fourth = caller.connect(last, node.number())
-        for invite, ok, _ in (calls[1], fourth):
+        node.kill_signaling()
+        for _ in range(2):
+            caller.take_refusal(caller.invite(node.number()), 503)
+            invite, ok, _ = calls.pop()
+            caller.hang_up(invite, ok, last)
+            calls.insert(0, caller.connect(last, node.number()))
+        for invite, ok, _ in calls:
             caller.hang_up(invite, ok, last)

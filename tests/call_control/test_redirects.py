@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where a vendor's 3xx leads: followed by policy, refused, or the caller's to follow; and the contacts of a phone, one after the other."""
-import contextlib
-
 import pytest
 from lab.net import wait_for
 from node import FIRST, PHONE, SECOND, STRANGER, THIRD, NotingPeer
@@ -11,13 +9,9 @@ from test_registrations import nobody, register  # noqa: F401 (a fixture)
 scenario = pytest.mark.scenario
 
 
-@contextlib.contextmanager
 def policy(node, follow=0, to="same", **more):
     """The first vendor's redirections, and more of its settings, for a while."""
-    with node.changed():
-        node.gateway("first").update(redirect={"follow": follow, "to": to}, **more)
-        node.switch.reload()
-        yield
+    return node.changed(first={"redirect": {"follow": follow, "to": to}, **more})
 
 
 def moved(peer, *contacts, code=302):
@@ -28,9 +22,7 @@ def moved(peer, *contacts, code=302):
 def answered_there(node, caller, there, invite, number, records, received=None):
     """The target answers; the records must be those, and one of the first vendor's that was answered."""
     received = there.answer(received)
-    ok = caller.expect(200)
-    caller.ack(invite, ok)
-    there.expect("ACK")
+    ok = caller.take_answer(invite, there)
     caller.hang_up(invite, ok, there)
     seen(node, number, records + [("first", "Normal", 200)])
     return received
@@ -149,9 +141,7 @@ def test_one_too_many(node, caller, first, second, third, last):
 @scenario("redirect: pass: the caller gets the 3xx with its Contacts")
 @pytest.mark.parametrize("code", [300, 302, 380])
 def test_passed(node, caller, first, last, code):
-    with node.changed():
-        node.switch.config["mapping_gateways"][0]["redirect"] = "pass"
-        node.switch.reload()
+    with node.changed(customer={"redirect": "pass"}):
         number = node.number("44")
         invite = caller.invite(number)
         moved(first, "<sip:1@192.0.2.1>;q=0.5", "<sip:2@192.0.2.2>", code=code)
@@ -171,11 +161,11 @@ def test_capacity(node, caller, first, second, last):
         received = second.expect("INVITE")
         meanwhile = caller.invite(other)
         last.refuse(486)
-        caller.ack(meanwhile, caller.expect(486))
+        caller.take_refusal(meanwhile, 486)
         answered_there(node, caller, second, invite, number, [("first", "Rejected", 302)], received)
         third = caller.invite(node.number("44"))
         first.refuse(486)
-        caller.ack(third, caller.expect(486))
+        caller.take_refusal(third, 486)
 
 
 @scenario("a target that is not the vendor gets no credentials")
@@ -206,13 +196,11 @@ def test_contacts(node, caller, phone, nobody, ends):  # noqa: F811
         third.refuse(480)
         if ends == "busy":
             second.refuse(486)
-            caller.ack(invite, caller.expect(486))
+            caller.take_refusal(invite, 486)
         else:
             second.refuse(404)
             phone.answer()
-            ok = caller.expect(200)
-            caller.ack(invite, ok)
-            phone.expect("ACK")
+            ok = caller.take_answer(invite, phone)
             caller.hang_up(invite, ok, phone)
         wanted = [("bob", "480"), ("bob", "486")] if ends == "busy" else [("bob", "480"), ("bob", "404"), ("bob", "200")]
         asked = f"SELECT routing_gateway, sip_code FROM tandem.cdr WHERE caller_sip_call_id = '{invite['call-id']}' ORDER BY attempt"

@@ -1,28 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phones register: RFC 3665 section 2, and the parameters of registrations."""
-import hashlib
 import re
 import time
 
 import pytest
+from credentials import digest
+from lab.net import wait_for
 from sip_peer import Message
 
 scenario = pytest.mark.scenario
-
-
-def digest(answer, user, password, method, uri, count=1):
-    """The header that answers the first challenge of `answer`."""
-    challenge = answer["www-authenticate"] or answer["proxy-authenticate"]
-    field = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
-    hashes = {"SHA-256": hashlib.sha256, "MD5": hashlib.md5}[field.get("algorithm", "MD5")]
-
-    def hashed(*parts):
-        return hashes(":".join(parts).encode()).hexdigest()
-
-    response = hashed(hashed(user, field["realm"], password), field["nonce"], f"{count:08x}", "c0ffee", "auth", hashed(method, uri))
-    name = "Authorization" if answer["www-authenticate"] else "Proxy-Authorization"
-    return (f'{name}: Digest username="{user}", realm="{field["realm"]}", nonce="{field["nonce"]}", uri="{uri}", response="{response}", '
-            f'algorithm={field.get("algorithm", "MD5")}, qop=auth, nc={count:08x}, cnonce="c0ffee"')
 
 
 def register(peer, user, password, *headers, call_id=None, cseq=1, contact=None):
@@ -58,7 +44,6 @@ def nobody(node):
         return not node.switch.ctl_json("registrations")["registrations"]
     if not none():
         node.clock.advance(86500, rate=200000)
-        from lab.net import wait_for
         wait_for(none, 5, "no registration is left")
 
 
@@ -76,8 +61,9 @@ def test_new(node, phone, nobody, algorithms):
 def test_second_contact(node, phone, nobody):
     register(phone, "bob", "builder")
     answer = register(phone, "bob", "builder", contact="<sip:bob@10.77.0.30:5062>;q=0.3")
-    assert len(answer.all("contact")) + answer["contact"].count(",") >= 2 and "q=0.3" in " ".join(answer.all("contact"))
-    assert len(contacts(node, "bob")) == 2
+    said = ", ".join(answer.all("contact"))
+    assert sorted(re.findall(r"<([^>]+)>", said)) == contacts(node, "bob") == ["sip:bob@10.77.0.30:5060", "sip:bob@10.77.0.30:5062"]
+    assert re.search(r":5062>[^,]*;q=0\.3", said)
 
 
 @scenario("RFC 3665 2.3: which contacts are there")
@@ -116,7 +102,7 @@ def test_replay(node, phone, stranger, nobody):
         return peer.expect((200, 401, 403)).code
 
     assert send(phone, 2) == 200
-    assert send(phone, 3) == 401 and send(stranger, 4) in (401, 403)
+    assert send(phone, 3) == send(stranger, 4) == 401
 
 
 def granted(answer):
@@ -126,7 +112,6 @@ def granted(answer):
 @scenario("SS_ENDPOINT_EXPIRE: the longest registration, by default and at both ends; it ends then")
 @pytest.mark.parametrize("value", [None, 30, 86400])
 def test_expire(node, phone, nobody, value, saw):
-    from lab.net import wait_for
     with node.changed(**({"SS_ENDPOINT_EXPIRE": value} if value else {})):
         answer = register(phone, "1002", "fleet", "Expires: 100000")
         assert granted(answer) == (value or 3600)
@@ -180,18 +165,17 @@ def test_suspended_for(node, stranger, nobody, value, saw):
 
 
 @scenario("SS_REPLY_UNAUTHORIZED: what strangers get")
-@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "OPTIONS", "SUBSCRIBE", "BYE", "MESSAGE"])
+@pytest.mark.parametrize("method, code", [("INVITE", 403), ("REGISTER", 403), ("OPTIONS", 200), ("SUBSCRIBE", 405), ("BYE", 481), ("MESSAGE", 405)])
 @pytest.mark.parametrize("reply", [None, True, False])
-def test_strangers(node, stranger, method, reply):
+def test_strangers(node, stranger, method, code, reply):
     with node.changed(**({} if reply is None else {"SS_REPLY_UNAUTHORIZED": reply})):
         to_tag = "nobody" if method == "BYE" else None
         text = stranger.request(method, "sip:mallory@10.77.0.1:5060", user="mallory", to_tag=to_tag,
                                 body=stranger.sdp() if method == "INVITE" else "")
         stranger.send(text)
-        answer = stranger.receive(0.4 if reply is False else 3)
-        while answer and answer.code == 100:
-            answer = stranger.receive(3)
-        assert (answer is None) == (reply is False)
-        if answer and method == "INVITE":
-            assert answer.code in (401, 403, 407)
-            stranger.ack(Message(text.encode()), answer)
+        if reply is False:
+            stranger.nothing(0.4)
+        elif method == "INVITE":
+            stranger.take_refusal(Message(text.encode()), code)
+        else:
+            assert stranger.receive().code == code
