@@ -2,6 +2,7 @@
 """A Tandem node inside a lab network: its configuration, its life, and how to look at it."""
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -13,6 +14,8 @@ ROLES = ("signaling", "media", "keepalive", "cdrwriter")
 SIP4, SIP6 = NET4 + "1", NET6 + "1"
 RTP4, RTP6 = NET4 + "2", NET6 + "2"
 SIP_PORT = 5060
+
+BAD_END = r"(died|stopped) \((?!status 0\)|signal 9\))|did not stop in time|runtime error: |ERROR: \w+Sanitizer"
 
 
 def base_config(node, folder, database):
@@ -108,10 +111,14 @@ class Switch:
         return self.supervisor.returncode if self.supervisor else None
 
     def close(self):
+        """Stop, leave nothing behind. RuntimeError when a process died other than by kill -9, stopped badly, or a sanitizer spoke."""
         try:
             self.stop()
         finally:
             self.ctl("segments", "remove", check=False)
+        bad = [line for line in self.log().splitlines() if re.search(BAD_END, line)]
+        if bad:
+            raise RuntimeError("\n".join(bad))
 
     def pid(self, role):
         return self.status()[role]["pid"]

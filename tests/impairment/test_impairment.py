@@ -47,42 +47,52 @@ def lab(net, folder, postgres):
     lab.switch.close()
 
 
+@pytest.fixture
+def say(request):
+    """say(line): goes past the capture, into the log of the suite."""
+    return request.config.pluginmanager.getplugin("terminalreporter").write_line
+
+
 @pytest.mark.parametrize("number, impairment", [
     (41, {}), (42, {"loss": 5}), (43, {"duplicate": 5}), (44, {"reorder": 5}), (45, {"loss": 5, "duplicate": 5, "reorder": 5})],
     ids=["none", "loss", "duplication", "reordering", "all three"])
-def test_impaired(lab, build, number, impairment):
+def test_impaired(lab, build, say, request, number, impairment):
     meddle = lab.wire.start([os.path.join(TOP, "bench", "meddle"), "--from", "near0", "--to", "far0"] +
                             [word for name, per_cent in impairment.items() for word in (f"--{name}", str(per_cent))],
                             stdout=subprocess.PIPE, text=True)
     assert meddle.stdout.readline() == "ready\n"
     if lab.switch.supervisor is None:
         lab.switch.start()
+    seen = {}
     try:
-        one(lab, build, number, CALLS // 10 if not impairment else CALLS)
+        calls(lab, build, number, CALLS if impairment else CALLS // 10, seen)
     finally:
         meddle.send_signal(signal.SIGTERM)
-        print("datagrams:", meddle.stdout.readline().strip())
+        seen["datagrams"] = meddle.stdout.readline().strip()
         meddle.wait()
+        say("")
+        say(f"{request.node.callspec.id} | " + " | ".join(f"{name} {value}" for name, value in seen.items()))
 
 
-def one(lab, build, number, calls):
-    calls_file = os.path.join(lab.folder, f"calls-{number}.jsonl")
-    carrier = Carrier(build, lab.customer, "10.77.0.10", "10.77.0.1:5060", [(lab.vendor, "10.77.0.20", "")], calls_file=calls_file,
-                     number=number, calls=calls, rate=RATE, seconds=calls / RATE + 5, hold=HOLD_S, ring=100, drain=2 * TRANSACTION_S + 10,
-                     disagree=2 * TRANSACTION_S)
+def calls(lab, build, number, count, seen):
+    carrier = Carrier(build, lab.customer, "10.77.0.10", "10.77.0.1:5060", [(lab.vendor, "10.77.0.20", "")], number=number, calls=count,
+                      rate=RATE, seconds=count / RATE + 5, hold=HOLD_S, ring=100, drain=TRANSACTION_S + HOLD_S, disagree=TRANSACTION_S,
+                      calls_file=os.path.join(lab.folder, f"calls-{number}.jsonl"))
     report = carrier.run(600)
     ended = time.monotonic()
-    print(report)
-    assert report["offered"] == calls
-    assert report["lost"] == report["disagree"] == report["unfinished"] == 0
-    wait_for(lambda: not lab.switch.calls(), 2 * TRANSACTION_S, lambda: f"calls are stuck: {lab.switch.calls()[:3]}")
-    print(f"the last call was gone {time.monotonic() - ended:.1f} s after the peers'")
-    check_records(lab, number, carrier.calls())
+    seen |= {name: report[name] for name in ("offered", "answered", "ended_clean", "lost", "disagree", "unfinished", "resent")}
+    assert report["offered"] == count
+    assert report["lost"] == report["disagree"] == report["unfinished"] == report["timeouts"] == 0, report
+    wait_for(lambda: not lab.switch.calls(), TRANSACTION_S, lambda: f"calls are stuck: {lab.switch.calls()[:3]}")
+    seen["all gone after"] = f"{time.monotonic() - ended:.1f} s"
+    check_records(lab, number, carrier.calls(), seen)
 
 
-def check_records(lab, number, calls):
+def check_records(lab, number, calls, seen):
+    """One for each call, final, and it says what both sides of the call saw."""
     where = f"FROM tandem.cdr WHERE callee_number_in LIKE '{number}%'"
-    wait_for(lambda: int(lab.postgres.value(f"SELECT count(*) {where}")) >= len(calls), 20, "all records")
+    wait_for(lambda: lab.switch.status()["cdrwriter"]["spool_pending_records"] == 0 and
+             int(lab.postgres.value(f"SELECT count(*) {where}")) >= len(calls), 20, "all records")
     rows = lab.postgres.query(f"SELECT callee_number_in, final, sip_code, end_direction, end_reason {where}")
     by_number = collections.defaultdict(list)
     for row in rows:
@@ -95,5 +105,5 @@ def check_records(lab, number, calls):
         agrees = final == "t" and not more and (int(code) == 200) == (call["code"] == 200) and (call["code"] != 200 or by == call["ended_by"])
         if not agrees:
             wrong.append((call["number"], call["code"], call["ended_by"], by_number[call["number"]]))
-    print(collections.Counter((row[3], row[4], row[2]) for row in rows))
+    seen["records"] = ", ".join(f"{count} {' '.join(what)}" for what, count in collections.Counter((r[4], r[3], r[2]) for r in rows).items())
     assert not wrong, f"{len(wrong)} calls: {wrong[:5]}"

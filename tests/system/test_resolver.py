@@ -34,8 +34,8 @@ def addresses(lab):
     return lab.gateway("a")["addresses"].split()
 
 
-def wait_addresses(lab, *expected):
-    wait_for(lambda: addresses(lab) == list(expected), 12, lambda: f"{expected}, not {addresses(lab)}")
+def wait_addresses(lab, *expected, timeout_s=12):
+    lab.until(lambda: addresses(lab) == list(expected), timeout_s, lambda: f"{expected}, not {addresses(lab)}")
 
 
 def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
@@ -51,7 +51,7 @@ def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
     for trouble in ("silent", "code"):
         setattr(dns, trouble, 2)
         before = lab.switch.counters()["resolver.stale"]
-        wait_for(lambda: lab.switch.counters()["resolver.stale"] > before, 15, "a look-up that fails")
+        lab.until(lambda: lab.switch.counters()["resolver.stale"] > before, 15, "a look-up that fails")
         assert addresses(lab) == ["10.77.0.21:5060"] and lab.goes_to("49402") == "b"
         lab.kill()
         assert lab.goes_to("49403") == "b"
@@ -59,7 +59,7 @@ def test_ttl_is_followed_and_the_last_answer_stays(dns, make_lab):
         assert lab.goes_to("49404") == "b"
         setattr(dns, trouble, 0)
     dns.zone["node1.vendor.test", "A"] = [(5, "10.77.0.20")]
-    wait_for(lambda: addresses(lab) == ["10.77.0.20:5060"], 40, "it is asked again")
+    wait_addresses(lab, "10.77.0.20:5060", timeout_s=40)
     counters = lab.switch.counters()
     assert counters["resolver.ignored"] >= 3 and counters["resolver.resolved"] >= 2
 
@@ -132,20 +132,20 @@ def test_no_srv_and_ipv6(net, dns, make_lab):
 def test_unresolved(dns, make_lab):
     """Who cannot be found is passed over, and found when the name appears."""
     lab = make_lab(by_name(HOST, probe={"interval": 1}))
-    wait_for(lambda: lab.switch.counters()["resolver.failures"] >= 1, 10, "a look-up that fails")
+    lab.until(lambda: lab.switch.counters()["resolver.failures"] >= 1, 10, "a look-up that fails")
     assert lab.gateway("a")["state"] == "unknown" and lab.goes_to("49440") == "b"
     lab.switch.config["routing_gateways"][1]["enabled"] = False
     lab.switch.reload()
     assert lab.call("49441")[0] == 503 and lab.end_reason("49441") == "AllGatewayBusy"
     dns.zone = {(HOST, "A"): [(60, "10.77.0.20")]}
     wait_addresses(lab, "10.77.0.20:5060")
-    wait_for(lambda: lab.gateway("a")["probe"] == "up", 5, "it is probed")
+    lab.until(lambda: lab.gateway("a")["probe"] == "up", 5, "it is probed")
     assert lab.a.probes[0].uri == f"sip:{HOST}" and lab.goes_to("49442") == "a"
     # Its owner takes the service back, and says so.
     dns.zone = {(f"_sip._udp.{HOST}", "SRV"): [(5, (0, 0, 0, "."))]}
     lab.switch.config["routing_gateways"][0]["address"] = HOST.upper()
     lab.switch.reload()
-    wait_for(lambda: lab.gateway("a")["state"] == "unknown", 5, "there is no such service")
+    lab.until(lambda: lab.gateway("a")["state"] == "unknown", 5, "there is no such service")
 
 
 def test_a_vendor_is_no_stranger(net, dns, make_lab):
