@@ -127,14 +127,18 @@ int own_request_credentials(struct call *call, enum call_side side, struct sip_t
 {
 	const struct call_dialog *d = &call->record->dialog[side];
 	struct sip_text name = call_text(call, call->record->routing_gateway);
+	struct dialog dialog;
+	struct sip_flow flow;
 	uint32_t gateway;
 
 	/* By its name: the call may have given its place back, or an earlier life may have made it. */
 	if (side == CALLER || (d->flags & DIALOG_PHONE) ||
 	    gateway_find(call->engine, GATEWAY_CALLEE, false, name.at, name.len, &gateway) < 0)
 		return -ENOENT;
-	return client_auth_answer(call->engine, gateway, &d->flow.remote, method, call_text(call, d->target), response,
-				  auth);
+	/* The dialog's requests may go elsewhere than its INVITE did. */
+	call_dialog(call, side, &dialog);
+	call_next_hop(call, side, &dialog, &flow);
+	return client_auth_answer(call->engine, gateway, &flow.remote, method, dialog.target, response, auth);
 }
 
 static void confirmed(struct call *call, enum call_side side, struct transaction *t, struct sip_message *response)

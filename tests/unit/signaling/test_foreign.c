@@ -150,6 +150,28 @@ static void refused_digest(void)
 	lab_free(lab);
 }
 
+/* The dialog's requests go to a stranger by now, who has a challenge sent with the vendor's address. */
+static void moved_dialog(void)
+{
+	struct lab *lab = ringing(NULL, DIGEST_BOTH);
+	static struct sip_message answer;
+
+	for (int moved = 0; moved < 2; moved++) {
+		const char *callee = moved ? "10.9.9.9:5060" : VENDOR(0);
+
+		lab_skip(lab, NULL);
+		CHECK(lab_call(lab, 2 + (unsigned int)moved, &answer, &invite));
+		lab_callee_request(lab, &invite, callee, "v", "UPDATE", 1, NULL);
+		CHECK(lab_take(lab, callee, "SIP/2.0 200"));
+		lab_caller_request(lab, &answer, "BYE", 2, NULL);
+		lab_reply(lab, lab_take(lab, callee, "BYE "), VENDOR(0), 407, "", NULL,
+			  "Proxy-Authenticate: " DIGEST("v", "") "\r\n");
+		CHECK_INT(lab_waiting(lab, callee), !moved);
+		CHECK_INT(lab_count(lab, COUNTER_client_auth_foreign), moved);
+	}
+	lab_free(lab);
+}
+
 /* RFC 3261 section 18.1.2: what names another sender than us is not ours, whatever its branch. */
 static void sent_by(void)
 {
@@ -271,6 +293,7 @@ static const struct check_case cases[] = {
     {"an algorithm too weak", weak_algorithm},
     {"a stale nonce", stale_nonce},
     {"a refused digest", refused_digest},
+    {"a dialog that has moved", moved_dialog},
     {"a response with another's sent-by", sent_by},
     {"an answer with a tag that everybody knows", answer_with_a_known_tag},
     {"an answer to no INVITE", answer_to_no_invite},
