@@ -233,6 +233,11 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	record->final = true;
 	bool unanswered = reliable_take_answer_back(call);
 
+	/* What the caller has not heard of is no answer, and nothing to bill. */
+	if (unanswered) {
+		record->answer_us = 0;
+		record->sip_code = code < 300 ? 480 : (uint16_t)code;
+	}
 	set_due(call, spare);
 	if (unanswered)
 		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_BYE_DUE;

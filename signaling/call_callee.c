@@ -364,7 +364,6 @@ static void start_conversation(struct call *call)
 
 	call_deadline_start(call);
 	gateway_report(engine, call->callee_gateway, 200, 0);
-	gateway_report(engine, call->caller_gateway, 200, 0);
 	counter_inc(engine->counters, COUNTER_signaling_calls_answered);
 }
 
@@ -403,6 +402,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	if (reliable_holds_answer(call, event->message))
 		return;
 	call_work_done(call);
+	gateway_report(call->engine, call->caller_gateway, 200, 0);
 	call_respond_caller(call, 200, event->message, call_text(call, record->answer));
 }
 

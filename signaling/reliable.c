@@ -257,6 +257,7 @@ static void go_on(struct call *call)
 	r->next_sdp = (struct call_text){0, 0};
 	if (r->answer_waits) {
 		r->answer_waits = false;
+		gateway_report(call->engine, call->caller_gateway, 200, 0);
 		call_respond_caller(call, 200, kept ? ts->kept : NULL, call_text(call, call->record->answer));
 		call_work_done(call);
 	} else if (code && call_state(call) == CALL_SETUP) {

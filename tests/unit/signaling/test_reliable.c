@@ -385,16 +385,21 @@ static void prack_never_comes(void)
 static void answered_but_not_told(void)
 {
 	static const char *const how[] = {"CANCEL", "BYE", "nothing", "callee's BYE"};
+	static const unsigned int codes[] = {487, 480, 504, 480};
 
 	for (unsigned int i = 0; i < 4; i++) {
 		struct lab *lab = lab_new();
 		static struct sip_message progress;
+		const struct lab_cdr *cdr;
+		const struct party *party;
+		uint32_t acme;
 		struct sip_message *in = invite(lab, lab_sdp, BOTH);
 
 		lab_reply(lab, in, VENDOR(0), 183, "v", lab_sdp, "");
 		progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
 		lab_reply(lab, in, VENDOR(0), 200, "v", lab_sdp, "");
 		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		lab_sleep(lab, 100);
 		if (i == 0)
 			lab_cancel(lab, 1, "4930123");
 		else if (i == 1)
@@ -422,7 +427,11 @@ static void answered_but_not_told(void)
 			printf("%s\n", how[i]);
 		lab_sleep(lab, 70000);
 		CHECK_INT(lab_standing(lab), 0);
-		CHECK(lab_final(lab));
+		cdr = lab_final(lab);
+		CHECK(cdr && cdr->code == codes[i] && !cdr->answer_us && !cdr->duration_us);
+		CHECK_INT(gateway_find(lab->engine, GATEWAY_CALLER, false, "acme", 4, &acme), 0);
+		party = party_get(lab->state.parties, acme);
+		CHECK_INT(party_carried(party, 0), 0);
 		lab_free(lab);
 	}
 }
@@ -666,6 +675,22 @@ static void challenged_prack(void)
 	lab_free(lab);
 }
 
+/* The vendor's response says that the dialog is with somebody else: he gets no credentials of ours. */
+static void challenged_elsewhere(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message in;
+
+	lab->routing[0].digest = &digest;
+	lab_reload(lab);
+	in = *invite(lab, lab_sdp, "");
+	lab_reply(lab, &in, "10.9.9.9:5060", 183, "v", NULL, CALLEE1);
+	lab_reply(lab, lab_take(lab, "10.9.9.9:5060", "PRACK "), VENDOR(0), 407, "", NULL, CHALLENGE);
+	CHECK_INT(lab_waiting(lab, "10.9.9.9:5060"), 0);
+	CHECK_INT(lab_count(lab, COUNTER_client_auth_foreign), 1);
+	lab_free(lab);
+}
+
 static void challenged_requests(void)
 {
 	struct lab *lab = asking(BOTH);
@@ -800,6 +825,7 @@ static const struct check_case cases[] = {
     {"INFO and others before the answer", early_info},
     {"an UPDATE that is refused", early_offer_refused},
     {"a challenged PRACK", challenged_prack},
+    {"a challenge that would go elsewhere", challenged_elsewhere},
     {"other requests that are challenged", challenged_requests},
     {"UPDATEs that collide", update_glare},
     {"strays", strays},
