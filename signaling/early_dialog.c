@@ -126,7 +126,7 @@ static bool answer_challenge(struct call *call, struct transaction *t, const str
 
 	if ((response->status != 401 && response->status != 407) || (d->flags & DIALOG_PHONE) || !t->message ||
 	    sip_message_parse(sent, t->message->data, t->message->len) != SIP_PARSE_OK ||
-	    client_auth_answer(engine, call->callee_gateway, &d->flow.remote, sent->method_text, sent->uri_text,
+	    client_auth_answer(engine, call->callee_gateway, &t->flow.remote, sent->method_text, sent->uri_text,
 			       response, &auth) < 0 ||
 	    !client_auth_helps(&auth, t->value))
 		return false;
