@@ -437,10 +437,32 @@ static bool tel_equal(const struct sip_uri *a, const struct sip_uri *b)
 	       params_agree(a->params, b->params, true) && params_agree(b->params, a->params, true);
 }
 
+/* Each part is looked for among all of the other's, which takes its time when a stranger writes thousands. */
+#define PARTS_MAX 32
+
+static bool has_many(struct sip_text text, char separator)
+{
+	const char *at = text.at, *end = sip_text_end(text);
+	unsigned int count = 0;
+
+	while (at < end && (at = memchr(at, separator, (size_t)(end - at))) && count <= PARTS_MAX) {
+		count++;
+		at++;
+	}
+	return count > PARTS_MAX;
+}
+
+static bool is_long(const struct sip_uri *uri)
+{
+	return has_many(uri->params, ';') || has_many(uri->headers, '&');
+}
+
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b)
 {
 	if (a->scheme != b->scheme)
 		return false;
+	if (is_long(a) || is_long(b))
+		return sip_text_equal(a->text, b->text);
 	if (a->scheme == SIP_SCHEME_TEL)
 		return tel_equal(a, b);
 	if (a->scheme == SIP_SCHEME_OTHER)

@@ -64,7 +64,10 @@ enum sip_transport sip_transport_find(struct sip_text text);
  */
 int sip_hostport_parse(const char **at, const char *end, struct sip_text *host, uint16_t *port, bool *is_ip6);
 
-/* Equality of two SIP/SIPS URIs by RFC 3261 section 19.1.4, or of two tel: URIs by RFC 3966 section 4. */
+/*
+ * Equality of two SIP/SIPS URIs by RFC 3261 section 19.1.4, or of two tel: URIs by RFC 3966 section 4. Of one with more
+ * than 32 parameters or headers: byte for byte.
+ */
 bool sip_uri_equal(const struct sip_uri *a, const struct sip_uri *b);
 
 /* Decode %HH into out. Returns the length, or -EMSGSIZE (did not fit), or -EINVAL (a stray '%'). NULs may come out. */

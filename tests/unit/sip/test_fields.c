@@ -100,6 +100,30 @@ static void uri_comparison(void)
 	CHECK(!same("tel:0123;phone-context=+49", "tel:0123"));
 }
 
+/* So many parts that each looked for among all of the other's would keep a worker busy. */
+static void long_uris(void)
+{
+	static const char separators[] = {';', '&'};
+	char a[400], b[400];
+
+	for (unsigned int s = 0; s < sizeof(separators); s++)
+		for (unsigned int parts = 32; parts <= 34; parts++) {
+			unsigned int len_a = 0, len_b = 0;
+
+			len_a += (unsigned int)snprintf(a, sizeof(a), "sip:h%s", separators[s] == '&' ? "?z=1" : "");
+			len_b += (unsigned int)snprintf(b, sizeof(b), "sip:h%s", separators[s] == '&' ? "?z=1" : "");
+			for (unsigned int i = 0; i < parts; i++) {
+				len_a +=
+				    (unsigned int)snprintf(a + len_a, sizeof(a) - len_a, "%cp%02u=1", separators[s], i);
+				len_b += (unsigned int)snprintf(b + len_b, sizeof(b) - len_b, "%cp%02u=1",
+								separators[s], parts - 1 - i);
+			}
+			CHECK_INT(same(a, b), parts <= 32);
+			CHECK(same(a, a));
+			CHECK_INT(same(a, "sip:h"), parts <= 32 && separators[s] == ';');
+		}
+}
+
 static void uri_numbers(void)
 {
 	struct sip_uri uri;
@@ -254,13 +278,10 @@ static void credentials(void)
 }
 
 static const struct check_case cases[] = {
-    {"URI parts", uri_parts},
-    {"URI defects", uri_defects},
-    {"URI comparison", uri_comparison},
-    {"dialled numbers", uri_numbers},
-    {"Via", via},
-    {"name-addr", name_addr},
-    {"numbers", numbers},
+    {"URI parts", uri_parts},           {"URI defects", uri_defects},
+    {"URI comparison", uri_comparison}, {"URIs of many parts", long_uris},
+    {"dialled numbers", uri_numbers},   {"Via", via},
+    {"name-addr", name_addr},           {"numbers", numbers},
     {"credentials", credentials},
 };
 CHECK_MAIN(cases)
