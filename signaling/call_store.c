@@ -260,8 +260,10 @@ bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_tex
 void call_put_description(struct call *call, enum call_side side, struct sip_text sdp)
 {
 	struct call_dialog *d = &call->record->dialog[side];
-	struct call_text place = d->local_sdp;
-	bool fits = place.len && sdp.len <= call_text(call, (struct call_text){place.offset, d->local_sdp_room}).len;
+	/* Its room stays, whether or not anything is there now. */
+	struct call_text place = {d->local_sdp.offset, d->local_sdp_room};
+	struct sip_text room = call_text(call, place);
+	bool fits = room.len && sdp.len <= room.len;
 
 	/* While it is being written there is none: a life that begins now makes one of its own. */
 	d->local_sdp.len = 0;
@@ -269,7 +271,7 @@ void call_put_description(struct call *call, enum call_side side, struct sip_tex
 	if (!sdp.len)
 		return;
 	if (fits) {
-		memcpy((char *)(uintptr_t)call_text(call, place).at, sdp.at, sdp.len);
+		memcpy((char *)(uintptr_t)room.at, sdp.at, sdp.len);
 		atomic_thread_fence(memory_order_release);
 		d->local_sdp = (struct call_text){place.offset, (uint16_t)sdp.len};
 		return;
