@@ -681,8 +681,7 @@ static void challenged_elsewhere(void)
 	struct lab *lab = lab_new();
 	static struct sip_message in;
 
-	lab->routing[0].digest = &digest;
-	lab_reload(lab);
+	lab_give_credentials(lab);
 	in = *invite(lab, lab_sdp, "");
 	lab_reply(lab, &in, "10.9.9.9:5060", 183, "v", NULL, CALLEE1);
 	lab_reply(lab, lab_take(lab, "10.9.9.9:5060", "PRACK "), VENDOR(0), 407, "", NULL, CHALLENGE);
