@@ -176,7 +176,18 @@ static void copy(struct sip_builder *b, const struct sip_message *from, enum sip
 
 /* ---- all of them ---- */
 
-/* The header that says best who calls; none: what From will say. */
+/*
+ * What we may assert of a caller who says nothing that is believed (RFC 3325 section 5): of a phone the user that has
+ * proved itself, whatever its From says; of a customer outside the trust domain nothing.
+ */
+static struct sip_text proven_number(const struct call *call, struct sip_text from, char out[CALL_NUMBER_MAX])
+{
+	if (call->record->dialog[CALLER].flags & DIALOG_PHONE)
+		return rewrite_caller(call, call_text(call, call->record->mapping_gateway), out);
+	return policy(call, CALLER)->untrusted ? SIP_TEXT("") : from;
+}
+
+/* The header that says best who calls; none: what From will say, or of that what is proven. */
 static void put_one(const struct call *call, struct sip_builder *b, enum sip_header_id id,
 		    const struct sip_message *from, bool believed, const struct rewriting *how)
 {
@@ -191,8 +202,13 @@ static void put_one(const struct call *call, struct sip_builder *b, enum sip_hea
 	}
 	if (!value.len || !put_value(b, id, value, how)) {
 		struct sip_text number = call_text(call, call->record->caller_out);
+		char proven[CALL_NUMBER_MAX];
 
-		if (!number.len || sip_text_is_nocase(number, "anonymous"))
+		if (sip_text_is_nocase(number, "anonymous"))
+			return;
+		if (id == SIP_H_P_ASSERTED_IDENTITY)
+			number = proven_number(call, number, proven);
+		if (!number.len)
 			return;
 		sip_build_begin(b, id);
 		sip_build_string(b, "<");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lab.h"
+#include "signaling/sip/digest.h"
 #include "tests/unit/check.h"
 
 static void show(const char *what, const char *expected, struct sip_message *m)
@@ -56,6 +57,7 @@ static const struct identity_case identity_cases[] = {
      .absent = {"P-Asserted"}},
     {"private PAI to RPID", PAI "Privacy: id\r\n", .mode = IDENTITY_RPID, .there = {";screen=yes;privacy=full"}},
     {"added", "", .mode = IDENTITY_PAI, .there = {"P-Asserted-Identity: <sip:00"}},
+    {"nothing to vouch for", PAI, .customer_untrusted = true, .mode = IDENTITY_PAI, .absent = {"P-Asserted"}},
     {"added, not vouched for", PAI, .customer_untrusted = true, .mode = IDENTITY_RPID,
      .there = {";screen=no;privacy=off"}, .absent = {"4930555"}},
     {"tel: URI", "P-Asserted-Identity: <tel:+4930555>, <sip:4930555@10.1.0.5>\r\n",
@@ -101,6 +103,50 @@ static void who_calls(void)
 {
 	for (size_t i = 0; i < sizeof(identity_cases) / sizeof(identity_cases[0]); i++)
 		run_identity(&identity_cases[i]);
+}
+
+/* The credentials that answer the challenge. */
+static const char *proof(struct sip_message *challenge, const char *user, const char *password)
+{
+	static char header[SIP_DIGEST_TEXT + 32] = "Proxy-Authorization: ";
+	const struct sip_digest_limits any = {.refused = 0};
+	struct sip_digest *digest = sip_digest_new();
+	struct sip_challenge chosen;
+	size_t start = strlen("Proxy-Authorization: ");
+	bool proxy;
+
+	CHECK_INT(sip_digest_choose(digest, challenge, &any, &chosen, &proxy), 0);
+	int len =
+	    sip_digest_authorize(digest, &chosen, sip_text_of(user), sip_text_of(password), SIP_TEXT("INVITE"),
+				 SIP_TEXT("sip:4930123@10.0.0.1"), SIP_TEXT("c"), 1, header + start, SIP_DIGEST_TEXT);
+
+	strcpy(header + start + (len > 0 ? len : 0), "\r\n");
+	sip_digest_free(digest);
+	return header;
+}
+
+/* It writes into From what it likes; what we assert is who it has proved to be. */
+static void phone_calls(void)
+{
+	static struct config_phone phones[2] = {{(char *)(uintptr_t) "4911", (char *)(uintptr_t) "one", 1, 1},
+						{(char *)(uintptr_t) "4922", (char *)(uintptr_t) "two", 1, 1}};
+	static struct sip_message challenge;
+	struct lab *lab = lab_new();
+
+	lab->config.mapping_gateways_count = 0;
+	lab->config.phones = phones;
+	lab->config.phones_count = 2;
+	lab->routing[0].headers.identity = IDENTITY_PAI;
+	lab->routing[0].caller = (struct config_rewrite){0, (char *)(uintptr_t) "00"};
+	lab_reload(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	challenge = *lab_take(lab, CUSTOMER, "SIP/2.0 407");
+	lab_ack_failure(lab, CUSTOMER, &challenge);
+	lab_invite(lab, 2, "4930123", lab_sdp, proof(&challenge, "4922", "two"));
+	struct sip_message *invite = lab_take(lab, VENDOR(0), "INVITE ");
+
+	CHECK(has(invite, "P-Asserted-Identity: <sip:004922@10.0.0.1") && has(invite, "<sip:004911@10.0.0.1"));
+	lab_free(lab);
 }
 
 /* What the INVITE wanted to be private still is in a re-INVITE that does not say so again. */
@@ -279,6 +325,7 @@ static void causes_of_codes(void)
 
 static const struct check_case cases[] = {
     {"who calls", who_calls},
+    {"a phone calls", phone_calls},
     {"still private", still_private},
     {"who answers", who_answers},
     {"while it rings", while_it_rings},

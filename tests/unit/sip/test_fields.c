@@ -278,10 +278,14 @@ static void credentials(void)
 }
 
 static const struct check_case cases[] = {
-    {"URI parts", uri_parts},           {"URI defects", uri_defects},
-    {"URI comparison", uri_comparison}, {"URIs of many parts", long_uris},
-    {"dialled numbers", uri_numbers},   {"Via", via},
-    {"name-addr", name_addr},           {"numbers", numbers},
+    {"URI parts", uri_parts},
+    {"URI defects", uri_defects},
+    {"URI comparison", uri_comparison},
+    {"URIs of many parts", long_uris},
+    {"dialled numbers", uri_numbers},
+    {"Via", via},
+    {"name-addr", name_addr},
+    {"numbers", numbers},
     {"credentials", credentials},
 };
 CHECK_MAIN(cases)
