@@ -47,16 +47,10 @@ def lab(net, folder, postgres):
     lab.switch.close()
 
 
-@pytest.fixture
-def say(request):
-    """say(line): goes past the capture, into the log of the suite."""
-    return request.config.pluginmanager.getplugin("terminalreporter").write_line
-
-
 @pytest.mark.parametrize("number, impairment", [
     (41, {}), (42, {"loss": 5}), (43, {"duplicate": 5}), (44, {"reorder": 5}), (45, {"loss": 5, "duplicate": 5, "reorder": 5})],
     ids=["none", "loss", "duplication", "reordering", "all three"])
-def test_impaired(lab, build, say, request, number, impairment):
+def test_impaired(lab, build, capsys, request, number, impairment):
     meddle = lab.wire.start([os.path.join(TOP, "bench", "meddle"), "--from", "near0", "--to", "far0"] +
                             [word for name, per_cent in impairment.items() for word in (f"--{name}", str(per_cent))],
                             stdout=subprocess.PIPE, text=True)
@@ -70,8 +64,8 @@ def test_impaired(lab, build, say, request, number, impairment):
         meddle.send_signal(signal.SIGTERM)
         seen["datagrams"] = meddle.stdout.readline().strip()
         meddle.wait()
-        say("")
-        say(f"{request.node.callspec.id} | " + " | ".join(f"{name} {value}" for name, value in seen.items()))
+        with capsys.disabled():
+            print(f"\n{request.node.callspec.id} | " + " | ".join(f"{name} {value}" for name, value in seen.items()))
 
 
 def calls(lab, build, number, count, seen):

@@ -4,9 +4,9 @@ import os
 import signal
 
 import pytest
+from fixtures import a_lab
 from lab.carrier import Carrier
 from lab.net import wait_for
-from lab.switch import Switch, base_config
 from sip_peer import SipPeer
 
 pytestmark = pytest.mark.every_build
@@ -18,26 +18,20 @@ WAYS = [(V4, 5060, "49", "10.77.0.20", 5060), (V6, 5060, "46", "fd77::14", 5060)
 
 
 @pytest.fixture(scope="module")
-def lab(net, folder, postgres, build):
-    class Lab:
-        pass
+def lab(net, folder, postgres):
+    def change(config):
+        config["mapping_gateways"][0]["addresses"].append("fd77::a")
+        config["routing_gateways"] = [{"name": f"vendor{number}", "address": f"{f'[{ip}]' if ':' in ip else ip}:{port}", "prefixes": [number]}
+                                      for _, _, number, ip, port in WAYS]
 
-    lab = Lab()
-    lab.customer, lab.vendor, lab.build = net.peer("customer", 10), net.peer("vendor", 20), build
-    config = base_config("tt-calls", folder, postgres.connection)
-    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10", "fd77::a"]}]
-    config["routing_gateways"] = [{"name": f"vendor{number}", "address": f"{f'[{ip}]' if ':' in ip else ip}:{port}", "prefixes": [number]}
-                                  for _, _, number, ip, port in WAYS]
-    lab.switch = Switch(net, folder, config).start()
-    yield lab
-    print(lab.switch.log_tail(80))
-    lab.switch.close()
+    with a_lab(net, folder, postgres, "tt-calls", change) as lab:
+        yield lab
 
 
-def test_audio_is_bit_exact(lab):
+def test_audio_is_bit_exact(lab, build):
     """30 seconds, every payload compared, both ways."""
-    hold = 30 if os.path.basename(lab.build) == "build" else 5
-    carriers = [Carrier(lab.build, lab.customer, caller, switch, [(lab.vendor, callee, "")], port=port, vendor_port=vendor_port,
+    hold = 30 if os.path.basename(build) == "build" else 5
+    carriers = [Carrier(build, lab.customer, caller, switch, [(lab.vendor, callee, "")], port=port, vendor_port=vendor_port,
                         number=number, calls=3, rate=20, hold=hold, audio=True).start()
                 for (caller, switch), port, number, callee, vendor_port in WAYS]
     for report in [carrier.finish() for carrier in carriers]:

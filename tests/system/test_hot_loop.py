@@ -8,9 +8,9 @@ import subprocess
 import time
 
 import pytest
+from fixtures import a_lab
 from lab.carrier import Carrier
 from lab.net import sh
-from lab.switch import Switch, base_config
 
 SECONDS = 5
 # An af_packet port hands a poll's frames to the kernel.
@@ -36,20 +36,12 @@ def allocator_probes():
 
 @pytest.fixture(scope="module")
 def lab(net, folder, postgres):
-    class Lab:
-        pass
+    def change(config):
+        for process in config["processes"].values():
+            process["idle"] = "spin"
 
-    lab = Lab()
-    lab.customer, lab.vendor = net.peer("customer", 10), net.peer("vendor", 20)
-    config = base_config("tt-loop", folder, postgres.connection)
-    for process in config["processes"].values():
-        process["idle"] = "spin"
-    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
-    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
-    lab.switch, lab.folder = Switch(net, folder, config).start(), folder
-    yield lab
-    print(lab.switch.log_tail())
-    lab.switch.close()
+    with a_lab(net, folder, postgres, "tt-loop", change) as lab:
+        yield lab
 
 
 def count_allocations(probes, target, seconds):

@@ -4,10 +4,10 @@ import os
 import time
 
 import pytest
+from fixtures import a_lab
 from lab.carrier import Carrier
 from lab.net import wait_for
 from lab.phone import Phone, Watch
-from lab.switch import Switch, base_config
 
 STANDING, RATE, SECONDS = 200, 20, 16
 KILL_AT_S = 8.0  # the standing calls are up by then
@@ -16,24 +16,15 @@ HELLO_PERIOD_S = 10
 
 @pytest.fixture(scope="module")
 def lab(net, folder, postgres):
-    class Lab:
-        pass
+    def change(config):
+        config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": HELLO_PERIOD_S}
+        config["phones"] = [{"user": "1001", "password": "secret"}]
 
-    lab = Lab()
-    lab.customer, lab.vendor = net.peer("customer", 10), net.peer("vendor", 20)
-    _, lab.inside = net.nat("nat", 30, 20)
-    config = base_config("tt-kill", folder, postgres.connection)
-    config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_PERIOD": HELLO_PERIOD_S}
-    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
-    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
-    config["phones"] = [{"user": "1001", "password": "secret"}]
-    lab.switch = Switch(net, folder, config).start()
-    lab.hellos = Watch(lab.inside, "eth0", "HELLO")
-    Phone(lab.inside, os.path.join(folder, "phone"), "1001", "secret", "10.77.0.1:5060").start().wait_registered()
-    lab.folder, lab.postgres = folder, postgres
-    yield lab
-    print(lab.switch.log_tail(120))
-    lab.switch.close()
+    with a_lab(net, folder, postgres, "tt-kill", change) as lab:
+        _, inside = net.nat("nat", 30, 20)
+        lab.hellos = Watch(inside, "eth0", "HELLO")
+        Phone(inside, os.path.join(folder, "phone"), "1001", "secret", "10.77.0.1:5060").start().wait_registered()
+        yield lab
 
 
 @pytest.mark.parametrize("role", ["signaling", "media", "keepalive", "cdrwriter"])

@@ -7,9 +7,9 @@ import subprocess
 import time
 
 import pytest
+from fixtures import a_lab
 from lab.carrier import Carrier
 from lab.net import wait_for
-from lab.switch import Switch, base_config
 
 PHONES, ROUNDS, PERIOD_S = 100_000, 3, 30
 BASE = "10.80.0.0"
@@ -17,23 +17,16 @@ BASE = "10.80.0.0"
 
 @pytest.fixture(scope="module")
 def lab(net, folder, postgres):
-    class Lab:
-        pass
+    def change(config):
+        config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": 3000, "SS_SIP_NAT_KEEP_ALIVE_SEND_INTERVAL": 500}
+        config["ports"][0]["gateways"] = ["10.77.0.40"]
+        config["limits"]["registrations"] = PHONES + 1000
+        config["phones"] = [{"user": "1000000", "count": PHONES, "password": "secret"}]
 
-    lab = Lab()
-    lab.fleet, lab.customer, lab.vendor = net.peer("fleet", 40), net.peer("customer", 10), net.peer("vendor", 20)
-    lab.fleet.run("ip route add local 10.80.0.0/15 dev lo")
-    config = base_config("tt-many", folder, postgres.connection)
-    config["parameters"] |= {"SS_SIP_NAT_KEEP_ALIVE_SEND_ONE_TIME": 3000, "SS_SIP_NAT_KEEP_ALIVE_SEND_INTERVAL": 500}
-    config["ports"][0]["gateways"] = ["10.77.0.40"]
-    config["limits"]["registrations"] = PHONES + 1000
-    config["phones"] = [{"user": "1000000", "count": PHONES, "password": "secret"}]
-    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
-    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
-    lab.switch, lab.folder = Switch(net, folder, config).start(), folder
-    yield lab
-    print(lab.switch.log_tail())
-    lab.switch.close()
+    with a_lab(net, folder, postgres, "tt-many", change) as lab:
+        lab.fleet = net.peer("fleet", 40)
+        lab.fleet.run("ip route add local 10.80.0.0/15 dev lo")
+        yield lab
 
 
 @pytest.mark.long

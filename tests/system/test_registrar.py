@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from fixtures import a_lab
 from lab.net import wait_for
 from sip_peer import SipPeer
 
@@ -17,24 +18,14 @@ URI = f"sip:{REALM}"
 
 @pytest.fixture(scope="module")
 def lab(net, folder, postgres):
-    from lab.switch import Switch, base_config
+    def change(config):
+        config["digest_algorithms"] = "both"
+        config["processes"]["signaling"]["workers"] = sorted(os.sched_getaffinity(0))[:2]  # users and calls fall to different ones
+        config["phones"] = [{"user": "alice", "password": "wonderland", "capacity": 1}, {"user": "1000", "count": 20, "password": "fleet"}]
 
-    class Lab:
-        pass
-
-    lab = Lab()
-    lab.home, lab.vendor, lab.stranger = net.peer("home", 30), net.peer("vendor", 20), net.peer("stranger", 66)
-    lab.customer = net.peer("customer", 10)
-    config = base_config("tt-reg", folder, postgres.connection)
-    config["digest_algorithms"] = "both"
-    config["processes"]["signaling"]["workers"] = sorted(os.sched_getaffinity(0))[:2]  # users and calls fall to different ones
-    config["phones"] = [{"user": "alice", "password": "wonderland", "capacity": 1}, {"user": "1000", "count": 20, "password": "fleet"}]
-    config["mapping_gateways"] = [{"name": "customer", "addresses": ["10.77.0.10"]}]
-    config["routing_gateways"] = [{"name": "vendor", "address": "10.77.0.20:5060", "prefixes": ["49"]}]
-    lab.switch = Switch(net, folder, config).start()
-    yield lab
-    print(lab.switch.log_tail(80))
-    lab.switch.close()
+    with a_lab(net, folder, postgres, "tt-reg", change) as lab:
+        lab.home, lab.stranger = net.peer("home", 30), net.peer("stranger", 66)
+        yield lab
 
 
 @pytest.fixture
