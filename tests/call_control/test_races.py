@@ -405,7 +405,7 @@ def test_wrong_via(node, caller, last, via):
     caller.expect(100)
     caller.nothing(0.2)
     if via == "another branch":  # somebody else who answers, in our dialog: hung up
-        assert last.expect("ACK").tag("to") == last.take_bye().tag("to") == "x"
+        assert last.take_bye().tag("to") == "x"
     last.nothing(0.1)
     last.answer(received)
     good = caller.take_answer(invite, last)
