@@ -416,6 +416,8 @@ void call_media_resync_step(struct engine *engine);
 /* ---- cdr_emit.c ---- */
 /* Room for the records of a new call? */
 bool cdr_has_room(struct engine *engine);
+/* Half the ring: for records that nobody is billed by. */
+bool cdr_has_room_to_spare(const struct engine *engine);
 /* Publish the record of the current attempt. 0 or -ENOSPC. */
 int cdr_publish(struct call *call);
 void call_publish(struct call *call); /* CALL_ENDING -> CALL_BILLED -> free, or a retry by timer */

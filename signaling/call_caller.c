@@ -247,7 +247,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 	dialog->flow = *flow;
 	dialog->remote_cseq = dialog->invite_cseq = sip_message_cseq(invite)->number;
 	dialog->sdp_id = engine_random(call->engine) >> 2;
-	dialog->flags = DIALOG_RESPONSE_DUE;
+	dialog->flags = call->caller_invite ? DIALOG_RESPONSE_DUE : 0;
 	if (source->behind_nat)
 		dialog->flags |= DIALOG_BEHIND_NAT;
 	if (source->kind == SOURCE_PHONE)
@@ -260,7 +260,7 @@ static bool fill_caller(struct call *call, const struct sip_flow *flow, struct s
 	if (!call_put(call, &dialog->route, sip_text(calls->route, (size_t)route)))
 		return false;
 	call_make_tag(call, CALLER, tag);
-	return put_response_lines(call, sip_text(tag, sizeof(tag))) &&
+	return (!call->caller_invite || put_response_lines(call, sip_text(tag, sizeof(tag)))) &&
 	       put_caller_head(call, invite, sip_text(tag, sizeof(tag))) && call_put(call, &dialog->target, contact);
 }
 
@@ -347,13 +347,8 @@ static const struct {
 };
 
 /* Let it in, or end it. */
-static void admit(struct call *call, struct sip_message *invite, enum source_verdict verdict,
-		  const struct source *source)
+static void admit(struct call *call, struct sip_message *invite, const struct source *source)
 {
-	if (verdict == SOURCE_REFUSE) {
-		call_close(call, source->reason, END_BY_SERVER, source->code, -1);
-		return;
-	}
 	if (!prefix_allowed(call, source->config)) {
 		call_close(call, END_FORBIDDEN, END_BY_SERVER, 403, -1);
 		return;
@@ -420,7 +415,7 @@ static void refuse_unmade(struct call *call, struct sip_message *invite)
 }
 
 static void make_call(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
-		      struct transaction *t, enum source_verdict verdict, const struct source *source)
+		      struct transaction *t, const struct source *source)
 {
 	struct call *call = call_new(engine);
 
@@ -441,18 +436,9 @@ static void make_call(struct engine *engine, const struct sip_flow *flow, struct
 	call->record->arena_mark = call->record->arena_used;
 	call->record->block_mark = call->record->block_used;
 	call_set_state(call, CALL_SETUP);
-	admit(call, invite, verdict, source);
+	admit(call, invite, source);
 	if (call->record)
 		call_write_end(call, true);
-}
-
-static void refuse_overloaded(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
-			      struct transaction *t)
-{
-	if (source_is_ignored(engine, flow, invite))
-		transaction_ignore(engine, t);
-	else
-		transaction_respond(engine, t, invite, 503, NULL, &retry_after);
 }
 
 static bool asks_for_too_short_a_session(struct engine *engine, struct transaction *t, struct sip_message *invite)
@@ -462,31 +448,63 @@ static bool asks_for_too_short_a_session(struct engine *engine, struct transacti
 	return session_timer_refuses(engine, t, invite, p->session_ttl_s, p->session_min_se_s);
 }
 
+static void let_in(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
+		   const struct source *source)
+{
+	struct transaction *t = transaction_server_new(engine, flow, invite);
+
+	if (!t) {
+		transaction_reply_stateless(engine, flow, invite, 503, NULL, &retry_after);
+	} else if (!asks_for_too_short_a_session(engine, t, invite)) {
+		transaction_respond(engine, t, invite, 100, NULL, NULL);
+		make_call(engine, flow, invite, t, source);
+	}
+}
+
+/* It is in the records all the same, unless a flood of such would take the room that customers' records need. */
+static void record_refused(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite,
+			   const struct source *source)
+{
+	if (!cdr_has_room_to_spare(engine)) {
+		counter_inc(engine->counters, COUNTER_signaling_refusals_unrecorded);
+		return;
+	}
+	struct call *call = call_new(engine);
+
+	if (!fill_caller(call, flow, invite, source) || !fill_numbers(call, invite, source)) {
+		call_free(call);
+		return;
+	}
+	call_set_state(call, CALL_SETUP);
+	call_close(call, source->reason, END_BY_SERVER, source->code, -1);
+	if (call->record)
+		call_write_end(call, true);
+}
+
+/*
+ * Until we know who it is from, an INVITE leaves nothing behind, and gets one answer each time it comes (RFC 3261
+ * section 26.3.2.4): its source address may be that of somebody whom our answers are meant to hit.
+ */
 void call_invite(struct engine *engine, const struct sip_flow *flow, struct sip_message *invite)
 {
 	struct source source; /* its challenge is long: not cleared */
-	struct transaction *t = transaction_server_new(engine, flow, invite);
 
 	counter_inc(engine->counters, COUNTER_signaling_invites);
-	if (!t) {
+	if (overloaded(engine)) {
 		if (!source_is_ignored(engine, flow, invite))
 			transaction_reply_stateless(engine, flow, invite, 503, NULL, &retry_after);
 		return;
 	}
-	if (overloaded(engine)) {
-		refuse_overloaded(engine, flow, invite, t);
-		return;
-	}
 	enum source_verdict verdict = source_identify(engine, flow, invite, &source);
 
-	if (verdict == SOURCE_IGNORE) {
-		transaction_ignore(engine, t);
+	if (verdict == SOURCE_ADMIT) {
+		let_in(engine, flow, invite, &source);
 	} else if (verdict == SOURCE_CHALLENGE) {
 		struct response_extra extra = {source.challenge, (uint32_t)strlen(source.challenge)};
 
-		transaction_respond(engine, t, invite, 407, NULL, &extra);
-	} else if (verdict == SOURCE_REFUSE || !asks_for_too_short_a_session(engine, t, invite)) {
-		transaction_respond(engine, t, invite, 100, NULL, NULL);
-		make_call(engine, flow, invite, t, verdict, &source);
+		transaction_reply_stateless(engine, flow, invite, 407, NULL, &extra);
+	} else if (verdict == SOURCE_REFUSE) {
+		transaction_reply_stateless(engine, flow, invite, source.code, NULL, NULL);
+		record_refused(engine, flow, invite, &source);
 	}
 }

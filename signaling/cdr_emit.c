@@ -23,6 +23,13 @@ bool cdr_has_room(struct engine *engine)
 	return ring_has_room(engine->options.to_cdrwriter, quarter < ROOM ? (uint32_t)quarter : ROOM);
 }
 
+bool cdr_has_room_to_spare(const struct engine *engine)
+{
+	const struct ring_producer *ring = engine->options.to_cdrwriter;
+
+	return ring_backlog(ring->ring) <= ring->capacity / 2;
+}
+
 static struct wire_text text_of(const struct call *call, struct call_text ref)
 {
 	struct sip_text text = call_text(call, ref);

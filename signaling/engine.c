@@ -237,13 +237,23 @@ static void refuse(struct engine *engine, const struct sip_flow *flow, const str
 	reply(engine, flow, check->code, check->reason, &extra);
 }
 
+/* An ACK to an answer without a transaction. */
+static bool is_shed(const struct engine *engine, struct sip_text tag)
+{
+	struct identifier_tag id;
+
+	return tag.at && identifier_tag_parse(&id, engine->hash_key, tag) == 0 && id.slot >= IDENTIFIER_SHED_SLOT;
+}
+
 static void receive_ack(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
 	enum call_side side;
 	struct call *call = call_find(engine, engine->message, false, &side);
 
 	if (!call) {
-		counter_inc(engine->counters, COUNTER_signaling_acks_stray);
+		counter_inc(engine->counters, is_shed(engine, sip_message_to(engine->message)->tag)
+						  ? COUNTER_signaling_acks_shed
+						  : COUNTER_signaling_acks_stray);
 		return;
 	}
 	call_dispatch(

@@ -126,24 +126,35 @@ static void answer(struct engine *engine, struct transaction *transaction, const
 	transaction_respond(engine, transaction, message, code, reason, &extra);
 }
 
-static void answer_stranger(struct engine *engine, struct transaction *transaction, const struct sip_message *message)
+/* Nothing stays of a request before its sender has proved who it is: the same answer each time that it comes. */
+static void answer_once(struct engine *engine, struct transaction *transaction, struct sip_message *message,
+			const struct sip_flow *flow, unsigned int code, const char *reason,
+			const struct response_extra *extra)
+{
+	transaction_reply_stateless(engine, flow, message, code, reason, extra);
+	transaction_ignore(engine, transaction);
+}
+
+static void answer_stranger(struct engine *engine, struct transaction *transaction, struct sip_message *message,
+			    const struct sip_flow *flow)
 {
 	if (engine->snapshot->parameters->reply_unauthorized) {
 		counter_inc(engine->counters, COUNTER_registrar_unknown_source);
-		answer(engine, transaction, message, 403, NULL, NULL, 0);
+		answer_once(engine, transaction, message, flow, 403, NULL, NULL);
 		return;
 	}
 	counter_inc(engine->counters, COUNTER_registrar_unknown_ignored);
 	transaction_ignore(engine, transaction);
 }
 
-static void answer_challenge(struct engine *engine, struct transaction *transaction, const struct sip_message *message,
+static void answer_challenge(struct engine *engine, struct transaction *transaction, struct sip_message *message,
 			     const struct sip_flow *flow, bool stale)
 {
 	char challenge[AUTH_CHALLENGE_MAX];
-	size_t len = auth_challenge(engine, flow, AUTH_WWW, stale, challenge);
+	struct response_extra extra = {challenge, 0};
 
-	answer(engine, transaction, message, 401, NULL, challenge, len);
+	extra.headers_len = (uint32_t)auth_challenge(engine, flow, AUTH_WWW, stale, challenge);
+	answer_once(engine, transaction, message, flow, 401, NULL, &extra);
 }
 
 /* A phone, or a customer that is called where it registers from; one that has addresses, too, only from there. */
@@ -168,7 +179,7 @@ static const struct user *authenticate(struct engine *engine, struct transaction
 	enum auth_verdict verdict;
 
 	if (!may_register(engine, known, &flow->remote)) {
-		answer_stranger(engine, transaction, message);
+		answer_stranger(engine, transaction, message, flow);
 		return NULL;
 	}
 	verdict = auth_check(engine, flow, message, AUTH_WWW, &user);
@@ -198,7 +209,7 @@ void registrar_request(struct engine *engine, struct transaction *transaction, s
 			transaction_ignore(engine, transaction);
 			return;
 		}
-		answer(engine, transaction, message, 400, "Bad Address of Record", NULL, 0);
+		answer_once(engine, transaction, message, flow, 400, "Bad Address of Record", NULL);
 		return;
 	}
 	user = authenticate(engine, transaction, message, flow, name, name_len);

@@ -24,6 +24,12 @@ int transaction_respond(struct engine *engine, struct transaction *transaction, 
 	return 0;
 }
 
+void transaction_reply_stateless(struct engine *engine, const struct sip_flow *flow, struct sip_message *request,
+				 unsigned int code, const char *reason, const struct response_extra *extra)
+{
+	transaction_respond(engine, NULL, request, code, reason, extra);
+}
+
 void transaction_ignore(struct engine *engine, struct transaction *transaction)
 {
 	answer.ignored = true;

@@ -237,29 +237,67 @@ static void by_another_way(void)
 	lab_free(lab);
 }
 
-/* A flood of INVITEs of strangers, who acknowledge nothing, leaves room for customers. */
+/* An INVITE of a stranger's, from this user. */
+static void invite_of_stranger(struct lab *lab, const char *user, unsigned int n)
+{
+	lab_text(lab, "10.9.0.1:5060",
+		 "INVITE sip:1@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKf%u\r\n"
+		 "Max-Forwards: 70\r\nFrom: <sip:%s@10.9.0.1>;tag=f%u\r\nTo: <sip:1@10.0.0.1>\r\nCall-ID: f%u\r\n"
+		 "CSeq: 1 INVITE\r\nContact: <sip:x@10.9.0.1>\r\nContent-Length: 0\r\n\r\n",
+		 n, user, n, n);
+}
+
+/* A flood of INVITEs of strangers, who acknowledge nothing, takes no room, and none in the ring of the records. */
 static void flood_of_strangers(void)
 {
 	struct lab *lab = lab_new();
 	static struct sip_message answer, invite;
 
+	lab->cdrs_stay = true;
 	for (unsigned int i = 0; i < 20000; i++) {
-		lab_text(
-		    lab, "10.9.0.1:5060",
-		    "INVITE sip:1@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKf%u\r\n"
-		    "Max-Forwards: 70\r\nFrom: <sip:x@10.9.0.1>;tag=f%u\r\nTo: <sip:1@10.0.0.1>\r\nCall-ID: f%u\r\n"
-		    "CSeq: 1 INVITE\r\nContact: <sip:x@10.9.0.1>\r\nContent-Length: 0\r\n\r\n",
-		    i, i, i);
+		invite_of_stranger(lab, "x", i);
 		for (unsigned int j = 0; j < lab->sent_count; j++)
 			free(lab->sent[j].data);
 		lab->sent_count = 0;
 	}
-	CHECK(lab_count(lab, COUNTER_signaling_transactions_given_up) > 3000);
-	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions_exhausted), 0);
-	lab->cdr_count = 0;
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_cdrs) + lab_count(lab, COUNTER_signaling_refusals_unrecorded),
+		  20000);
 	CHECK(lab_call(lab, 1, &answer, &invite));
+	lab->cdrs_stay = false;
 	lab_caller_request(lab, &answer, "BYE", 2, NULL);
 	check_empty(lab);
+	lab_free(lab);
+}
+
+/* One answer to each INVITE whose sender has proved nothing, and not another one while it is not acknowledged. */
+static void answered_once(void)
+{
+	struct lab *lab = lab_new();
+	struct config_phone phone = {.user = (char *)(uintptr_t) "bob", .password = (char *)(uintptr_t) "secret"};
+	static const struct {
+		const char *user, *answer;
+		bool spool_full;
+	} strangers[] = {{"bob", "SIP/2.0 407"}, {"x", "SIP/2.0 403"}, {"x", "SIP/2.0 503", true}};
+
+	lab->config.phones = &phone;
+	lab->config.phones_count = 1;
+	lab_reload(lab);
+	for (unsigned int i = 0; i < 3; i++) {
+		atomic_store(&lab->status->process[ROLE_CDRWRITER].spool_full, strangers[i].spool_full);
+		for (unsigned int again = 0; again < 2; again++) {
+			invite_of_stranger(lab, strangers[i].user, i);
+			lab_sleep(lab, 40000);
+			CHECK_INT(lab_waiting(lab, NULL), 1);
+			lab_ack_failure(lab, "10.9.0.1:5060", lab_take(lab, "10.9.0.1:5060", strangers[i].answer));
+			CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+		}
+	}
+	CHECK_INT(lab_count(lab, COUNTER_signaling_acks_shed), 6);
+	CHECK_INT(lab->cdr_count, 2); /* of the 403s */
+	CHECK_INT(lab->cdrs[0].reason, END_FORBIDDEN_SOURCE);
+	CHECK_INT(lab->cdrs[0].code, 403);
 	lab_free(lab);
 }
 
@@ -838,6 +876,7 @@ static const struct check_case cases[] = {
     {"a CANCEL is ignored", cancel_is_ignored},
     {"by another way", by_another_way},
     {"a flood of strangers", flood_of_strangers},
+    {"strangers are answered once", answered_once},
     {"buffers run out", buffers_run_out},
     {"blocks come back", blocks_come_back},
     {"a BYE without room", bye_without_room},
