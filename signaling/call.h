@@ -300,6 +300,8 @@ void call_failure(struct call *call, const struct call_event *event);
 void call_stage_timeout(struct call *call, const struct call_event *event);
 void call_stage_start(struct call *call, enum call_stage stage);
 void call_release_callee(struct call *call);
+/* The record of an attempt that is not the last is out: another begins, in this life or the next. */
+void call_attempt_published(struct call_record *record);
 
 /* ---- call_request.c ---- */
 void call_answer_options(struct call *call, const struct call_event *event);

@@ -71,6 +71,14 @@ static void clear_attempt(struct call *call)
 	call->cause_told = 0;
 }
 
+void call_attempt_published(struct call_record *record)
+{
+	record->attempt_published = (uint8_t)record->attempt;
+	atomic_thread_fence(memory_order_release);
+	record->attempt_over = ATTEMPT_PUBLISHED;
+	atomic_thread_fence(memory_order_release);
+}
+
 static void number_attempt(struct call_record *record, uint64_t now_us)
 {
 	record->attempt_us = now_us;
@@ -175,8 +183,7 @@ static bool bill_attempt(struct call *call, const struct outcome *outcome)
 			return false;
 		}
 	}
-	record->attempt_over = ATTEMPT_PUBLISHED;
-	atomic_thread_fence(memory_order_release);
+	call_attempt_published(record);
 	return true;
 }
 

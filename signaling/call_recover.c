@@ -73,13 +73,16 @@ static void recover_setup(struct call *call)
 				    call_on_recover);
 			return;
 		}
-		record->attempt_over = ATTEMPT_PUBLISHED;
+		call_attempt_published(record);
 	}
 	if (record->attempt_over == ATTEMPT_PUBLISHED) {
 		call_forget_attempt(call);
 		record->attempt_us = call->engine->now_us;
 		record->progress_us = 0;
-		record->attempt++;
+		/* Killed while it was numbered, it may have its number already. */
+		if (record->attempt_published == (uint8_t)record->attempt)
+			record->attempt++;
+		atomic_thread_fence(memory_order_release);
 		record->attempt_over = ATTEMPT_RUNS;
 	}
 	call_close(call, END_NODE_RESTART, END_BY_SERVER, 503, -1);

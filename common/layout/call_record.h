@@ -146,7 +146,7 @@ struct call_record {
 	/* the parameters of session timers, as they were when the call came */
 	uint8_t session_segment;   /* refreshes in an interval */
 	uint8_t session_uas;       /* who refreshes where the peer leaves it open: 0 the uac, 1 the uas */
-	uint8_t reserved[1];
+	uint8_t attempt_published; /* the last one with ATTEMPT_PUBLISHED, modulo 256 */
 	uint32_t session_ttl_s;    /* 0 = no session timers */
 	uint16_t session_min_se_s; /* shortest we take */
 	uint16_t session_early_s;  /* hang up so long before the end */

@@ -141,6 +141,18 @@ static unsigned int distinct_finals(const struct lab *lab, bool *differ)
 	return count;
 }
 
+/* Those of one call are numbered from 1, without a gap. */
+static bool numbered(const struct lab *lab)
+{
+	uint32_t seen = 0, last = 0;
+
+	for (unsigned int i = 0; i < lab->cdr_count; i++) {
+		seen |= 1u << lab->cdrs[i].attempt;
+		last = lab->cdrs[i].attempt > last ? lab->cdrs[i].attempt : last;
+	}
+	return seen == (2u << last) - 2;
+}
+
 static unsigned int standing_in(const void *calls, enum call_state least, enum call_state most)
 {
 	unsigned int count = 0;
@@ -185,6 +197,7 @@ static void live_on(const struct moment *m, unsigned int number)
 	unsigned int finals = distinct_finals(lab, &differ);
 
 	CHECK(!differ);
+	CHECK(lab->cdr_count == 0 || numbered(lab));
 	/* A call whose record was still in the ring counts, too. */
 	CHECK(known == 0 || finals == 1);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
