@@ -194,6 +194,8 @@ unsigned int call_code_told(unsigned int code)
 {
 	if (code == 401 || code == 407)
 		return 403;
+	if (code >= 300 && code < 400)
+		return 480; /* the places that it names are of the other leg */
 	return code == 422 ? 500 : code;
 }
 

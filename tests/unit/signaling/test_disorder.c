@@ -562,6 +562,27 @@ static void refused_updates(void)
 	lab_free(lab);
 }
 
+/* A place elsewhere is nothing for a dialog, nor for the other side. */
+static void redirected_requests(void)
+{
+	static const char *const methods[] = {"INVITE", "UPDATE", "INFO"};
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	for (unsigned int i = 0; i < 3; i++) {
+		lab_caller_request(lab, &answer, methods[i], 2 + i, lab_sdp);
+		lab_skip(lab, CUSTOMER);
+		lab_reply(lab, lab_take(lab, VENDOR(0), methods[i]), VENDOR(0), 302, "", NULL,
+			  "Contact: <sip:other@10.8.8.8>\r\n");
+		lab_skip(lab, VENDOR(0));
+		CHECK(!has(lab_take(lab, CUSTOMER, "SIP/2.0 480"), "10.8.8.8"));
+	}
+	lab_caller_request(lab, &answer, "BYE", 5, NULL);
+	check_empty(lab);
+	lab_free(lab);
+}
+
 /* A description that can't be read does not cross as it is. */
 static void unreadable_answer(void)
 {
@@ -886,6 +907,7 @@ static const struct check_case cases[] = {
     {"a refused offer", refused_offer},
     {"an offer that is too long", offer_too_long},
     {"refused UPDATEs", refused_updates},
+    {"redirected requests", redirected_requests},
     {"an unreadable answer", unreadable_answer},
     {"causes pass", causes_pass},
     {"an answer of another call", answer_of_another_call},
