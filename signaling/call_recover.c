@@ -241,13 +241,14 @@ static void attach_slot(struct engine *engine, uint32_t slot, bool *block_used)
 	struct calls *calls = engine->calls;
 	struct call_record *record = call_table_record(calls->table, slot);
 	bool home = call_home_worker(slot, calls->count, engine->workers) == engine->worker;
+	bool damaged = atomic_load_explicit(&record->state, memory_order_acquire) != CALL_FREE && !sound(calls, record);
 
-	if (atomic_load_explicit(&record->state, memory_order_acquire) != CALL_FREE && !sound(calls, record)) {
+	if (damaged && home) {
 		counter_inc(engine->counters, COUNTER_signaling_records_damaged);
-		if (home)
-			atomic_store_explicit(&record->state, CALL_FREE, memory_order_release);
+		atomic_store_explicit(&record->state, CALL_FREE, memory_order_release);
 	}
-	if (atomic_load_explicit(&record->state, memory_order_acquire) == CALL_FREE) {
+	/* Nothing that a damaged one says is looked at, also by those whose slot it is not. */
+	if (damaged || atomic_load_explicit(&record->state, memory_order_relaxed) == CALL_FREE) {
 		if (home)
 			calls->free_slot[calls->free_slots++] = slot;
 		return;

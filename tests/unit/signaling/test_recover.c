@@ -464,6 +464,25 @@ static void damaged_fields(void)
 	}
 }
 
+/* A damaged record in a slot of another worker's is not looked at either. */
+static void damaged_elsewhere(void)
+{
+	struct lab *lab = lab_new();
+	struct call_record *record = call_table_record(lab->calls, LAB_CALLS - 1);
+
+	lab->workers = 2;
+	record->block = UINT32_MAX;
+	record->life = 1;
+	for (lab->worker = 0; lab->worker < 2; lab->worker++) {
+		atomic_store(&record->state, CALL_ESTABLISHED);
+		lab_kill(lab);
+		CHECK_INT(lab_count(lab, COUNTER_signaling_records_damaged), lab->worker);
+		CHECK_INT(lab_count(lab, COUNTER_signaling_calls_recovered), 0);
+		CHECK_INT(atomic_load(&record->state), lab->worker ? CALL_FREE : CALL_ESTABLISHED);
+	}
+	lab_free(lab);
+}
+
 /* Damage in the segment must not lead anywhere. */
 static void rubbish_in_records(void)
 {
@@ -538,6 +557,7 @@ static const struct check_case cases[] = {
     {"ports of another worker's call", foreign_ports},
     {"an answer after our death", answer_after_death},
     {"damaged fields", damaged_fields},
+    {"damaged fields of another worker's", damaged_elsewhere},
     {"rubbish in the records", rubbish_in_records},
     {"mail before the calls", mail_comes_first},
 };
