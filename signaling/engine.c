@@ -147,21 +147,18 @@ static bool line_is(const char *at, const char *end, const char *name, char comp
 	return true;
 }
 
-static bool find_worker(const struct line *line, const char *mark, unsigned int *worker)
+/* Two hexadecimal digits: all our identifiers begin with them, behind what marks them as ours. */
+static bool read_worker(const char *at, const char *end, unsigned int *worker)
 {
-	size_t len = strlen(mark);
-	const char *at = memmem(line->value, (size_t)(line->end - line->value), mark, len);
 	unsigned int value = 0;
 
-	if (!at || line->end - at < (ptrdiff_t)len + 2)
+	if (end - at < 2)
 		return false;
 	for (unsigned int i = 0; i < 2; i++) {
-		char c = at[len + i];
-
-		if (c >= '0' && c <= '9')
-			value = value * 16 + (unsigned int)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value * 16 + (unsigned int)(c - 'a' + 10);
+		if (at[i] >= '0' && at[i] <= '9')
+			value = value * 16 + (unsigned int)(at[i] - '0');
+		else if (at[i] >= 'a' && at[i] <= 'f')
+			value = value * 16 + (unsigned int)(at[i] - 'a' + 10);
 		else
 			return false;
 	}
@@ -169,12 +166,45 @@ static bool find_worker(const struct line *line, const char *mark, unsigned int 
 	return true;
 }
 
+static bool worker_of_branch(const struct line *line, unsigned int *worker)
+{
+	static const char mark[] = "z9hG4bKt";
+	const char *at = memmem(line->value, (size_t)(line->end - line->value), mark, sizeof(mark) - 1);
+
+	return at && read_worker(at + sizeof(mark) - 1, line->end, worker);
+}
+
+static const char *skip_lws(const char *at, const char *end)
+{
+	while (at < end && sip_is_lws(*at))
+		at++;
+	return at;
+}
+
+/* ;tag=w.. in any case of letters and with any blanks; the last one: a URI or a name before it may look the same. */
+static bool worker_of_tag(const struct line *line, unsigned int *worker)
+{
+	const char *at = line->value, *end = line->end;
+	bool found = false;
+
+	while ((at = memchr(at, ';', (size_t)(end - at)))) {
+		at = skip_lws(at + 1, end);
+		if (end - at < 3 || strncasecmp(at, "tag", 3) != 0)
+			continue;
+		const char *equals = skip_lws(at + 3, end);
+		const char *value = equals < end && *equals == '=' ? skip_lws(equals + 1, end) : end;
+
+		if (value < end && *value == 'w')
+			found |= read_worker(value + 1, end, worker);
+	}
+	return found;
+}
+
 static unsigned int by_call_id(const struct line *line, unsigned int workers)
 {
 	const char *at = line->value, *end = line->end;
 
-	while (at < end && sip_is_lws(*at))
-		at++;
+	at = skip_lws(at, end);
 	while (end > at && sip_is_lws(end[-1]))
 		end--;
 	return (unsigned int)(keyed_hash(worker_key, 0, at, (size_t)(end - at)) % workers);
@@ -183,20 +213,24 @@ static unsigned int by_call_id(const struct line *line, unsigned int workers)
 unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers)
 {
 	const char *at = (const char *)data, *end = at + len;
-	bool response = len > 8 && memcmp(at, "SIP/2.0 ", 8) == 0, via_seen = false;
 	struct line call_id = {0}, line;
+	bool response, via_seen = false;
 	unsigned int worker;
 
 	if (workers <= 1)
 		return 0;
-	for (at = memchr(at, '\n', len); at && ++at < end && *at != '\r' && *at != '\n';
+	/* RFC 3261 section 7.5: line ends before the start line count for nothing. */
+	while (at < end && (*at == '\r' || *at == '\n'))
+		at++;
+	response = end - at > 4 && strncasecmp(at, "SIP/", 4) == 0;
+	for (at = memchr(at, '\n', (size_t)(end - at)); at && ++at < end && *at != '\r' && *at != '\n';
 	     at = memchr(at, '\n', (size_t)(end - at))) {
 		if (response && !via_seen && line_is(at, end, "Via", 'v', &line)) {
 			via_seen = true;
-			if (find_worker(&line, "z9hG4bKt", &worker))
+			if (worker_of_branch(&line, &worker))
 				return worker % workers;
 		} else if (!response && line_is(at, end, "To", 't', &line)) {
-			if (find_worker(&line, ";tag=w", &worker))
+			if (worker_of_tag(&line, &worker))
 				return worker % workers;
 		} else if (!call_id.value && line_is(at, end, "Call-ID", 'i', &line)) {
 			call_id = line;

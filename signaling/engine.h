@@ -104,7 +104,7 @@ struct engine *engine_new(const struct engine_options *options);
 void engine_free(struct engine *engine);
 
 /*
- * Which worker a datagram belongs to. Our own tags, Call-IDs and branches carry a worker's number; anything else
+ * Which worker a datagram belongs to. Our own tags and branches carry a worker's number; anything else
  * goes by a keyed hash of its Call-ID. Looks at the raw bytes; garbage goes to worker 0. Any thread.
  */
 unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers);

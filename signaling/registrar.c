@@ -109,6 +109,9 @@ int registrar_worker_of(const struct binding_store *store, struct sip_message *s
 	char name[USER_NAME_MAX];
 	size_t name_len;
 
+	/* RFC 3261 section 7.5: line ends before the request line count for nothing. */
+	for (; len && (*data == '\r' || *data == '\n'); len--)
+		data++;
 	if (len < 9 || memcmp(data, "REGISTER ", 9) != 0)
 		return -1;
 	sip_message_parse(scratch, data, len);

@@ -556,14 +556,17 @@ static void test_taken_over(void)
 
 static void test_owner_of_a_request(void)
 {
-	static const char text[] = "REGISTER sip:x SIP/2.0\r\nt: \"<sip:bob@x>\"\r\n <sip:al%69ce@x>;a=b\r\n\r\n";
+	static const char text[] =
+	    "\r\n\r\nREGISTER sip:x SIP/2.0\r\nt: \"<sip:bob@x>\"\r\n <sip:al%69ce@x>;a=b\r\n\r\n";
 	struct binding_record records[4] = {0};
 	struct binding_store *store = binding_store_new(&(struct binding_store_options){records, 4, 1, 7, 0});
 	static struct sip_message scratch;
 
 	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)text, sizeof(text) - 1),
 		  binding_store_owner(store, "alice", 5));
-	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)text, 30), -1);
+	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)text + 4, sizeof(text) - 5),
+		  binding_store_owner(store, "alice", 5));
+	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)text, 34), -1);
 	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)"INVITE sip:x SIP/2.0\r\n", 22), -1);
 	CHECK_INT(registrar_worker_of(store, &scratch, (const uint8_t *)"", 0), -1);
 	binding_store_free(store);

@@ -195,6 +195,19 @@ static void worker_of_datagrams(void)
 		  2);
 	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nt: <sip:y>\r\n ;tag=w030000000112345678abcdef01\r\n\r\n"), 3);
 	CHECK_INT(worker_of("SIP/2.0 200 OK\r\nv: SIP/2.0/UDP h;branch=z9hG4bKt01000000020000000000000003\r\n\r\n"), 1);
+	/* However it is written, and whatever looks like it before. */
+	CHECK_INT(
+	    worker_of("BYE sip:x SIP/2.0\r\nCall-ID: a\r\nTo: <sip:y> ; TAG = w020000000112345678abcdef01\r\n\r\n"), 2);
+	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nTo: <sip:y>\t;\r\n tag\r\n\t=w030000000112345678abcdef01;x\r\n\r\n"),
+		  3);
+	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nTo: \";tag=w01\" <sip:y;tag=w02>;a=b;tag=w03000000011234\r\n\r\n"),
+		  3);
+	CHECK_INT(worker_of("\r\n\r\nBYE sip:x SIP/2.0\r\nTo: <sip:y>;tag=w020000000112345678abcdef01\r\n\r\n"), 2);
+	CHECK_INT(worker_of("\r\nsip/2.0 200 OK\r\nv: SIP/2.0/UDP h;branch=z9hG4bKt01000000020000000000000003\r\n\r\n"),
+		  1);
+	CHECK_INT(worker_of("x\nTo: <>;tag"), 0);
+	CHECK_INT(worker_of("x\nTo: <>;tag ="), 0);
+	CHECK_INT(worker_of("x\nTo: <>; "), 0);
 	/* The same call, whatever stands around its Call-ID. */
 	CHECK_INT(worker_of("INVITE sip:x SIP/2.0\r\nCall-ID: abc\r\n\r\n"),
 		  worker_of("CANCEL sip:x SIP/2.0\r\nVia: z\r\ni :  abc \r\nTo: <sip:y>\r\n\r\n"));
