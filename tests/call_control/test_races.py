@@ -215,6 +215,8 @@ def test_bye_overtakes_reinvite_ack(node, caller, last):
     caller.send(caller.in_dialog("ACK", invite, ok, cseq=2))
     last.take_bye()
     caller.expect(200)
+    last.drain()
+    assert len([message for message in last.heard if message.method == "ACK"]) == 2  # the vendor's 200 is acknowledged all the same
     over(node, number, "Normal", 200, "caller")
 
 

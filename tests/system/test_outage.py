@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The database goes away, the spool's disk fills: no record is lost or doubled, and calls are refused only when they must be."""
 import os
-import subprocess
 import time
 
 import pytest
