@@ -5,7 +5,9 @@ import os
 import pytest
 from fixtures import a_database, a_folder
 from lab.net import Network
-from node import CUSTOMER, PHONE, STRANGER, VENDORS, Node, NotingPeer, told
+
+pytest.register_assert_rewrite("node")
+from node import CUSTOMER, PHONE, STRANGER, VENDORS, Node, NotingPeer, told  # noqa: E402
 
 ROWS = pytest.StashKey()
 SEEN = pytest.StashKey()

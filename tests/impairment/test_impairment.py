@@ -77,7 +77,7 @@ def calls(lab, build, number, count, seen):
     seen |= {name: report[name] for name in ("offered", "answered", "ended_clean", "lost", "disagree", "unfinished", "resent")}
     assert report["offered"] == count
     assert report["lost"] == report["disagree"] == report["unfinished"] == report["timeouts"] == 0, report
-    wait_for(lambda: not lab.switch.calls(), TRANSACTION_S, lambda: f"calls are stuck: {lab.switch.calls()[:3]}")
+    wait_for(lambda: not lab.switch.calls(), TRANSACTION_S + 2, lambda: f"calls are stuck: {lab.switch.calls()[:3]}")
     seen["all gone after"] = f"{time.monotonic() - ended:.1f} s"
     check_records(lab, number, carrier.calls(), seen)
 
