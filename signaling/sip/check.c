@@ -97,7 +97,7 @@ static bool check_method(struct sip_check *out, struct sip_message *msg, const s
 	if (msg->method == SIP_METHOD_OTHER)
 		return refuse(out, 501, NULL);
 	if (!has_method(abilities->methods, msg->method)) {
-		/* Who serves none has subscribed to nothing (RFC 6665 section 4.1.3). */
+		/* Who serves none has subscribed to nothing (RFC 6665 section 4.1.3). 489 is for who knows packages. */
 		if (msg->method == SIP_NOTIFY)
 			return refuse(out, 481, NULL);
 		out->extra = SIP_H_ALLOW;

@@ -71,6 +71,49 @@ def test_vendor_challenges(node, caller, last, code):
         node.record(number, "Normal", 200, "caller")
 
 
+def prack(caller, invite, progress, **options):
+    caller.send(caller.in_dialog("PRACK", invite, progress, headers=[f"RAck: {progress['rseq']} 1 INVITE"], **options))
+
+
+@scenario("RFC 3262: the vendor wants credentials with the PRACK, too")
+def test_prack_challenged(node, caller, last):
+    with node.changed(last={"digest": {"user": "us", "password": "secret"}}):
+        number = node.number()
+        invite = caller.invite(number, headers=["Supported: 100rel"])
+        received = last.expect("INVITE")
+        last.respond(received, 183, "Progress", body=last.sdp(41000), headers=["Require: 100rel", "RSeq: 7"])
+        prack(caller, invite, caller.expect(183))
+        caller.expect(200)
+        challenged = last.expect("PRACK")
+        challenge(last, challenged, 407)
+        again = last.expect("PRACK")
+        assert proves(again, 407, "us", "secret") and again["rack"] == challenged["rack"]
+        last.respond(again, 200, "OK")
+        last.respond(received, 200, "OK")
+        ok = caller.take_answer(invite, last)
+        caller.hang_up(invite, ok, last, cseq=3)
+        node.record(number, "Normal", 200)
+
+
+@scenario("RFC 3262 5: an INVITE without an offer, and two phones with one each")
+def test_two_offers(node, caller, last):
+    number = node.number()
+    invite = caller.invite(number, body="", headers=["Supported: 100rel"])
+    received = last.expect("INVITE")
+    for fork, port in (("one", 41000), ("two", 42000)):
+        last.respond(received, 183, "Progress", to_tag=fork, body=last.sdp(port), headers=["Require: 100rel", "RSeq: 7"])
+    assert last.take_bye().tag("to") == "two"
+    prack(caller, invite, caller.expect(183), body=caller.sdp(40000))
+    acknowledged = last.expect("PRACK")
+    assert acknowledged.tag("to") == "one" and acknowledged.media()[0] == "10.77.0.2"
+    last.respond(acknowledged, 200, "OK")
+    caller.expect(200)
+    last.respond(received, 200, "OK", to_tag="one")
+    ok = caller.take_answer(invite, last)
+    caller.hang_up(invite, ok, last, cseq=3)
+    node.record(number, "Normal", 200)
+
+
 @scenario("RFC 3665 3.2, 3.3: both sides want credentials")
 def test_both_challenge(node, caller, last, stranger):
     with node.changed():
