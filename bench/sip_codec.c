@@ -117,9 +117,9 @@ static void rewrite_sdp(void)
 
 	put.username = SIP_TEXT("tandem");
 	put.session_id = put.version = 1;
-	put.keep_ice = false;
+	put.keep = false;
 	put.addr = here;
-	put.media[0] = (struct sdp_put){.rtp = here};
+	put.media[0] = (struct sdp_put){.port = here.port};
 	sum += (uint64_t)sdp_rewrite(&sdp, &put, out, sizeof(out));
 }
 

@@ -27,6 +27,7 @@ static void lock(struct media_session *session, enum media_leg_index leg, const 
 	hot->remote = *source;
 	hot->latch = LATCH_LOCKED;
 	cold->candidate_packets = 0;
+	cold->left = (struct net_addr){0};
 	record_write_end(session);
 }
 
@@ -35,8 +36,9 @@ static bool may_learn(const struct media_leg_hot *hot, const struct net_addr *so
 	return (hot->flags & MEDIA_BEHIND_NAT) || (hot->latch == LATCH_SIGNALLED && same_ip(&hot->remote, source));
 }
 
-/* True when this packet completes the row. */
-static bool probation(struct media_leg_cold *cold, const struct rtp_header *header, const struct net_addr *source)
+/* How many in a row this packet makes. */
+static unsigned int probation(struct media_leg_cold *cold, const struct rtp_header *header,
+			      const struct net_addr *source)
 {
 	uint16_t step = (uint16_t)(header->seq - cold->candidate_seq);
 
@@ -49,21 +51,28 @@ static bool probation(struct media_leg_cold *cold, const struct rtp_header *head
 		cold->candidate_packets = 1;
 	}
 	cold->candidate_seq = header->seq;
-	return cold->candidate_packets >= LATCH_PACKETS;
+	return cold->candidate_packets;
 }
 
 enum latch_verdict latch_learn(struct media_session *session, enum media_leg_index leg, const struct rtp_header *header,
 			       const struct net_addr *source)
 {
 	const struct media_leg_hot *hot = &session->hot[leg];
+	struct media_leg_cold *cold = &session->cold[leg];
 
+	if (latch_same(&cold->left, source)) {
+		if (probation(cold, header, source) < LATCH_STAYS)
+			return LATCH_ACCEPT;
+		lock(session, leg, source);
+		return LATCH_ACCEPT_LEARNED;
+	}
 	if (hot->latch == LATCH_SIGNALLED && latch_same(&hot->remote, source)) {
 		lock(session, leg, source);
 		return LATCH_ACCEPT_SIGNALLED;
 	}
 	if (!may_learn(hot, source) || !session_usable_remote(source))
 		return LATCH_STRANGER;
-	if (!probation(&session->cold[leg], header, source))
+	if (probation(cold, header, source) < LATCH_PACKETS)
 		return LATCH_LEARNING;
 	lock(session, leg, source);
 	return LATCH_ACCEPT_LEARNED;

@@ -7,10 +7,13 @@
  *   from the signalled IP, another port   locked after LATCH_PACKETS in a row
  *   from anywhere, peer behind NAT        locked after LATCH_PACKETS in a row
  *   from anywhere else                    a stranger
+ *   from whom was locked before, when     heard until another is locked, and locked again after LATCH_STAYS in a row:
+ *   a new SDP comes in the conversation   it talks on until the new SDP is answered, and then moves, or stays after all
  *
  * "In a row" is one source, one SSRC, rising sequence numbers; a packet of another source begins the count anew, so
- * scattered ones never add up. While that goes on, the signalled address wins with a single packet. Only a new SDP
- * (a raised generation) makes a locked leg learn again. RTCP follows: from the signalled RTCP address, or from any port
+ * scattered ones never add up. UDPTL has no SSRC, and repeats packets under their number: there one source is enough.
+ * While that goes on, the signalled address wins with a single packet. Only a new SDP (a raised generation) makes a
+ * locked leg learn again. RTCP follows: from the signalled RTCP address, or from any port
  * of the IP that RTP is locked to.
  */
 #ifndef TANDEM_MEDIA_LATCH_H
@@ -22,7 +25,8 @@
 #include "rtp/rtp.h"
 
 #define LATCH_PACKETS  3
-#define LATCH_MAX_STEP 16 /* between two packets in a row: a lossy path must be able to latch, too */
+#define LATCH_STAYS    250 /* as a rule five seconds */
+#define LATCH_MAX_STEP 16  /* between two packets in a row: a lossy path must be able to latch, too */
 
 enum latch_verdict {
 	LATCH_ACCEPT,
@@ -57,6 +61,15 @@ static inline enum latch_verdict latch_rtp(struct media_session *session, enum m
 	if (hot->latch == LATCH_LOCKED)
 		return latch_same(&hot->remote, source) ? LATCH_ACCEPT : LATCH_STRANGER;
 	return latch_learn(session, leg, header, source);
+}
+
+/* A packet of a fax came to this leg's RTP port. */
+static inline enum latch_verdict latch_udptl(struct media_session *session, enum media_leg_index leg,
+					     const struct net_addr *source)
+{
+	const struct rtp_header next = {.seq = (uint16_t)(session->cold[leg].candidate_seq + 1)};
+
+	return latch_rtp(session, leg, &next, source);
 }
 
 /* A valid RTCP packet came to this leg's RTCP port. */

@@ -38,13 +38,13 @@ static inline bool latch_passes(struct media_core *core, struct relay_packet *p,
 	return false;
 }
 
-/* Readdress a datagram to the other leg; rtcp: to its RTCP port, unless it muxes. False when nobody is there yet. */
-static inline bool readdress(struct media_core *core, struct relay_packet *p, struct datagram *d, bool rtcp,
+/* Readdress a datagram to the other leg; RTCP: to its RTCP port, unless it muxes. False when nobody is there yet. */
+static inline bool readdress(struct media_core *core, struct relay_packet *p, struct datagram *d, enum relay_kind kind,
 			     struct relay_verdict *verdict)
 {
 	const struct media_leg_hot *to = &p->session->hot[!p->leg];
 	const struct media_leg_cold *cold = &p->session->cold[!p->leg];
-	bool apart = rtcp && !(to->flags & MEDIA_RTCP_MUX);
+	bool apart = kind == RELAY_RTCP && !(to->flags & MEDIA_RTCP_MUX);
 
 	if ((apart ? cold->rtcp_latch : to->latch) == LATCH_NONE) {
 		DROP(core, drop_no_destination);
@@ -55,11 +55,55 @@ static inline bool readdress(struct media_core *core, struct relay_packet *p, st
 	d->remote = apart ? cold->rtcp_remote : to->remote;
 	d->tos = to->tos;
 	verdict->action = RELAY_SEND;
+	verdict->kind = (uint16_t)kind;
 	verdict->target = core->map->address[to->address].port;
 	return true;
 }
 
-/* A packet that the leg's peer has sent. */
+/* Smallest packet of UDPTL: its number. */
+#define UDPTL_MIN 2
+
+/*
+ * A fax (T.38 over UDPTL) has nothing to be checked by, so its packets are whatever comes while it lasts: but for STUN,
+ * and for RTP of the stream that runs, which goes on until the other side has agreed to the switch.
+ */
+static bool counts_as_udptl(const struct media_leg_hot *hot, const struct datagram *d)
+{
+	struct rtp_header header;
+
+	if (d->local.port % 2 != 0 || d->len < UDPTL_MIN || rtp_classify(d->data, d->len) == RTP_KIND_STUN)
+		return false;
+	return !RECORD_GET(hot->streams) || rtp_parse(&header, d->data, d->len) || header.ssrc != hot->ssrc;
+}
+
+static inline bool is_udptl(const struct relay_packet *p, const struct datagram *d)
+{
+	const struct media_leg_hot *hot = &p->session->hot[p->leg];
+
+	return (hot->flags & MEDIA_UDPTL) && counts_as_udptl(hot, d);
+}
+
+static inline void started(struct media_core *core, struct relay_packet *p)
+{
+	struct media_leg_hot *hot = &p->session->hot[p->leg];
+
+	if (!(hot->flags & MEDIA_STARTED) && core->notify->started(core, p->slot, p->leg))
+		hot->flags |= MEDIA_STARTED;
+}
+
+/* A packet that the leg's peer has sent: of a fax... */
+static void udptl_heard(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			struct relay_verdict *verdict, uint64_t now_us)
+{
+	struct media_leg_hot *hot = &p->session->hot[p->leg];
+
+	stream_udptl(hot, &p->session->cold[p->leg], d->len, now_us);
+	started(core, p);
+	if (readdress(core, p, d, RELAY_UDPTL, verdict))
+		verdict->from = hot;
+}
+
+/* ...and of audio. */
 static inline void relay_heard(struct media_core *core, struct relay_packet *p, const struct rtp_header *header,
 			       struct datagram *d, struct relay_verdict *verdict, uint64_t now_us)
 {
@@ -67,13 +111,12 @@ static inline void relay_heard(struct media_core *core, struct relay_packet *p, 
 
 	if (stream_packet(hot, &p->session->cold[p->leg], header, d->len, now_us))
 		counter_inc(core->row, COUNTER_media_streams);
-	if (!(hot->flags & MEDIA_STARTED) && core->notify->started(core, p->slot, p->leg))
-		hot->flags |= MEDIA_STARTED;
+	started(core, p);
 	if (hot->dtmf_payload_type && header->payload_type == hot->dtmf_payload_type)
 		dtmf_packet(core, p->slot, p->leg, header, d->data);
 	else if (hot->flags & MEDIA_DIGIT)
 		dtmf_audio(core, p->slot, p->leg, header);
-	if (readdress(core, p, d, false, verdict))
+	if (readdress(core, p, d, RELAY_RTP, verdict))
 		verdict->from = hot;
 }
 
@@ -87,7 +130,9 @@ static void relay_kept(struct media_core *core, struct relay_packet *p, const st
 		struct relay_verdict verdict = {.action = RELAY_DROP};
 		struct rtp_header header;
 
-		if (rtp_parse(&header, kept[i].data, kept[i].len) == 0)
+		if (is_udptl(p, &kept[i]))
+			udptl_heard(core, p, &kept[i], &verdict, now_us);
+		else if (rtp_parse(&header, kept[i].data, kept[i].len) == 0)
 			relay_heard(core, p, &header, &kept[i], &verdict, now_us);
 		if (verdict.action == RELAY_SEND)
 			core->notify->send_kept(core, &kept[i], &verdict);
@@ -96,10 +141,12 @@ static void relay_kept(struct media_core *core, struct relay_packet *p, const st
 	}
 }
 
-static void relay_rtp(struct media_core *core, struct relay_packet *p, struct datagram *d,
-		      const struct rtp_header *header, struct relay_verdict *verdict, uint64_t now_us)
+/* header NULL: UDPTL. */
+static void relay_media(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			const struct rtp_header *header, struct relay_verdict *verdict, uint64_t now_us)
 {
-	enum latch_verdict latch = latch_rtp(p->session, p->leg, header, &d->remote);
+	enum latch_verdict latch =
+	    header ? latch_rtp(p->session, p->leg, header, &d->remote) : latch_udptl(p->session, p->leg, &d->remote);
 
 	if (latch == LATCH_LEARNING) {
 		kept_add(core, p->slot, p->leg, d, now_us);
@@ -107,7 +154,10 @@ static void relay_rtp(struct media_core *core, struct relay_packet *p, struct da
 	} else if (latch_passes(core, p, latch)) {
 		if (latch == LATCH_ACCEPT_LEARNED)
 			relay_kept(core, p, &d->remote, now_us);
-		relay_heard(core, p, header, d, verdict, now_us);
+		if (header)
+			relay_heard(core, p, header, d, verdict, now_us);
+		else
+			udptl_heard(core, p, d, verdict, now_us);
 	}
 }
 
@@ -125,7 +175,7 @@ static void relay_rtcp(struct media_core *core, struct relay_packet *p, struct d
 				: latch_rtcp(p->session, p->leg, &d->remote)))
 		return;
 	RECORD_ADD(p->session->cold[p->leg].rtcp_packets, 1);
-	readdress(core, p, d, true, verdict);
+	readdress(core, p, d, RELAY_RTCP, verdict);
 }
 
 static void relay_one(struct media_core *core, struct relay_packet *p, struct datagram *d,
@@ -133,6 +183,10 @@ static void relay_one(struct media_core *core, struct relay_packet *p, struct da
 {
 	struct rtp_header header;
 
+	if (is_udptl(p, d)) {
+		relay_media(core, p, d, NULL, verdict, now_us);
+		return;
+	}
 	switch (rtp_classify(d->data, d->len)) {
 	case RTP_KIND_RTP:
 		if (d->local.port % 2 != 0)
@@ -140,7 +194,7 @@ static void relay_one(struct media_core *core, struct relay_packet *p, struct da
 		else if (rtp_parse(&header, d->data, d->len))
 			DROP(core, drop_bad_rtp);
 		else
-			relay_rtp(core, p, d, &header, verdict, now_us);
+			relay_media(core, p, d, &header, verdict, now_us);
 		break;
 	case RTP_KIND_RTCP:
 		relay_rtcp(core, p, d, verdict);
@@ -167,7 +221,7 @@ static inline bool relay_plain(struct media_core *core, struct relay_packet *p, 
 
 	if (d->local.port % 2 != 0 || !rtp_parse_plain(&header, d->data, d->len) || hot->latch != LATCH_LOCKED ||
 	    !latch_same(&hot->remote, &d->remote) || to->latch == LATCH_NONE ||
-	    (hot->flags & (MEDIA_STARTED | MEDIA_DIGIT)) != MEDIA_STARTED ||
+	    (hot->flags & (MEDIA_STARTED | MEDIA_DIGIT | MEDIA_UDPTL)) != MEDIA_STARTED ||
 	    (hot->dtmf_payload_type && header.payload_type == hot->dtmf_payload_type) ||
 	    !stream_goes_on(hot, &header, d->len, now_us))
 		return false;

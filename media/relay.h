@@ -17,10 +17,13 @@ enum relay_action {
 	RELAY_HAND_OVER, /* its port belongs to another worker; untouched */
 };
 
+enum relay_kind { RELAY_RTP, RELAY_RTCP, RELAY_UDPTL, RELAY_KINDS };
+
 struct relay_verdict {
-	enum relay_action action;
+	uint16_t action;            /* enum relay_action */
+	uint16_t kind;              /* enum relay_kind: of what is sent */
 	unsigned int target;        /* the port to send on, or the worker to hand it to */
-	struct media_leg_hot *from; /* RTP: the leg it came from, for relay_sent(); else NULL */
+	struct media_leg_hot *from; /* the leg it came from, for relay_sent(); RTCP: NULL */
 	uint32_t *entry;            /* between the stages: the port map's entry */
 };
 
@@ -30,23 +33,24 @@ void relay_burst(struct media_core *core, struct datagram *datagrams, struct rel
 
 /* What the port has taken of a burst. */
 struct relay_sum {
-	unsigned int rtp, rtcp;
+	unsigned int sent[RELAY_KINDS];
 };
 
 static inline void relay_sent(struct relay_sum *sum, const struct relay_verdict *verdict)
 {
 	struct media_leg_hot *from = verdict->from;
 
-	sum->rtp += from != NULL;
-	sum->rtcp += from == NULL;
+	sum->sent[verdict->kind]++;
 	if (from)
 		RECORD_ADD(from->sent, 1);
 }
 
 static inline void relay_count(struct media_core *core, const struct relay_sum *sum)
 {
-	counter_add(core->row, COUNTER_media_rtp_relayed, sum->rtp);
-	counter_add(core->row, COUNTER_media_rtcp_relayed, sum->rtcp);
+	counter_add(core->row, COUNTER_media_rtp_relayed, sum->sent[RELAY_RTP]);
+	counter_add(core->row, COUNTER_media_rtcp_relayed, sum->sent[RELAY_RTCP]);
+	if (sum->sent[RELAY_UDPTL])
+		counter_add(core->row, COUNTER_media_udptl_relayed, sum->sent[RELAY_UDPTL]);
 }
 
 #endif

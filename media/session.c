@@ -102,12 +102,33 @@ static int local_address(const struct media_core *core, const struct net_addr *l
 	return address;
 }
 
-static void remote_set(struct media_leg_hot *hot, struct media_leg_cold *cold, const struct media_leg_request *request)
+/*
+ * Who was locked before a description that comes in the conversation: the peer talks on from there until it is
+ * answered. During the set-up it may be the peer of an attempt that is over.
+ */
+static struct net_addr left_by(const struct media_session *session, enum media_leg_index leg,
+			       const struct net_addr *remote)
+{
+	const struct media_leg_hot *hot = &session->hot[leg];
+	struct net_addr left = hot->latch == LATCH_LOCKED ? hot->remote : session->cold[leg].left;
+	bool moves =
+	    (session->flags & MEDIA_ANSWERED) && session_usable_remote(&left) && !net_addr_equal(&left, remote);
+
+	return moves ? left : (struct net_addr){0};
+}
+
+static void remote_set(struct media_session *session, enum media_leg_index leg, const struct media_leg_request *request)
 {
 	bool usable = session_usable_remote(&request->remote), rtcp = session_usable_remote(&request->remote_rtcp);
+	struct media_leg_hot *hot = &session->hot[leg];
+	struct media_leg_cold *cold = &session->cold[leg];
 
+	cold->left = usable ? left_by(session, leg, &request->remote) : (struct net_addr){0};
 	hot->latch = usable ? LATCH_SIGNALLED : LATCH_NONE;
 	hot->remote = usable ? request->remote : (struct net_addr){0};
+	/* What a peer behind NAT says leads nowhere. */
+	if (cold->left.family != NET_NONE && (hot->flags & MEDIA_BEHIND_NAT))
+		hot->remote = cold->left;
 	hot->flags &= (uint8_t) ~(MEDIA_STARTED | MEDIA_RTCP_MUX);
 	cold->rtcp_latch = rtcp ? LATCH_SIGNALLED : LATCH_NONE;
 	cold->rtcp_remote = rtcp ? request->remote_rtcp : (struct net_addr){0};
@@ -120,20 +141,20 @@ static void leg_apply(struct media_session *session, enum media_leg_index leg, c
 		      unsigned int address, bool fresh)
 {
 	const struct media_leg_request *from = &request->leg[leg];
+	bool udptl = request->leg[LEG_CALLER].udptl || request->leg[LEG_CALLEE].udptl;
 	struct media_leg_hot *hot = &session->hot[leg];
-	struct media_leg_cold *cold = &session->cold[leg];
 
 	hot->local = from->local;
 	hot->address = (uint8_t)address;
 	hot->tos = request->tos;
 	hot->dtmf_payload_type = from->dtmf_payload_type;
 	hot->clock_rate = from->clock_rate ? from->clock_rate : CLOCK_RATE_DEFAULT;
-	hot->flags &= (uint8_t)~MEDIA_BEHIND_NAT;
-	hot->flags |= from->behind_nat ? MEDIA_BEHIND_NAT : 0;
+	hot->flags &= (uint8_t) ~(MEDIA_BEHIND_NAT | MEDIA_UDPTL);
+	hot->flags |= (from->behind_nat ? MEDIA_BEHIND_NAT : 0) | (udptl ? MEDIA_UDPTL : 0);
 	session->direction[leg] = from->direction;
-	if (fresh || (int32_t)(from->generation - cold->generation) > 0 ||
+	if (fresh || (int32_t)(from->generation - session->cold[leg].generation) > 0 ||
 	    (hot->latch == LATCH_NONE && session_usable_remote(&from->remote)))
-		remote_set(hot, cold, from);
+		remote_set(session, leg, from);
 }
 
 /* From when RTP of a leg is expected: the answer, or the end of a hold. */

@@ -82,6 +82,15 @@ static inline bool stream_packet(struct media_leg_hot *hot, struct media_leg_col
 	return !stream_goes_on(hot, header, bytes, now_us) && stream_irregular(hot, cold, header, bytes, now_us);
 }
 
+/* A packet of a fax (UDPTL) of `bytes` came: counted, and of no stream. */
+static inline void stream_udptl(struct media_leg_hot *hot, struct media_leg_cold *cold, uint32_t bytes, uint64_t now_us)
+{
+	RECORD_ADD(hot->packets, 1);
+	RECORD_ADD(hot->bytes, bytes);
+	RECORD_SET(hot->last_us, now_us);
+	cold->packets_before++;
+}
+
 /*
  * Mean opinion score x 100 (100-450) by the E-model of ITU-T G.107 with default values, the equipment impairment of
  * the codec (G.113) and loss and jitter as measured; 0 when nothing was received. Burstiness of the loss and the

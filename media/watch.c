@@ -21,10 +21,12 @@ uint64_t watch_silent_since(const struct media_session *session)
 {
 	const uint64_t *expect = session->expect_us;
 	enum media_leg_index leg = session->silence_watch == SILENCE_CALLER ? LEG_CALLER : LEG_CALLEE;
+	bool udptl = session->hot[LEG_CALLER].flags & MEDIA_UDPTL;
 
 	if (session->silence_limit_ms == 0 || !(session->flags & MEDIA_ANSWERED))
 		return 0;
-	switch (session->silence_watch) {
+	/* Who gets a page of a fax says nothing for as long as it takes. */
+	switch (udptl && session->silence_watch != SILENCE_NONE ? SILENCE_BOTH : session->silence_watch) {
 	case SILENCE_BOTH:
 		if (!expect[LEG_CALLER] && !expect[LEG_CALLEE])
 			return 0;

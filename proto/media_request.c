@@ -20,7 +20,8 @@ enum {
 	CLOCK_RATE,
 	DTMF_PAYLOAD_TYPE,
 	GENERATION,
-	LEG_LAST = GENERATION
+	UDPTL,
+	LEG_LAST = UDPTL
 };
 
 static uint8_t *put_leg(uint8_t *to, uint32_t number, const struct media_leg_request *leg)
@@ -36,6 +37,7 @@ static uint8_t *put_leg(uint8_t *to, uint32_t number, const struct media_leg_req
 	at = wire_put_uint(at, CLOCK_RATE, leg->clock_rate);
 	at = wire_put_uint(at, DTMF_PAYLOAD_TYPE, leg->dtmf_payload_type);
 	at = wire_put_uint(at, GENERATION, leg->generation);
+	at = wire_put_uint(at, UDPTL, leg->udptl);
 	return wire_end(start, at);
 }
 
@@ -71,6 +73,9 @@ static int get_leg_field(struct wire_field f, struct media_leg_request *leg)
 		return get_small(f, PAYLOAD_TYPE_MAX, &leg->dtmf_payload_type);
 	case WIRE_TAG(GENERATION, WIRE_VARINT):
 		leg->generation = (uint32_t)f.value;
+		return 0;
+	case WIRE_TAG(UDPTL, WIRE_VARINT):
+		leg->udptl = f.value != 0;
 		return 0;
 	}
 	return wire_unknown(f, LEG_LAST);

@@ -25,7 +25,8 @@
  *   call_headers.c   which headers cross, and how
  *   identity.c       who calls, and what of it is private
  *   ringback.c       what a customer is told while it rings
- *   call_media.c     session descriptions, and what media is told
+ *   call_media.c     session descriptions, and who carries the media
+ *   media_link.c     what media is told, and says
  *   call_recover.c   the calls an earlier life left
  *   cdr_emit.c       the record
  */
@@ -75,6 +76,7 @@ struct call_work {
 	uint8_t stage_now; /* enum call_stage */
 	bool rtp_started;  /* media heard the callee */
 	uint32_t media_generation; /* the callee's, when this attempt began */
+	uint32_t media_tells;      /* how often media has been told of the call */
 	bool sdp_seen;     /* a provisional response of this attempt had a description */
 	uint8_t raised;     /* how often the session's interval was made longer in this attempt */
 	uint8_t challenged; /* how often credentials have been sent in this attempt */
@@ -112,6 +114,7 @@ struct call_work {
 	struct target_list list;
 	struct media_before {
 		struct call_media media;
+		uint32_t tells;
 		char codec[18];
 	} before[CALL_SIDES];   /* what a side's offer in the dialog would change: for when it is refused */
 	struct fork_said said[FORKS_LEFT];
@@ -380,7 +383,7 @@ void call_build_user_uri(struct sip_builder *b, struct sip_text user, const stru
 /* ---- call_media.c ---- */
 /*
  * Who carries the audio of the attempt to come, and the ports for it; its INVITE is built next (the offer is not parsed
- * again). 0; -EINVAL: the caller's offer makes no sense or has no audio (488); -ENOBUFS: no ports.
+ * again). 0; -EINVAL: the caller's offer makes no sense or has neither audio nor a fax (488); -ENOBUFS: no ports.
  */
 int call_media_prepare(struct call *call, struct sip_message *invite, const char *callee_network,
 		       enum media_mode callee_mode, bool callee_nat);
@@ -408,9 +411,12 @@ int call_media_offer(struct call *call, enum call_side side, struct sip_text *ou
 /* Around an offer of this side in the dialog: note what it may change; take it back when the offer is refused. */
 void call_media_note_before(struct call *call, enum call_side side);
 void call_media_take_back(struct call *call, enum call_side side);
+void call_media_give_ports(struct call *call);
+
+/* ---- media_link.c ---- */
 void call_media_tell(struct call *call);
 void call_media_close(struct call *call);
-void call_media_finish(struct call *call); /* statistics from the segment, ports back */
+void call_media_finish(struct call *call); /* figures from the segment, ports back */
 void call_media_message(struct engine *engine, unsigned int worker, const struct ring_message *message);
 void call_media_figures(struct call *call, const struct call_event *event);
 void call_media_resync_step(struct engine *engine);

@@ -73,6 +73,14 @@ static bool is_too_short(struct call *call, const struct call_event *event)
 				     record->session_min_se_s);
 }
 
+/* Media is told of an offer when it is answered: until then it goes on as agreed before (RFC 3264 section 8). */
+static int cross(struct call *call, const struct call_event *event, struct sip_text *sdp)
+{
+	if (event->message->method == SIP_INFO)
+		return call_media_describe(call, event->side, event->message, sdp);
+	return call_media_translate(call, event->side, event->message, sdp);
+}
+
 void call_request(struct call *call, const struct call_event *event)
 {
 	struct engine *engine = call->engine;
@@ -95,7 +103,7 @@ void call_request(struct call *call, const struct call_event *event)
 		call_refresh_target(call, event->side, event->message);
 		call_media_note_before(call, event->side);
 	}
-	if (call_media_cross(call, event->side, event->message->method == SIP_INFO, event->message, &sdp) < 0) {
+	if (cross(call, event, &sdp) < 0) {
 		if (event->message->method != SIP_INFO)
 			call_media_take_back(call, event->side);
 		respond(call, event, 488);

@@ -328,7 +328,7 @@ static void pass_offer(struct call *call, const struct call_event *event)
 	if (offer_stands(call, event))
 		return;
 	call_media_note_before(call, event->side);
-	if (call_media_pass(call, event->side, event->message, &request.sdp) < 0 || !request.sdp.len) {
+	if (call_media_translate(call, event->side, event->message, &request.sdp) < 0 || !request.sdp.len) {
 		call_media_take_back(call, event->side);
 		refuse(call, event, 488);
 	} else if (!pass(call, event, &request)) {

@@ -114,7 +114,7 @@ struct call_media {
 	uint8_t direction; /* as in proto */
 	uint8_t payload_type;
 	uint8_t dtmf_payload_type;
-	uint8_t behind_nat;
+	uint8_t behind_nat : 1, udptl : 1; /* udptl: a fax (T.38) by the latest description, not audio */
 };
 
 struct call_direction_figures {

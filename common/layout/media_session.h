@@ -7,8 +7,8 @@
  * counts as they are (each is written whole and only grows within one `id`) and everything else through
  * media_session_read(), which retries while the writer is at it.
  *
- * Lines, by who needs them: control (set-up, silence watch), two hot lines a leg (every packet), and one and a
- * half cold ones a leg (learning, RTCP, rare events). A packet from one leg to the other touches the two hot lines
+ * Lines, by who needs them: control (set-up, silence watch), two hot lines a leg (every packet), and not quite two
+ * cold ones a leg (learning, RTCP, rare events). A packet from one leg to the other touches the two hot lines
  * of its leg and the first one of the other.
  */
 #ifndef TANDEM_COMMON_LAYOUT_MEDIA_SESSION_H
@@ -24,7 +24,7 @@
 #include "common/segment.h"
 
 #define MEDIA_SESSIONS_SEGMENT "media-sessions"
-#define MEDIA_SESSIONS_VERSION 1
+#define MEDIA_SESSIONS_VERSION 2
 
 enum media_leg_index { LEG_CALLER, LEG_CALLEE, LEG_COUNT };
 
@@ -42,6 +42,7 @@ enum media_latch {
 #define MEDIA_RTCP_MUX   0x02u /* sends RTCP on its RTP port, so gets it there, too */
 #define MEDIA_STARTED    0x04u /* its first valid packet has been told to signaling */
 #define MEDIA_DIGIT      0x08u /* a DTMF digit of it is in progress */
+#define MEDIA_UDPTL      0x10u /* the session is a fax (T.38): on both legs */
 
 /* media_session.flags */
 #define MEDIA_ANSWERED    0x01u
@@ -62,8 +63,8 @@ struct media_leg_hot {
 	uint8_t address;                     /* private to media: which of its addresses `local` is */
 	uint8_t reserved[7];
 	/* second line: the stream that comes from this leg */
-	_Alignas(64) _Atomic uint64_t packets; /* valid RTP packets received */
-	_Atomic uint64_t bytes;                /* theirs, RTP header included */
+	_Alignas(64) _Atomic uint64_t packets; /* valid ones received, RTP or UDPTL */
+	_Atomic uint64_t bytes;                /* theirs, headers included */
 	_Atomic uint64_t sent;                 /* of those, relayed to the other leg */
 	_Atomic uint64_t last_us;              /* monotonic stamp of the latest; 0 = none yet */
 	uint64_t window;                       /* bit n: max_seq - n has been received */
@@ -94,7 +95,8 @@ struct media_leg_cold {
 	uint8_t dtmf_event;            /* its digit */
 	uint8_t dtmf_state;            /* 0 none yet, 1 in progress, 2 told */
 	_Atomic uint64_t lost_before;  /* packets lost in streams that have ended */
-	uint64_t packets_before;       /* `packets` when the stream now running began */
+	uint64_t packets_before;       /* of `packets`, those that are not the running stream's */
+	struct net_addr left;          /* who was locked when this description came: heard until another is */
 };
 
 struct media_session {
@@ -116,8 +118,8 @@ struct media_session {
 };
 
 static_assert(sizeof(struct media_leg_hot) == 128, "two lines a leg for every packet");
-static_assert(sizeof(struct media_leg_cold) == 96, "one and a half lines a leg");
-static_assert(sizeof(struct media_session) == 512, "MEDIA_SESSIONS_VERSION must change with the layout");
+static_assert(sizeof(struct media_leg_cold) == 120, "not quite two lines a leg");
+static_assert(sizeof(struct media_session) == 576, "MEDIA_SESSIONS_VERSION must change with the layout");
 static_assert(offsetof(struct media_session, hot) == 64, "MEDIA_SESSIONS_VERSION must change with the layout");
 static_assert(offsetof(struct media_session, cold) == 320, "MEDIA_SESSIONS_VERSION must change with the layout");
 static_assert(offsetof(struct media_leg_hot, packets) == 64, "what is counted has its own line");

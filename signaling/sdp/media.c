@@ -39,19 +39,30 @@ enum sdp_direction sdp_media_direction(const struct sdp_session *sdp, const stru
 	return direction == SDP_SENDRECV || direction == SDP_SENDONLY ? SDP_SENDONLY : SDP_INACTIVE;
 }
 
-int sdp_first_audio(const struct sdp_session *sdp)
+static bool is_rtp(struct sip_text proto)
 {
 	static const char *const protos[] = {"RTP/AVP",   "RTP/AVPF",         "RTP/SAVP",
 					     "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"};
 
+	for (size_t p = 0; p < sizeof(protos) / sizeof(protos[0]); p++)
+		if (sip_text_is_nocase(proto, protos[p]))
+			return true;
+	return false;
+}
+
+int sdp_main_media(const struct sdp_session *sdp)
+{
+	int image = -ENOENT;
+
 	for (int i = 0; i < sdp->media_count; i++) {
-		if (sdp->media[i].kind != SDP_AUDIO || sdp->media[i].port == 0)
-			continue;
-		for (size_t p = 0; p < sizeof(protos) / sizeof(protos[0]); p++)
-			if (sip_text_is_nocase(sdp->media[i].proto, protos[p]))
-				return i;
+		const struct sdp_media *media = &sdp->media[i];
+
+		if (media->port && media->kind == SDP_AUDIO && is_rtp(media->proto))
+			return i;
+		if (media->port && media->kind == SDP_IMAGE && image < 0 && sip_text_is_nocase(media->proto, "udptl"))
+			image = i;
 	}
-	return -ENOENT;
+	return image;
 }
 
 /* RFC 3551 table 4: payload types that need no rtpmap. */

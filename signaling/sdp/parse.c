@@ -215,20 +215,17 @@ static struct sdp_media *current_media(struct sdp_session *sdp)
 }
 
 /* Closes the media before this place, if there is one. */
-static void close_media(struct sdp_session *sdp, const char *end, const char *behind_lines)
+static void close_media(struct sdp_session *sdp, const char *end)
 {
 	struct sdp_media *media = current_media(sdp);
 
-	if (!media)
-		return;
-	media->lines = sip_text_span(media->lines.at, end);
-	if (!media->has_place)
-		mark(sdp, SDP_MARK_PLACE, behind_lines, behind_lines);
+	if (media)
+		media->lines = sip_text_span(media->lines.at, end);
 }
 
 static int open_media(struct sdp_session *sdp, const struct sdp_line *line)
 {
-	close_media(sdp, line->start, line->start);
+	close_media(sdp, line->start);
 	if (sdp->media_count == SDP_MEDIAS)
 		return -E2BIG;
 	if (parse_media(&sdp->media[sdp->media_count], line->value) != 0)
@@ -255,16 +252,8 @@ static int parse_session_line(struct sdp_session *sdp, const struct sdp_line *li
 	}
 }
 
-/*
- * c= comes after i= and before everything else of a media (RFC 8866 section 5), so one that is not there has its place
- * right before the first line that may follow it.
- */
 static int parse_media_line(struct sdp_session *sdp, struct sdp_media *media, const struct sdp_line *line)
 {
-	if (!media->has_place && line->type != 'i') {
-		mark(sdp, SDP_MARK_PLACE, line->start, line->start);
-		media->has_place = true;
-	}
 	switch (line->type) {
 	case 'c':
 		mark(sdp, SDP_MARK_CONNECTION, line->start, line->next);
@@ -339,6 +328,6 @@ int sdp_parse(struct sdp_session *sdp, struct sip_text body)
 	sdp->text = sip_text_span(body.at, line.next);
 	if (line.next[-1] != '\n')
 		sdp->open_end = (uint8_t)(line.next - sip_text_end(line.value) + 1);
-	close_media(sdp, end, line.next);
+	close_media(sdp, end);
 	return finish(sdp);
 }

@@ -100,71 +100,35 @@ static void put_media(struct writer *w, const struct sdp_media *media, uint16_t 
 	PUT(w, "\r\n");
 }
 
-static void put_rtcp(struct writer *w, const struct sdp_put *what)
+static void put_rtcp(struct writer *w, const struct sdp_put *what, const struct net_addr *addr)
 {
 	PUT(w, "a=rtcp:");
-	put_number(w, what->rtcp_port ? what->rtcp_port : what->rtp.port + 1u);
+	put_number(w, what->rtcp_port ? what->rtcp_port : what->port + 1u);
 	PUT(w, " ");
-	put_net(w, &what->rtp);
+	put_net(w, addr);
 	PUT(w, "\r\n");
-}
-
-/* Every media that is kept says its own address: the session's line would no longer be true for it. */
-static bool needs_own_connection(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, int index)
-{
-	const struct sdp_media *media = &sdp->media[index];
-	const struct sdp_put *what = &rewrite->media[index];
-
-	if (media->connection.host.at || media->port == 0 || what->reject)
-		return false;
-	return what->keep || !net_addr_equal_ip(&what->rtp, &rewrite->addr);
-}
-
-static void put_kept_connection(struct writer *w, const struct sdp_session *sdp)
-{
-	PUT(w, "c=");
-	put(w, sdp->connection.is_ip6 ? SIP_TEXT("IN IP6 ") : SIP_TEXT("IN IP4 "));
-	put(w, sdp->connection.host);
-	PUT(w, "\r\n");
-}
-
-/* Does the mark change anything? What does not is copied with the lines around it. */
-static bool changes(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite, const struct sdp_mark *mark)
-{
-	bool keep = mark->media < SDP_MEDIAS && rewrite->media[mark->media].keep;
-
-	if (mark->kind == SDP_MARK_PLACE)
-		return needs_own_connection(sdp, rewrite, mark->media);
-	return !keep && !(mark->kind == SDP_MARK_ICE && rewrite->keep_ice);
 }
 
 static void write_mark(struct writer *w, const struct sdp_session *sdp, const struct sdp_rewrite *rewrite,
 		       const struct sdp_mark *mark)
 {
-	bool in_media = mark->media < SDP_MEDIAS;
-	const struct sdp_media *media = in_media ? &sdp->media[mark->media] : NULL;
-	const struct sdp_put *what = in_media ? &rewrite->media[mark->media] : NULL;
-	bool off = in_media && (what->reject || media->port == 0);
+	const struct sdp_media *media = mark->media < SDP_MEDIAS ? &sdp->media[mark->media] : NULL;
+	const struct sdp_put *what = media ? &rewrite->media[mark->media] : NULL;
+	bool off = media && (what->reject || media->port == 0);
 
 	switch ((enum sdp_mark_kind)mark->kind) {
 	case SDP_MARK_ORIGIN:
 		put_origin(w, rewrite);
 		break;
 	case SDP_MARK_CONNECTION:
-		put_connection(w, off || !in_media ? &rewrite->addr : &what->rtp);
+		put_connection(w, &rewrite->addr);
 		break;
 	case SDP_MARK_MEDIA:
-		put_media(w, media, off ? 0 : what->rtp.port);
-		break;
-	case SDP_MARK_PLACE:
-		if (what->keep)
-			put_kept_connection(w, sdp);
-		else
-			put_connection(w, &what->rtp);
+		put_media(w, media, off ? 0 : what->port);
 		break;
 	case SDP_MARK_RTCP:
 		if (!off)
-			put_rtcp(w, what);
+			put_rtcp(w, what, &rewrite->addr);
 		break;
 	case SDP_MARK_ICE:
 		break;
@@ -190,7 +154,7 @@ int sdp_rewrite(const struct sdp_session *sdp, const struct sdp_rewrite *rewrite
 		const struct sdp_mark *mark = &sdp->marks[i];
 		const char *start = sdp->body.at + mark->at;
 
-		if (!changes(sdp, rewrite, mark))
+		if (rewrite->keep && mark->kind != SDP_MARK_ORIGIN)
 			continue;
 		put_lines(&w, sdp, at, start);
 		write_mark(&w, sdp, rewrite, mark);

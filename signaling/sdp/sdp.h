@@ -52,7 +52,6 @@ struct sdp_media {               /* one m= line and what follows it */
 	bool rtcp_mux;
 	bool encrypted;                   /* SAVP in the proto, or crypto or fingerprint on it */
 	bool has_ice;                     /* candidates or ufrag */
-	bool has_place;                   /* private: where a c= line would stand is marked */
 	struct net_addr rtcp_addr;        /* address in a=rtcp; NET_NONE = same as the media */
 	struct sdp_connection connection; /* its own c= line; host.at NULL = the session's applies */
 	/* format_count of each; last, so that nobody clears them */
@@ -62,19 +61,12 @@ struct sdp_media {               /* one m= line and what follows it */
 	} rtpmap[SDP_FORMATS];
 };
 
-/* Private: a line that sdp_rewrite() may have to write anew, or the place of one. Everything between them stays. */
-enum sdp_mark_kind {
-	SDP_MARK_ORIGIN,
-	SDP_MARK_CONNECTION,
-	SDP_MARK_MEDIA,
-	SDP_MARK_PLACE,
-	SDP_MARK_RTCP,
-	SDP_MARK_ICE
-};
+/* Private: a line that sdp_rewrite() may have to write anew. Everything between them stays. */
+enum sdp_mark_kind { SDP_MARK_ORIGIN, SDP_MARK_CONNECTION, SDP_MARK_MEDIA, SDP_MARK_RTCP, SDP_MARK_ICE };
 
 struct sdp_mark {
 	uint16_t at;   /* offset into the body */
-	uint16_t len;  /* of the line and its end; 0 for a place */
+	uint16_t len;  /* of the line and its end */
 	uint8_t kind;  /* enum sdp_mark_kind */
 	uint8_t media; /* index, or SDP_MEDIAS at session level */
 };
@@ -92,7 +84,7 @@ struct sdp_session {
 	struct sip_text text; /* the lines, without empty ones behind them */
 	uint8_t open_end;     /* bytes of the text behind the last line that has no LF (a CR), and one more; else 0 */
 	struct sdp_media media[SDP_MEDIAS];
-	struct sdp_mark marks[SDP_LINES + SDP_MEDIAS];
+	struct sdp_mark marks[SDP_LINES];
 };
 
 /*
@@ -110,8 +102,11 @@ void sdp_media_rtcp_addr(const struct sdp_session *sdp, const struct sdp_media *
 /* Direction as this side wrote it; also SDP_INACTIVE/SENDONLY by address 0.0.0.0 (RFC 3264 section 8.4: hold). */
 enum sdp_direction sdp_media_direction(const struct sdp_session *sdp, const struct sdp_media *media);
 
-/* Index of the first audio media with a port over RTP/AVP, RTP/AVPF or their secure kin; -ENOENT. */
-int sdp_first_audio(const struct sdp_session *sdp);
+/*
+ * Index of the media that a call is about: the first audio with a port over RTP/AVP, RTP/AVPF or their secure kin, else
+ * the first image with one over UDPTL (T.38: a fax); -ENOENT.
+ */
+int sdp_main_media(const struct sdp_session *sdp);
 
 /*
  * Name of a format of this media: from a=rtpmap ("PCMA/8000"), else of the static payload type (RFC 3551);
@@ -130,18 +125,17 @@ struct sip_text sdp_media_attribute(const struct sdp_media *media, const char *n
 
 /* What to write for a media. */
 struct sdp_put {
-	bool reject;         /* port 0 (RFC 3264 section 6); the rest of the m= line stays */
-	bool keep;           /* leave this media as it is (no relay); the fields below do not matter */
-	struct net_addr rtp; /* our address and port */
-	uint16_t rtcp_port;  /* for a=rtcp when the original has the line; 0 = RTP port + 1 */
+	bool reject;        /* port 0 (RFC 3264 section 6); the rest of the m= line stays */
+	uint16_t port;      /* ours */
+	uint16_t rtcp_port; /* for a=rtcp when the original has the line; 0 = port + 1 */
 };
 
 struct sdp_rewrite {
 	struct sip_text username; /* o=; "-" when empty */
 	uint64_t session_id;
 	uint64_t version;                 /* one more for each change we send in the dialog (RFC 3264 section 8) */
-	struct net_addr addr;             /* o= and the session's c= line */
-	bool keep_ice;                    /* leave candidates in (no relay); else a=candidate and its kin are dropped */
+	struct net_addr addr;             /* ours, in o= and c= lines */
+	bool keep;                        /* no relay: o= is ours, and all else stays; `media` does not matter */
 	struct sdp_put media[SDP_MEDIAS]; /* as many as the description has; a media with port 0 stays 0 */
 };
 

@@ -186,6 +186,84 @@ static void generation(void)
 	CHECK_INT(from(&callee, seq++, CALLEE_SSRC), RELAY_DROP);
 }
 
+/* A description of the callee's in the conversation. */
+static void describe(const char *remote, uint32_t generation, bool nat)
+{
+	struct media_request request = bench_request(0, 1);
+
+	request.answered = true;
+	request.leg[LEG_CALLEE].remote = bench_addr(remote);
+	request.leg[LEG_CALLEE].generation = generation;
+	request.leg[LEG_CALLEE].behind_nat = nat;
+	CHECK_INT(sessions_apply(&bench.core[0], &request, bench.now_us), 0);
+}
+
+/* Where the caller's packets go. */
+static struct net_addr told(void)
+{
+	struct datagram d = bench_rtp(&caller, &(struct net_addr){0}, 1, 5);
+
+	d.local = bench_addr("10.0.0.1:20000");
+	CHECK_INT(bench_relay(&d), RELAY_SEND);
+	return d.remote;
+}
+
+/* Its audio goes on from the old port until its offer is answered: that must not keep it there. */
+static void moves(void)
+{
+	struct net_addr moved = bench_addr("192.0.2.2:5004"), to;
+
+	begin(false);
+	describe("192.0.2.2:5000", 0, false);
+	from(&callee, seq++, CALLEE_SSRC);
+	describe("192.0.2.2:5004", 1, false);
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(from(&callee, seq++, CALLEE_SSRC), RELAY_SEND);
+	to = told();
+	CHECK(net_addr_equal(&to, &moved));
+	CHECK_INT(from(&stranger, 1, 1), RELAY_DROP);
+	CHECK_INT(from(&moved, seq++, CALLEE_SSRC), RELAY_SEND);
+	CHECK_INT(from(&callee, seq, CALLEE_SSRC), RELAY_DROP);
+	/* Refused: back at the old one, at once. */
+	describe("192.0.2.2:5008", 2, false);
+	describe("192.0.2.2:5004", 3, false);
+	CHECK_INT(from(&moved, seq++, CALLEE_SSRC), RELAY_SEND);
+	CHECK_INT(bench.session[0].hot[LEG_CALLEE].latch, LATCH_LOCKED);
+}
+
+static void moves_behind_nat(void)
+{
+	struct net_addr outside = bench_addr("203.0.113.9:33333"), next = bench_addr("203.0.113.9:44444"), to;
+
+	begin(true);
+	describe("192.168.1.5:5000", 0, true);
+	for (int i = 0; i < LATCH_PACKETS; i++)
+		from(&outside, seq++, CALLEE_SSRC);
+	describe("192.168.1.5:5004", 1, true);
+	CHECK_INT(from(&outside, seq++, CALLEE_SSRC), RELAY_SEND);
+	to = told();
+	CHECK(net_addr_equal(&to, &outside));
+	from(&next, seq++, CALLEE_SSRC);
+	from(&next, seq++, CALLEE_SSRC);
+	CHECK_INT(from(&next, seq++, CALLEE_SSRC), RELAY_SEND);
+	CHECK_INT(from(&outside, seq++, CALLEE_SSRC), RELAY_DROP);
+	CHECK_INT(bench.session[0].cold[LEG_CALLEE].reordered, 0);
+}
+
+/* It says so, but does not move. */
+static void stays(void)
+{
+	begin(false);
+	describe("192.0.2.2:5000", 0, false);
+	from(&callee, seq++, CALLEE_SSRC);
+	describe("192.0.2.2:5004", 1, false);
+	for (int i = 1; i < LATCH_STAYS; i++)
+		CHECK_INT(from(&callee, seq++, CALLEE_SSRC), RELAY_SEND);
+	CHECK_INT(bench.session[0].hot[LEG_CALLEE].latch, LATCH_SIGNALLED);
+	CHECK_INT(from(&callee, seq++, CALLEE_SSRC), RELAY_SEND);
+	CHECK(net_addr_equal(peer(), &callee) && bench.session[0].hot[LEG_CALLEE].latch == LATCH_LOCKED);
+}
+
 static void survives_kill(void)
 {
 	struct net_addr outside = bench_addr("203.0.113.9:33333");
@@ -245,6 +323,9 @@ static const struct check_case cases[] = {
     {"a lossy path latches, too", lossy_path_latches},
     {"a new SSRC from the peer passes, from others not", ssrc_change},
     {"only a raised generation learns afresh", generation},
+    {"who moves is heard from both places, and then from the new one", moves},
+    {"who moves behind NAT keeps its audio meanwhile", moves_behind_nat},
+    {"who says so and stays is locked again", stays},
     {"a lock survives a kill", survives_kill},
     {"sources that can't be sent to are not learned", unusable_sources},
     {"RTCP follows RTP", rtcp_follows},

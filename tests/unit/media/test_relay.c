@@ -154,6 +154,81 @@ static void digits_with_full_ring(void)
 	CHECK_INT(bench_count(COUNTER_media_dtmf_lost), 1);
 }
 
+/* ---- faxes ---- */
+
+static void describe(bool udptl)
+{
+	struct media_request request = bench_request(0, 1);
+
+	request.leg[LEG_CALLEE].udptl = udptl;
+	request.leg[LEG_CALLER].behind_nat = true;
+	CHECK_INT(sessions_apply(&bench.core[0], &request, bench.now_us), 0);
+}
+
+static enum relay_action says(enum media_leg_index leg, const char *payload)
+{
+	struct media_request request = bench_request(0, 1);
+	struct datagram d = {.local = request.leg[leg].local,
+			     .remote = request.leg[leg].remote,
+			     .data = (uint8_t *)(uintptr_t)payload,
+			     .len = (uint32_t)strlen(payload)};
+
+	return bench_relay(&d);
+}
+
+static void fax(void)
+{
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	const struct media_leg_hot *hot;
+
+	begin();
+	hot = &bench.session[0].hot[LEG_CALLER];
+	for (int i = 0; i < 10; i++)
+		audio(0);
+	describe(true); /* the callee wants to; until the caller agrees it goes on with its audio */
+	for (int i = 0; i < 10; i++)
+		audio(0);
+	CHECK_INT(hot->packets, 20);
+	CHECK_INT(bench_count(COUNTER_media_udptl_relayed), 0);
+	CHECK_INT(says(LEG_CALLEE, "\x01\x02 indicator"), RELAY_SEND);
+	for (int i = 0; i < 5; i++)
+		CHECK_INT(says(LEG_CALLER, "\x80\x01 looks like RTP, and like nobody's"), RELAY_SEND);
+	bench_kill();
+	CHECK_INT(says(LEG_CALLER, "\x80\xc8 looks like RTCP"), RELAY_SEND);
+	CHECK_INT(says(LEG_CALLER, "x"), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_not_rtp), 1);
+	CHECK_INT(send(stun, 20, 20000), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_udptl_relayed), 7);
+	CHECK_INT(hot->packets, 26);
+	CHECK_INT(hot->sent, 26);
+	describe(false);
+	CHECK_INT(says(LEG_CALLER, "\x01\x02 late"), RELAY_DROP);
+	audio(0);
+	CHECK_INT(hot->packets, 27);
+	CHECK_INT(hot->streams, 1);
+	CHECK_INT(media_leg_lost(&bench.session[0], LEG_CALLER), 0);
+}
+
+/* From behind NAT, and under one number: it is learned all the same, and loses nothing. */
+static void fax_is_learned(void)
+{
+	static const uint8_t packet[] = {0, 0, 1, 6, 0, 0};
+	struct datagram d;
+
+	begin();
+	describe(true);
+	for (int i = 0; i < 3; i++) {
+		d = (struct datagram){.local = ours, .data = (uint8_t *)(uintptr_t)packet, .len = sizeof(packet)};
+		d.remote = bench_addr("203.0.113.9:33333");
+		CHECK_INT(bench_relay(&d), i < 2 ? RELAY_KEPT : RELAY_SEND);
+	}
+	CHECK_INT(bench.kept, 2);
+	CHECK_INT(bench_count(COUNTER_media_udptl_relayed), 3);
+	CHECK_INT(bench_count(COUNTER_media_drop_learning), 0);
+	CHECK_INT(send(packet, sizeof(packet), 20000), RELAY_DROP);
+	CHECK_INT(bench.session[0].cold[LEG_CALLER].strangers, 1);
+}
+
 static const struct check_case cases[] = {
     {"junk is dropped and counted", junk},
     {"muxed RTCP", muxed_rtcp},
@@ -161,5 +236,7 @@ static const struct check_case cases[] = {
     {"digits whose end was lost", ends_lost},
     {"a digit over a kill is told once", digit_over_a_kill},
     {"a digit that can't be told is counted", digits_with_full_ring},
+    {"a fax passes as it is, between audio and audio", fax},
+    {"a fax from behind NAT is learned", fax_is_learned},
 };
 CHECK_MAIN(cases)

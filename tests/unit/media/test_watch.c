@@ -90,6 +90,13 @@ static void one_side(void)
 	begin(SILENCE_NONE);
 	bench_sleep(60 * US_PER_S);
 	CHECK_INT(bench.silent, 0);
+	begin(SILENCE_CALLER);
+	request.leg[LEG_CALLER].udptl = true; /* it gets a page, and says nothing */
+	again();
+	talk(LEG_CALLEE, 10);
+	CHECK_INT(bench.silent, 0);
+	bench_sleep(10 * US_PER_S);
+	CHECK_INT(bench.silent, 1);
 	begin(SILENCE_BOTH);
 	request.silence_limit_ms = 0;
 	again();

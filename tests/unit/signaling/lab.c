@@ -311,6 +311,8 @@ static void note_open(struct lab *lab, const Tandem__MediaOpen *open)
 	lab->last_id = open->id;
 	lab->caller_port = open->caller->local ? (uint16_t)open->caller->local->port : 0;
 	lab->callee_port = open->callee->local ? (uint16_t)open->callee->local->port : 0;
+	lab->caller_udptl = open->caller->udptl;
+	lab->callee_udptl = open->callee->udptl;
 	note_session(lab, open);
 }
 

@@ -83,6 +83,7 @@ struct lab {
 	} sessions[LAB_CALLS];
 	unsigned int clashes;              /* sessions opened over others, or with ports of others: must stay 0 */
 	uint16_t caller_port, callee_port; /* ours, of the latest */
+	bool caller_udptl, callee_udptl;   /* so, too */
 	uint32_t transactions;             /* for how many the engine has room; 0 = by the calls */
 	uint8_t *received;                 /* the datagram being handled */
 	unsigned int branches;             /* of the peers' requests so far */

@@ -485,8 +485,8 @@ static void refused_offer(void)
 
 	lab_reply(lab, &passed, VENDOR(0), 488, "", NULL, "");
 	CHECK(net_addr_equal(&before, &record->media[CALLER].remote));
-	CHECK(record->media[CALLER].generation > generation + 1);
-	CHECK(lab->media_updates == updates + 1);
+	CHECK_INT(record->media[CALLER].generation, generation);
+	CHECK_INT(lab->media_updates, updates); /* media has not heard of it */
 	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
 	lab_skip(lab, NULL);
 	lab_caller_request(lab, &answer, "BYE", 4, NULL);
@@ -520,7 +520,7 @@ static void offer_too_long(void)
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
 	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
 	CHECK_INT(record->media[CALLER].remote.port, 4000);
-	CHECK(record->media[CALLER].generation > generation + 1);
+	CHECK_INT(record->media[CALLER].generation, generation);
 	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
 	lab_free(lab);
 }

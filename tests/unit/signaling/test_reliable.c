@@ -595,7 +595,7 @@ static void early_offer_refused(void)
 	lab_reply(lab, &update, VENDOR(0), 488, "", NULL, "");
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 488"));
 	CHECK_INT(record->media[CALLER].remote.port, 4000);
-	CHECK(record->media[CALLER].generation > generation + 1);
+	CHECK_INT(record->media[CALLER].generation, generation);
 	CHECK_TEXT(record->codec, strlen(record->codec), "PCMA/8000");
 	lab_callee_request(lab, &early_invite, VENDOR(0), "v", "UPDATE", 1, moved);
 	CHECK(lab_take(lab, CUSTOMER, "UPDATE "));

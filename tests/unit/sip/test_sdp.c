@@ -44,7 +44,7 @@ static void parts(void)
 	CHECK_SLICE(sdp.origin.session_id, "123");
 	CHECK_SLICE(sdp.origin.version, "456");
 	CHECK_INT(sdp.media_count, 3);
-	CHECK_INT(sdp_first_audio(&sdp), 0);
+	CHECK_INT(sdp_main_media(&sdp), 0);
 	CHECK_INT(sdp.media[0].port, 30000);
 	CHECK_INT(sdp.media[0].format_count, 3);
 	CHECK_INT(sdp.media[0].ptime_ms, 20);
@@ -138,8 +138,7 @@ static struct sdp_rewrite rewrite_all(void)
 	    .addr = {.ip = {192, 0, 2, 1}, .family = NET_IP4},
 	};
 
-	put.media[0].rtp = put.addr;
-	put.media[0].rtp.port = 40000;
+	put.media[0].port = 40000;
 	put.media[1].reject = true;
 	return put;
 }
@@ -173,8 +172,7 @@ static void rewrite_to_ip6(void)
 {
 	struct sdp_rewrite put = {.addr = {.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 9}, .family = NET_IP6}};
 
-	put.media[0].rtp = put.addr;
-	put.media[0].rtp.port = 5000;
+	put.media[0].port = 5000;
 	put.media[0].rtcp_port = 6001;
 	CHECK_INT(parse("v=0\no=x 1 1 IN IP4 h\ns=-\nc=IN IP4 192.0.2.9\nm=audio 1 RTP/AVP 0\na=rtcp:7\na=x"), 0);
 	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
@@ -182,32 +180,44 @@ static void rewrite_to_ip6(void)
 		   "a=rtcp:6001 IN IP6 2001:db8::9\r\na=x\r\n");
 }
 
-/* A media that is not relayed keeps its address when the session's line is no longer true for it. */
+/* Without a relay every line but o= stays as it came: the peer's addresses in each c=, whatever they look like. */
 static void keep(void)
 {
+	static const char lines[] = "s=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\na=ice-lite\r\nm=audio 1 RTP/AVP 0\r\n"
+				    "a=rtcp:7 IN IP4 198.51.100.8\r\nm=video 2 RTP/AVP 31\r\nc=IN IP6 name\r\n"
+				    "a=candidate:1 1 UDP 1 198.51.100.7 2 typ host\r\nm=image 0 udptl t38\r\n";
 	struct sdp_rewrite put = rewrite_all();
+	char text[1024], expected[1024];
 
-	put.media[1].keep = true;
-	put.media[1].reject = false;
-	CHECK_INT(parse(START "c=IN IP4 198.51.100.7\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\ni=x\r\na=y\r\n"),
-		  0);
-	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
-		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
-		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\ni=x\r\nc=IN IP4 198.51.100.7\r\na=y\r\n");
-	/* Under the address type it came with, whatever the text looks like. */
-	CHECK_INT(parse(START "c=IN IP4 192.0.2.9/a:b\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\n"), 0);
-	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
-		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
-		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\nc=IN IP4 192.0.2.9/a:b\r\n");
-	CHECK_INT(parse(START "c=IN IP6 name\r\nm=audio 1 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\n"), 0);
-	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
-		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
-		   "m=audio 40000 RTP/AVP 0\r\nm=video 2 RTP/AVP 31\r\nc=IN IP6 name\r\n");
-	put.media[0].rtp.ip[3] = 2;
-	CHECK_INT(parse(START "c=IN IP4 198.51.100.7\r\nm=audio 1 RTP/AVP 0\r\n"), 0);
-	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)),
-		   "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
-		   "m=audio 40000 RTP/AVP 0\r\nc=IN IP4 192.0.2.2\r\n");
+	put.keep = true;
+	snprintf(text, sizeof(text), "v=0\r\no=- 1 1 IN IP4 h\r\n%s", lines);
+	snprintf(expected, sizeof(expected), "v=0\r\no=tandem 18446744073709551615 2 IN IP4 192.0.2.1\r\n%s", lines);
+	CHECK_INT(parse(text), 0);
+	CHECK_TEXT(out, sdp_rewrite(&sdp, &put, out, sizeof(out)), expected);
+}
+
+/* A fax counts where there is no audio. */
+static void main_media(void)
+{
+	static const struct {
+		const char *medias;
+		int expected;
+	} rows[] = {
+	    {"m=image 4000 udptl t38\r\n", 0},
+	    {"m=audio 0 RTP/AVP 8\r\nm=image 4000 UDPTL t38\r\n", 1},
+	    {"m=image 4000 udptl t38\r\nm=audio 4002 RTP/AVP 8\r\n", 1},
+	    {"m=video 4000 RTP/AVP 31\r\nm=image 0 udptl t38\r\nm=image 4002 udptl t38\r\n", 2},
+	    {"m=image 4000 tcp t38\r\n", -ENOENT},
+	    {"m=audio 0 RTP/AVP 8\r\nm=image 0 udptl t38\r\n", -ENOENT},
+	    {"m=audio 4000 udptl t38\r\n", -ENOENT},
+	};
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text), START "c=IN IP4 192.0.2.9\r\n%s", rows[i].medias);
+		CHECK_INT(parse(text), 0);
+		CHECK_INT(sdp_main_media(&sdp), rows[i].expected);
+	}
 }
 
 static void overflow(void)
@@ -228,7 +238,13 @@ static void overflow(void)
 }
 
 static const struct check_case cases[] = {
-    {"parts", parts}, {"defects", defects},   {"hold", hold}, {"rewrite", rewrite}, {"rewrite to IPv6", rewrite_to_ip6},
-    {"keep", keep},   {"overflow", overflow},
+    {"parts", parts},
+    {"defects", defects},
+    {"hold", hold},
+    {"rewrite", rewrite},
+    {"rewrite to IPv6", rewrite_to_ip6},
+    {"keep", keep},
+    {"overflow", overflow},
+    {"main media", main_media},
 };
 CHECK_MAIN(cases)
