@@ -15,9 +15,12 @@ from sip_peer import SipPeer
 CUSTOMER, PHONE, STRANGER = "10.77.0.10", "10.77.0.30", "10.77.0.66"
 FIRST, SECOND, THIRD, LAST = "10.77.0.21", "10.77.0.22", "10.77.0.23", "10.77.0.20"
 VENDORS = {"first": FIRST, "second": SECOND, "third": THIRD, "last": LAST}
+INNER = "10.78.0."  # the node's second network, "inner", on the same bridge; nobody is there but in test_media.py
 
 COLUMNS = ("attempt", "final", "end_reason", "end_direction", "sip_code", "q850_cause", "mapping_gateway", "routing_gateway",
-           "callee_number_out", "caller_number_out", "pdd_ms", "codec", "media_mode")
+           "callee_number_out", "caller_number_out", "pdd_ms", "codec", "media_mode", "from_caller_packets", "from_callee_packets",
+           "from_caller_lost", "from_callee_lost")
+NUMBERS = ("sip_code", "pdd_ms", "from_caller_packets", "from_callee_packets", "from_caller_lost", "from_callee_lost")
 
 
 class Record(dict):
@@ -142,6 +145,7 @@ class Node:
         for vendor, ip in VENDORS.items():
             self.hosts[vendor] = net.peer(vendor, int(ip.split(".")[-1]))
         self.clock = ScaledClock(folder, build)
+        net.host("switch").plug_bare("sip0").plug_bare("rtp0").plug_bare("sip1").plug_bare("rtp1")
         self.switch = Switch(net, folder, self._configure(base_config(name, folder, postgres.connection)))
         self.switch.environment |= self.clock.environment
         self.switch.start()
@@ -153,6 +157,9 @@ class Node:
         config["digest_algorithms"] = "both"
         config["database"]["batch_wait_ms"] = 10
         config["parameters"] = {"SS_MEDIAPROXYMODE": "on"}
+        for port, number in zip(copy.deepcopy(config["ports"]), "12"):
+            name = port["name"].replace("0", "1")
+            config["ports"].append(port | {"name": name, "device": name, "network": "inner", "addresses": [f"{INNER}{number}/24"]})
         config["mapping_gateways"] = [{"name": "customer", "addresses": [CUSTOMER, "fd77::a"]}]
         gateways = [("first", ["44", "41"], 10), ("second", ["41"], 20), ("third", ["41"], 30), ("last", ["49", "44", "41"], 40)]
         config["routing_gateways"] = [{"name": name, "address": f"{VENDORS[name]}:5060", "prefixes": prefixes, "priority": priority}
@@ -199,8 +206,8 @@ class Node:
 
         found = [Record(zip(COLUMNS + ("duration",), row)) for row in wait_for(rows, 10, f"{count} records for {number}")]
         for record in found:
-            record.update(attempt=int(record.attempt), final=record.final == "t", sip_code=int(record.sip_code or 0),
-                          pdd_ms=int(record.pdd_ms or 0), duration=float(record.duration))
+            record.update(attempt=int(record.attempt), final=record.final == "t", duration=float(record.duration))
+            record.update((name, int(record[name] or 0)) for name in NUMBERS)
             self.notes.append(("record", f"[{record}]"))
         assert len(found) == count, found
         assert [record.final for record in found] == [False] * (count - 1) + [True]

@@ -368,19 +368,3 @@ def test_no_route(node, caller):
     caller.take_refusal(invite, 503)
     record = node.record(number, "NoAvailableRouter", 503, "server")
     assert record.routing_gateway == ""
-
-
-@scenario("direct media: the SDP crosses unanchored")
-def test_direct_media(node, caller, last):
-    number = node.number()
-    with node.changed(SS_MEDIAPROXYMODE="off"):
-        invite = caller.invite(number)
-        received = last.expect("INVITE")
-        assert received.media() == ("10.77.0.10", 40000)
-        last.answer(received)
-        ok = caller.expect(200)
-        assert ok.media() == ("10.77.0.20", 41000)
-        caller.ack(invite, ok)
-        last.expect("ACK")
-        caller.hang_up(invite, ok, last)
-        assert node.record(number, "Normal", 200).media_mode == "direct"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameters of sessions, set-up, switching, registrations, records and media: what is allowed, and what each does.
 
-The effects of those about switching and records are in test_failover.py, about registrations in test_registrations.py.
+The effects of those about switching and records are in test_failover.py, about registrations in test_registrations.py, about
+media in test_media.py.
 """
 import copy
 import json
@@ -249,95 +250,7 @@ def test_limit_over_kill(node, caller, last):
         node.record(number, "MaxDuration", None, "server")
 
 
-# ---- media ----
-
-def media_of(node, caller, last, number, **options):
-    """Who carries the audio of a call: from its record."""
-    invite, ok, received = caller.connect(last, number, **options)
-    direct = received.media()[0] != "10.77.0.2"
-    assert direct == (ok.media()[0] != "10.77.0.2")
-    caller.hang_up(invite, ok, last)
-    assert node.record(number, "Normal", 200).media_mode == ("direct" if direct else "relay")
-    return "direct" if direct else "relay"
-
-
-@scenario("SS_MEDIAPROXYMODE and the gateways' media_mode")
-@pytest.mark.parametrize("system, customer, vendor, expected", [
-    ("on", "system", "system", "relay"), ("off", "system", "system", "direct"), ("auto", "system", "system", "direct"),
-    ("must_on", "system", "system", "relay"), ("must_on", "off", "off", "relay"), ("off", "on", "off", "relay"), ("off", "off", "must_on", "relay"),
-    ("on", "off", "system", "relay"), ("auto", "off", "auto", "direct"), ("on", "off", "off", "direct")])
-def test_media_mode(node, caller, last, system, customer, vendor, expected, saw):
-    with node.changed(SS_MEDIAPROXYMODE=system, customer={"media_mode": customer}, last={"media_mode": vendor}):
-        seen = media_of(node, caller, last, node.number())
-        saw(seen)
-        assert seen == expected
-
-
-@scenario("SS_MEDIAPROXYMODE, its default")
-def test_media_mode_default(node, caller, last, saw):
-    with node.changed():
-        del node.switch.config["parameters"]["SS_MEDIAPROXYMODE"]
-        node.switch.reload()
-        seen = media_of(node, caller, last, node.number())
-        saw(seen)
-        assert seen == "direct"  # auto, and nobody is behind NAT
-
-
-@scenario("SS_MEDIAPROXYBEHINDNAT: a registered phone behind NAT is called")
-@pytest.mark.parametrize("relay", [None, True, False])
-def test_behind_nat(node, caller, phone, relay, saw):
-    from test_registrations import register
-    with node.changed(SS_MEDIAPROXYMODE="auto", **({} if relay is None else {"SS_MEDIAPROXYBEHINDNAT": relay})):
-        assert register(phone, "alice", "wonderland", contact="<sip:alice@192.168.1.5:5060>").code == 200
-        invite = caller.invite("alice")
-        received = phone.expect("INVITE")
-        seen = "relay" if received.media()[0] == "10.77.0.2" else "direct"
-        phone.respond(received, 486, "Busy")
-        phone.expect("ACK")
-        caller.take_refusal(invite, 486)
-        saw(seen)
-        assert seen == ("direct" if relay is False else "relay")
-
-
-@scenario("SS_NOMEDIAHANGUPTIME: no RTP, and the call ends")
-@pytest.mark.parametrize("seconds", [None, 1, 60, 3600])
-def test_no_media(node, caller, last, seconds, saw):
-    with node.changed(**({} if seconds is None else {"SS_NOMEDIAHANGUPTIME": seconds})):
-        number = node.number()
-        invite, ok, _ = caller.connect(last, number)
-        if seconds is None:
-            node.clock.advance(3700, rate=2000)
-            assert node.standing(number)
-            caller.hang_up(invite, ok, last)
-            saw("off: it stands after 3,700 s")
-            return
-        if seconds > 1:
-            node.clock.advance(seconds * 0.9, rate=max(100, seconds))
-            assert node.standing(number)
-        node.clock.advance(seconds * 0.3 + 3, rate=max(100, seconds))
-        for peer in caller, last:
-            peer.take_bye()
-        record = node.record(number, "NoMedia", None, "server")
-        saw(f"duration {record.duration:.1f} s")
-        assert seconds <= record.duration <= seconds * 1.3 + 4
-
-
-@scenario("SS_NOMEDIAHANGUPTIME: on hold nobody has to speak")
-def test_no_media_on_hold(node, caller, last):
-    with node.changed(SS_NOMEDIAHANGUPTIME=30):
-        number = node.number()
-        invite, ok, _ = caller.connect(last, number)
-        caller.send(caller.in_dialog("INVITE", invite, ok, body=caller.sdp(40000, "inactive"), headers=[f"Contact: <sip:c@{caller.shown}>"]))
-        last.respond(last.expect("INVITE"), 200, "OK", body=last.sdp(41000, "inactive"))
-        caller.expect(200)
-        caller.send(caller.in_dialog("ACK", invite, ok, cseq=2))
-        last.expect("ACK")
-        time.sleep(0.1)
-        node.clock.advance(120)
-        assert node.standing(number)
-        caller.hang_up(invite, ok, last, cseq=3)
-        node.record(number, "Normal", 200)
-
+# ---- TOS ----
 
 def tos_of_next(sock):
     sock.settimeout(5)
