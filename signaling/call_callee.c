@@ -189,6 +189,7 @@ int call_send_invite(struct call *call, struct sip_message *invite, struct sip_t
 	if (!t)
 		return -ENOBUFS;
 	t->behind_nat = dialog->flags & DIALOG_BEHIND_NAT;
+	t->vendor = call->callee_gateway + 1;
 	dialog->local_cseq++;
 	dialog->invite_cseq = dialog->local_cseq;
 	int len = build_invite(call, invite, t, sdp, authorization, proxy);
@@ -338,6 +339,7 @@ static void refuse_answer(struct call *call, const struct call_event *event)
 	call->callee_invite = NULL;
 	call->record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	transaction_detach(event->transaction);
+	event->transaction->cancel_cause = end_reason_info[END_SERVER_FAILURE].q850_cause;
 	transaction_end_stranger(call->engine, event->transaction, event->message);
 	call_close(call, END_SERVER_FAILURE, END_BY_CALLEE, 502, -1);
 }

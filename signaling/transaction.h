@@ -75,7 +75,11 @@ struct transaction {
 	struct message_buffer *request;   /* server: the request, as long as it is to be answered */
 	struct transaction_link linger;   /* oldest first, of those that may be given up; or the list `ended` */
 	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
-	struct text_hash merge_key;
+	union {
+		struct text_hash merge_key; /* of that */
+		uint32_t
+		    vendor; /* client: whose credentials a BYE to a late answer may have: gateway + 1; 0 = nobody's */
+	};
 	struct transaction *cancel; /* client INVITE: its CANCEL's transaction */
 	struct transaction *invite; /* and back */
 	struct transaction *peer;   /* of a request passed on: the transaction on the other side of the call */
@@ -223,12 +227,20 @@ void transaction_send_ack(struct engine *engine, struct transaction *transaction
 void transaction_ack_branch(const struct engine *engine, uint64_t serial, char out[static IDENTIFIER_BRANCH]);
 /* This 2xx was acknowledged, and its transaction has ended; *behind_nat as its transaction had it. */
 bool transaction_was_acked(struct engine *engine, struct sip_message *response, bool *behind_nat);
-/* Acknowledge such a 2xx again when its call is over: made from the response alone. */
+/* What is left of the INVITE that a response answers, when that ended with the ACK to a 2xx; NULL: nothing. */
+const struct tombstone *transaction_find_past(const struct engine *engine, struct sip_message *response);
+
+/* ---- answers that nobody waits for (late_answer.c) ---- */
+
+/* Acknowledge a 2xx that was acknowledged before (transaction_was_acked()) and whose call is over. */
 void transaction_ack_again(struct engine *engine, const struct sip_flow *flow, bool behind_nat,
 			   struct sip_message *response);
-/* A 2xx to an INVITE that nobody waits for: ACK and BYE it. */
-extern const struct transaction_user transaction_orphan_user;
+/* ACK and BYE the first 2xx to an INVITE; the BYE says the transaction's cancel_cause. */
 void transaction_end_stranger(struct engine *engine, struct transaction *transaction, struct sip_message *response);
+/* Of an INVITE that is cancelled: does that with what is still answered. */
+extern const struct transaction_user transaction_orphan_user;
+/* ACK and BYE another one: another phone has answered, too. */
+void transaction_end_fork(struct engine *engine, struct transaction *transaction, struct sip_message *response);
 /*
  * One whose transaction has ended: of another phone that answered, too, or after its INVITE was given up. With nothing
  * left of the INVITE but our tag it gets one BYE, back to where it comes from. False: nothing in it is ours.

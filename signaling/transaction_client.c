@@ -154,6 +154,24 @@ static bool send_cancel(struct engine *engine, struct transaction *t)
 	return true;
 }
 
+#define CANCEL_AGAIN_US (500 * US_PER_MS)
+
+static void on_cancel_due(struct timer *timer, void *context);
+
+/* Without room for it now a little later, as long as the INVITE stands: else somebody's phone would ring on. */
+static void cancel_now(struct engine *engine, struct transaction *t)
+{
+	if (!send_cancel(engine, t))
+		timer_start(&engine->wheel, &t->resend, engine->now_us + CANCEL_AGAIN_US, on_cancel_due);
+	else if (t->user == &transaction_orphan_user)
+		timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
+}
+
+static void on_cancel_due(struct timer *timer, void *context)
+{
+	cancel_now(context, (struct transaction *)((char *)timer - offsetof(struct transaction, resend)));
+}
+
 void transaction_cancel(struct engine *engine, struct transaction *t, unsigned int cause, unsigned int code)
 {
 	t->user = &transaction_orphan_user;
@@ -165,9 +183,9 @@ void transaction_cancel(struct engine *engine, struct transaction *t, unsigned i
 	timer_stop(&engine->wheel, &t->resend);
 	t->cancel_cause = (uint16_t)cause;
 	t->cancel_sip_code = (uint16_t)code;
-	if (t->state == TRANSACTION_PROCEEDING)
-		send_cancel(engine, t);
 	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
+	if (t->state == TRANSACTION_PROCEEDING)
+		cancel_now(engine, t);
 }
 
 void transaction_cancel_passed(struct engine *engine, struct transaction *t)
@@ -176,7 +194,7 @@ void transaction_cancel_passed(struct engine *engine, struct transaction *t)
 		return;
 	t->cancelled = true;
 	if (t->state == TRANSACTION_PROCEEDING)
-		send_cancel(engine, t);
+		cancel_now(engine, t);
 }
 
 static uint32_t hash_tag(const struct engine *engine, struct sip_text tag)
@@ -217,9 +235,7 @@ static void receive_provisional(struct engine *engine, struct transaction *t, st
 	if (t->kind == CLIENT_INVITE) {
 		timer_stop(&engine->wheel, &t->resend);
 		if (t->cancelled && !t->cancel_sent) {
-			if (send_cancel(engine, t) && t->user == &transaction_orphan_user)
-				timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine),
-					    on_orphan_end);
+			cancel_now(engine, t);
 			return;
 		}
 	}
@@ -249,9 +265,6 @@ static void receive_failure(struct engine *engine, struct transaction *t, struct
 	transaction_detach(t);
 }
 
-static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
-		       struct sip_message *response, struct transaction *keeper);
-
 static void receive_success(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	const struct sip_name_addr *to = sip_message_to(response);
@@ -262,7 +275,7 @@ static void receive_success(struct engine *engine, struct transaction *t, struct
 	}
 	/* Another phone of a fork, perhaps after a failure (RFC 3261 section 16.7, step 5). */
 	if (t->state == TRANSACTION_ACCEPTED || t->state == TRANSACTION_COMPLETED) {
-		end_dialog(engine, &t->flow, t->behind_nat, response, NULL);
+		transaction_end_fork(engine, t, response);
 		return;
 	}
 	t->state = TRANSACTION_ACCEPTED;
@@ -286,8 +299,7 @@ static void receive_final_other(struct engine *engine, struct transaction *t, st
 	transaction_free(engine, t);
 }
 
-/* What is left of the INVITE that was answered with a 2xx. */
-static const struct tombstone *find_past(const struct engine *engine, struct sip_message *response)
+const struct tombstone *transaction_find_past(const struct engine *engine, struct sip_message *response)
 {
 	struct identifier_branch branch;
 	const struct tombstone *past;
@@ -299,18 +311,13 @@ static const struct tombstone *find_past(const struct engine *engine, struct sip
 	return past && past->kind >= TOMBSTONE_CLIENT_2XX ? past : NULL;
 }
 
-static bool was_behind_nat(const struct tombstone *past)
-{
-	return past && past->kind == TOMBSTONE_CLIENT_2XX_NAT;
-}
-
 bool transaction_was_acked(struct engine *engine, struct sip_message *response, bool *behind_nat)
 {
-	const struct tombstone *past = find_past(engine, response);
+	const struct tombstone *past = transaction_find_past(engine, response);
 
 	if (!past || past->value != hash_tag(engine, sip_message_to(response)->tag))
 		return false;
-	*behind_nat = was_behind_nat(past);
+	*behind_nat = past->kind == TOMBSTONE_CLIENT_2XX_NAT;
 	return true;
 }
 
@@ -337,7 +344,7 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
 	struct transaction *t = find(engine, response);
 
 	if (!t) /* what comes after the 2xx is no longer of interest; another 2xx is */
-		return (response->status < 200 || response->status >= 300) && find_past(engine, response);
+		return (response->status < 200 || response->status >= 300) && transaction_find_past(engine, response);
 	if (response->status < 200)
 		receive_provisional(engine, t, response);
 	else if (t->kind == CLIENT_OTHER)
@@ -348,169 +355,3 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
 		receive_failure(engine, t, response);
 	return true;
 }
-
-/* ---- answers nobody waits for ---- */
-
-/* Into the engine's scratch. */
-static int build_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
-		     struct sip_message *response, const char branch[static IDENTIFIER_BRANCH])
-{
-	struct sip_builder b;
-
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(engine, &b, dialog, SIP_TEXT("BYE"), sip_message_cseq(response)->number + 1, &flow->local,
-			     sip_text(branch, IDENTIFIER_BRANCH));
-	sip_build_no_body(&b);
-	return sip_build_finish(&b);
-}
-
-static void send_bye(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
-		     struct sip_message *response, bool spare)
-{
-	struct transaction *t = transaction_client_new(engine, SIP_BYE, flow, NULL, NULL);
-	char branch[IDENTIFIER_BRANCH];
-
-	if (!t)
-		return;
-	t->spare = spare;
-	engine->transactions->spares += spare;
-	transaction_branch(engine, t, branch);
-	int len = build_bye(engine, dialog, flow, response, branch);
-
-	if (len < 0)
-		transaction_free(engine, t);
-	else
-		transaction_send_request(engine, t, engine->scratch, (uint32_t)len);
-}
-
-/*
- * A BYE that nobody keeps: for one message we send one. If it is lost the 2xx comes again, since it gets no ACK, and
- * then so does the BYE; in the end the peer gives up by itself (RFC 3261 section 13.3.1.4).
- */
-static void send_bye_once(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
-			  struct sip_message *response)
-{
-	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, 0};
-	struct sip_text tag = sip_message_to(response)->tag;
-	char branch[IDENTIFIER_BRANCH];
-
-	/* The same each time the same 2xx comes. */
-	id.serial = keyed_hash(engine->hash_key, 0x627965, dialog->call_id.at, dialog->call_id.len);
-	id.serial = keyed_hash(engine->hash_key, id.serial, tag.at ? tag.at : "", tag.len);
-	identifier_branch_print(&id, branch);
-	int len = build_bye(engine, dialog, flow, response, branch);
-
-	if (len > 0)
-		engine->io.send(engine->io.context, flow, engine->scratch, (uint32_t)len);
-}
-
-/* Into the engine's scratch. */
-static int build_ack(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
-		     struct sip_message *response)
-{
-	struct identifier_branch invite;
-	char branch[IDENTIFIER_BRANCH];
-	struct sip_builder b;
-
-	if (identifier_branch_parse(&invite, sip_message_via(response)->branch) < 0)
-		invite.serial = engine_random(engine);
-	transaction_ack_branch(engine, invite.serial, branch);
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	dialog_build_request(engine, &b, dialog, SIP_TEXT("ACK"), sip_message_cseq(response)->number, &flow->local,
-			     sip_text(branch, sizeof(branch)));
-	sip_build_no_body(&b);
-	return sip_build_finish(&b);
-}
-
-void transaction_ack_again(struct engine *engine, const struct sip_flow *from, bool behind_nat,
-			   struct sip_message *response)
-{
-	char route[DIALOG_ROUTE_MAX];
-	struct dialog dialog;
-	struct sip_flow flow;
-
-	if (!dialog_of_response(&dialog, from, behind_nat, response, route))
-		return;
-	dialog_next_hop(engine, &dialog, &flow);
-	int len = build_ack(engine, &dialog, &flow, response);
-
-	if (len > 0)
-		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
-}
-
-/*
- * BYEs to answers beyond the first that stand at a time: who is called may invent as many as it likes, and each would
- * be sent eleven times.
- */
-#define SPARES_MAX 64u
-
-/* ACK and BYE the dialog that a 2xx has made. keeper: its INVITE's transaction, to which the ACK belongs, or NULL. */
-static void end_dialog(struct engine *engine, const struct sip_flow *from, bool behind_nat,
-		       struct sip_message *response, struct transaction *keeper)
-{
-	char route[DIALOG_ROUTE_MAX];
-	struct dialog dialog;
-	struct sip_flow flow;
-
-	counter_inc(engine->counters, COUNTER_signaling_late_answers);
-	if (!dialog_of_response(&dialog, from, behind_nat, response, route))
-		return;
-	dialog_next_hop(engine, &dialog, &flow);
-	if (!keeper && engine->transactions->spares >= SPARES_MAX) {
-		send_bye_once(engine, &dialog, &flow, response);
-		return;
-	}
-	int len = build_ack(engine, &dialog, &flow, response);
-
-	if (len < 0)
-		return;
-	if (keeper) {
-		keeper->flow = flow;
-		transaction_send_ack(engine, keeper, sip_message_to(response)->tag, engine->scratch, (uint32_t)len,
-				     false);
-	} else {
-		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
-	}
-	send_bye(engine, &dialog, &flow, response, !keeper);
-}
-
-void transaction_end_stranger(struct engine *engine, struct transaction *t, struct sip_message *response)
-{
-	end_dialog(engine, &t->flow, t->behind_nat, response, t);
-}
-
-/* Only who has got an INVITE of ours has seen such a tag: strangers get others, and callers those of their own side. */
-static bool is_of_our_invite(const struct engine *engine, struct sip_text tag)
-{
-	struct identifier_tag id;
-
-	return tag.at && identifier_tag_parse(&id, engine->hash_key, tag) == 0 && id.slot < engine->calls->count &&
-	       (id.nonce & 1) == CALLEE;
-}
-
-bool transaction_end_late(struct engine *engine, const struct sip_flow *from, struct sip_message *response)
-{
-	const struct tombstone *past = find_past(engine, response);
-	char route[DIALOG_ROUTE_MAX];
-	struct dialog dialog;
-
-	if (past) {
-		end_dialog(engine, from, was_behind_nat(past), response, NULL);
-		return true;
-	}
-	if (!is_of_our_invite(engine, sip_message_from(response)->tag))
-		return false;
-	counter_inc(engine->counters, COUNTER_signaling_late_answers);
-	/* A tag is soon known to many: the BYE goes back, not to whom the Contact names. */
-	if (dialog_of_response(&dialog, from, true, response, route))
-		send_bye_once(engine, &dialog, from, response);
-	return true;
-}
-
-static void orphan_response(struct engine *engine, struct transaction *t, struct sip_message *response)
-{
-	if (response->status >= 200 && response->status < 300)
-		transaction_end_stranger(engine, t, response);
-}
-
-const struct transaction_user transaction_orphan_user = {.response = orphan_response};

@@ -403,6 +403,35 @@ static void bye_without_room(void)
 	lab_free(lab);
 }
 
+/* Nor one for the CANCEL: the phone must not ring on. */
+static void cancel_without_room(void)
+{
+	struct lab *lab = lab_new();
+	struct transactions *ts = lab->engine->transactions;
+	static struct sip_message invite;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
+	struct transaction *unused = ts->free;
+	uint32_t used = ts->used;
+
+	ts->free = NULL;
+	ts->used = ts->count;
+	lab_cancel(lab, 1, "4930123");
+	CHECK(lab_count(lab, COUNTER_signaling_transactions_exhausted) > 0);
+	lab_sleep(lab, 3000);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	ts->free = unused;
+	ts->used = used;
+	lab_sleep(lab, 600);
+	CHECK(has(lab_take(lab, VENDOR(0), "CANCEL "), "\r\nReason: "));
+	lab_reply(lab, &invite, VENDOR(0), 487, "v", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	check_empty(lab);
+	lab_free(lab);
+}
+
 /* A late ACK of the first INVITE is not that of a re-INVITE. */
 static void old_ack(void)
 {
@@ -901,6 +930,7 @@ static const struct check_case cases[] = {
     {"buffers run out", buffers_run_out},
     {"blocks come back", blocks_come_back},
     {"a BYE without room", bye_without_room},
+    {"a CANCEL without room", cancel_without_room},
     {"an old ACK", old_ack},
     {"an ACK of a refusal", ack_of_a_refusal},
     {"names are quoted", names_are_quoted},

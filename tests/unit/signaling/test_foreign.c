@@ -286,6 +286,46 @@ static void flood_of_forks(void)
 	lab_free(lab);
 }
 
+/* The BYE to an answer that crossed the CANCEL: what the vendor challenges goes again with credentials, nobody else's.
+ */
+static void late_bye_challenged(void)
+{
+	static const struct {
+		const char *from;
+		bool answered;
+	} challenges[] = {{"10.2.0.1:5060", true}, {STRANGER, false}};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct lab *lab = ringing(NULL, DIGEST_BOTH);
+		static struct sip_message bye, again;
+
+		lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
+		lab_cancel(lab, 1, "4930123");
+		CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+		lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		bye = *lab_take(lab, VENDOR(0), "BYE ");
+		CHECK(memmem(bye.data, bye.len, "\r\nReason: SIP;cause=487, Q.850;cause=", 37));
+		lab_skip(lab, NULL);
+		lab_reply(lab, &bye, challenges[i].from, 407, "", NULL, "Proxy-Authenticate: " DIGEST("v", "") "\r\n");
+		CHECK_INT(lab_waiting(lab, NULL), challenges[i].answered);
+		if (challenges[i].answered) {
+			again = *lab_take(lab, VENDOR(0), "BYE ");
+			CHECK(sip_message_has(&again, SIP_H_PROXY_AUTHORIZATION) &&
+			      sip_message_has(&again, SIP_H_REASON));
+			CHECK_INT(sip_message_cseq(&again)->number, sip_message_cseq(&bye)->number + 1);
+			CHECK(sip_text_equal(sip_message_to(&again)->tag, SIP_TEXT("v")));
+			CHECK(!sip_text_equal(sip_message_via(&again)->branch, sip_message_via(&bye)->branch));
+			/* It does not go on for ever. */
+			lab_reply(lab, &again, VENDOR(0), 407, "", NULL, "Proxy-Authenticate: " DIGEST("v", "") "\r\n");
+			CHECK_INT(lab_waiting(lab, NULL), 0);
+		}
+		lab_sleep(lab, 70000);
+		CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+		lab_free(lab);
+	}
+}
+
 static const struct check_case cases[] = {
     {"a challenge from another address", another_address},
     {"a challenge for another realm", another_realm},
@@ -298,5 +338,6 @@ static const struct check_case cases[] = {
     {"an answer with a tag that everybody knows", answer_with_a_known_tag},
     {"an answer to no INVITE", answer_to_no_invite},
     {"a flood of forks", flood_of_forks},
+    {"the BYE of a late answer is challenged", late_bye_challenged},
 };
 CHECK_MAIN(cases)
