@@ -104,6 +104,15 @@ static bool is_gone(unsigned int code)
 
 /* ---- what we sent ---- */
 
+/* To an answer that belongs to no INVITE that we know of: it comes without an ACK, as often as that answer. */
+static bool is_bye_once(void)
+{
+	struct identifier_branch branch;
+
+	return message.method == SIP_BYE && identifier_branch_parse(&branch, sip_message_via(&message)->branch) == 0 &&
+	       branch.index == IDENTIFIER_NO_SLOT;
+}
+
 static void sent_request(void)
 {
 	const struct sip_name_addr *to = sip_message_to(&message);
@@ -112,7 +121,7 @@ static void sent_request(void)
 		note_invite(true);
 	else if (message.method == SIP_BYE)
 		note_over(to->tag);
-	if (message.method != SIP_ACK)
+	if (message.method != SIP_ACK && !is_bye_once())
 		return;
 	struct dialled *leg = find_dialled(hash_of(sip_message_call_id(&message)), hash_of(to->tag));
 
