@@ -177,7 +177,11 @@ static void end_passing(struct call *call)
 			transaction_respond(call->engine, t, request, 487, NULL, NULL);
 		if (t->peer)
 			transaction_cancel(call->engine, t->peer, 0, 0);
-		transaction_detach(t);
+		/* A 2xx that awaits its ACK need not come again: the BYE says more. */
+		if (t->state == TRANSACTION_ACCEPTED)
+			transaction_acked(call->engine, t);
+		else
+			transaction_detach(t);
 	}
 	call_work_free(call);
 }

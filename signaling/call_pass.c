@@ -131,16 +131,11 @@ static void passed_failed(struct engine *engine, struct transaction *t)
 
 static const struct transaction_user passed_user = {.response = passed_response, .failed = passed_failed};
 
-/* A re-INVITE that rings for ever would keep all others out (RFC 3261 section 16.6: timer C). */
+/*
+ * A re-INVITE that rings for ever would keep all others out (RFC 3261 section 16.6: timer C). It is cancelled, and the
+ * asker hears what the other side says to that: 487, or the 2xx that has crossed it.
+ */
 #define PASSED_INVITE_US (180 * US_PER_S)
-
-static void on_passed_expired(struct timer *timer, void *context)
-{
-	struct transaction *t = (struct transaction *)((char *)timer - offsetof(struct transaction, end));
-
-	fail_server(context, t->peer, 408);
-	transaction_cancel(context, t, 0, 0);
-}
 
 /* NULL with *error set: it could not be sent. */
 static struct transaction *send_passed(struct call *call, enum call_side to, const struct sip_message *request,
@@ -175,7 +170,7 @@ static void pair(struct engine *engine, struct transaction *client, struct trans
 	client->peer = server;
 	server->peer = client;
 	if (client->kind == CLIENT_INVITE)
-		timer_start(&engine->wheel, &client->end, engine->now_us + PASSED_INVITE_US, on_passed_expired);
+		transaction_limit_reinvite(engine, client, PASSED_INVITE_US);
 }
 
 int call_pass(struct call *call, const struct call_event *event, struct sip_text sdp)
@@ -313,7 +308,8 @@ static bool pass_again(struct call *call, enum call_side side, struct transactio
 	struct sip_text sdp;
 	int error;
 
-	if (!request || client->owner_side == AGAIN_MAX || (!challenges(response) && response->status != 422))
+	if (!request || client->cancelled || client->owner_side == AGAIN_MAX ||
+	    (!challenges(response) && response->status != 422))
 		return false;
 	if (request->method == SIP_INFO)
 		error = call_media_describe(call, call_other_side(side), request, &sdp);

@@ -298,7 +298,7 @@ static void receive_ack(struct engine *engine, const struct sip_flow *flow, stru
 static void cancel_passed(struct engine *engine, struct transaction *server)
 {
 	if (server->peer && server->state <= TRANSACTION_PROCEEDING)
-		transaction_cancel_passed(engine, server->peer);
+		transaction_cancel_reinvite(engine, server->peer);
 }
 
 static void receive_cancel(struct engine *engine, const struct sip_flow *flow, struct transaction *invite)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A 2xx to an INVITE of ours that nobody waits for: it crossed our CANCEL, another phone answered first, or it can't be
- * used. Whoever sent it thinks that there is a call, which is ended.
+ * used. Whoever sent it thinks that there is a call, which is ended. One to a re-INVITE is acknowledged and no more.
  */
 #include "signaling/call.h"
 #include "signaling/client_auth.h"
@@ -16,6 +16,7 @@ struct late_answer {
 	struct transaction *keeper; /* its INVITE's, to which the ACK belongs; NULL: another answer came before */
 	uint32_t vendor;            /* struct transaction's */
 	unsigned int cause, sip_code;
+	bool in_dialog; /* it was a re-INVITE: its dialog has had a BYE */
 };
 
 #define CAUSE_ANSWERED_ELSEWHERE 26u /* Q.850: non-selected user clearing */
@@ -179,7 +180,7 @@ static void end_dialog(struct engine *engine, const struct late_answer *late, st
 	if (!dialog_of_response(&dialog, late->from, late->behind_nat, response, route))
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
-	if (!keeper && engine->transactions->spares >= SPARES_MAX) {
+	if (!keeper && !late->in_dialog && engine->transactions->spares >= SPARES_MAX) {
 		send_bye_once(engine, &dialog, &flow, response);
 		return;
 	}
@@ -194,20 +195,24 @@ static void end_dialog(struct engine *engine, const struct late_answer *late, st
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}
-	send_bye(engine, &dialog, &flow, response, late);
+	if (!late->in_dialog)
+		send_bye(engine, &dialog, &flow, response, late);
 }
 
 void transaction_end_stranger(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	end_dialog(engine,
-		   &(struct late_answer){&t->flow, t->behind_nat, t, t->vendor, t->cancel_cause, t->cancel_sip_code},
+		   &(struct late_answer){&t->flow, t->behind_nat, t, t->vendor, t->cancel_cause, t->cancel_sip_code,
+					 t->in_dialog},
 		   response);
 }
 
 void transaction_end_fork(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
-	end_dialog(engine, &(struct late_answer){&t->flow, t->behind_nat, NULL, t->vendor, CAUSE_ANSWERED_ELSEWHERE, 0},
-		   response);
+	end_dialog(
+	    engine,
+	    &(struct late_answer){&t->flow, t->behind_nat, NULL, t->vendor, CAUSE_ANSWERED_ELSEWHERE, 0, t->in_dialog},
+	    response);
 }
 
 /* Only who has got an INVITE of ours has seen such a tag: strangers get others, and callers those of their own side. */
@@ -228,7 +233,7 @@ bool transaction_end_late(struct engine *engine, const struct sip_flow *from, st
 	if (past) {
 		bool behind_nat = past->kind == TOMBSTONE_CLIENT_2XX_NAT;
 
-		end_dialog(engine, &(struct late_answer){from, behind_nat, NULL, 0, CAUSE_ANSWERED_ELSEWHERE, 0},
+		end_dialog(engine, &(struct late_answer){from, behind_nat, NULL, 0, CAUSE_ANSWERED_ELSEWHERE, 0, false},
 			   response);
 		return true;
 	}

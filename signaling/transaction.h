@@ -61,7 +61,8 @@ struct transaction {
 	bool behind_nat;                /* client INVITE: its ACK and BYE go to the flow, not to what Contact says */
 	uint8_t owner_side;             /* the user's: which side of the call */
 	uint8_t tombstone;              /* ended: enum tombstone_kind */
-	bool spare;                     /* BYE to an answer beyond the first of its INVITE */
+	bool spare : 1;                 /* BYE to an answer beyond the first of its INVITE */
+	bool in_dialog : 1;             /* client INVITE: a late 2xx to it has begun no dialog that had to be ended */
 	struct message_buffer *message; /* what we send again */
 
 	struct sip_flow flow; /* where what we send goes */
@@ -215,8 +216,16 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
  * its Reason header. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
  */
 void transaction_cancel(struct engine *engine, struct transaction *transaction, unsigned int cause, unsigned int code);
-/* CANCEL a passed re-INVITE, whose answer is still wanted. */
-void transaction_cancel_passed(struct engine *engine, struct transaction *transaction);
+/*
+ * CANCEL a re-INVITE, whose answer is still wanted. When none comes (section 9.1) its user's failed() is called, in
+ * state Proceeding, and it stands alone from then on.
+ */
+void transaction_cancel_reinvite(struct engine *engine, struct transaction *transaction);
+/*
+ * This INVITE is one in a dialog. RFC 3261 has no timer for it once a provisional response has come: it is cancelled,
+ * as above, if it has no final one by then.
+ */
+void transaction_limit_reinvite(struct engine *engine, struct transaction *transaction, uint64_t wait_us);
 /*
  * Send the ACK to a 2xx. keep: keep it, to be sent again when the 2xx comes again; else it can be made again, and the
  * transaction ends.

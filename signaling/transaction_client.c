@@ -26,9 +26,14 @@ struct transaction *transaction_client_new(struct engine *engine, enum sip_metho
 	return t;
 }
 
+static struct transaction *of_end(struct timer *timer)
+{
+	return (struct transaction *)((char *)timer - offsetof(struct transaction, end));
+}
+
 static void on_orphan_end(struct timer *timer, void *context)
 {
-	transaction_free(context, (struct transaction *)((char *)timer - offsetof(struct transaction, end)));
+	transaction_free(context, of_end(timer));
 }
 
 void transactions_hold(struct engine *engine, uint32_t index)
@@ -184,17 +189,38 @@ void transaction_cancel(struct engine *engine, struct transaction *t, unsigned i
 	t->cancel_cause = (uint16_t)cause;
 	t->cancel_sip_code = (uint16_t)code;
 	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_orphan_end);
+	if (t->state == TRANSACTION_PROCEEDING && !t->cancel_sent)
+		cancel_now(engine, t);
+}
+
+static void on_never_answered(struct timer *timer, void *context)
+{
+	struct transaction *t = of_end(timer);
+
+	if (t->user && t->user->failed)
+		t->user->failed(context, t);
+	transaction_cancel(context, t, 0, 0);
+}
+
+void transaction_cancel_reinvite(struct engine *engine, struct transaction *t)
+{
+	if (t->cancelled || t->state > TRANSACTION_PROCEEDING)
+		return;
+	t->cancelled = true;
+	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_never_answered);
 	if (t->state == TRANSACTION_PROCEEDING)
 		cancel_now(engine, t);
 }
 
-void transaction_cancel_passed(struct engine *engine, struct transaction *t)
+static void on_limit(struct timer *timer, void *context)
 {
-	if (t->cancel_sent || t->state > TRANSACTION_PROCEEDING)
-		return;
-	t->cancelled = true;
-	if (t->state == TRANSACTION_PROCEEDING)
-		cancel_now(engine, t);
+	transaction_cancel_reinvite(context, of_end(timer));
+}
+
+void transaction_limit_reinvite(struct engine *engine, struct transaction *t, uint64_t wait_us)
+{
+	t->in_dialog = true;
+	timer_start(&engine->wheel, &t->end, engine->now_us + wait_us, on_limit);
 }
 
 static uint32_t hash_tag(const struct engine *engine, struct sip_text tag)

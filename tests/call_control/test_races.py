@@ -200,7 +200,7 @@ def test_bye_crosses_reinvite_answer(node, caller, last):
     assert set(answers) == {200, 487}
     refuse_ack(caller, invite, answers[487], ok, asked)
     node.clock.advance(1)
-    assert last.answer_byes()
+    assert len({bye["via"] for bye in last.answer_byes()}) == 1
     over(node, number, "Normal", 200, "caller")
 
 
@@ -218,6 +218,26 @@ def test_bye_overtakes_reinvite_ack(node, caller, last):
     last.drain()
     assert len([message for message in last.heard if message.method == "ACK"]) == 2  # the vendor's 200 is acknowledged all the same
     over(node, number, "Normal", 200, "caller")
+    node.clock.advance(2)
+    caller.nothing(0.2)  # the 200 to the re-INVITE is not resent any more
+
+
+@scenario("a re-INVITE rings for ever")
+def test_reinvite_rings_for_ever(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    asked = reinvite(caller, invite, ok, cseq=2)
+    caller.send(asked)
+    crossed = last.expect("INVITE")
+    last.respond(crossed, 180, "Ringing")
+    node.clock.advance(181)
+    last.respond(last.expect("CANCEL"), 200, "OK")
+    last.respond(crossed, 487, "Request Terminated")
+    last.expect("ACK")
+    refuse_ack(caller, invite, caller.expect(487), ok, asked)
+    assert node.standing(number)
+    caller.hang_up(invite, ok, last, cseq=3)
+    over(node, number)
 
 
 @scenario("5407 3.3.1: re-INVITE crosses re-INVITE")
@@ -337,7 +357,7 @@ def test_200_again(node, caller, last):
 @scenario("the 200 is never acknowledged")
 def test_ack_never_comes(node, caller, last, saw):
     number = node.number()
-    invite = caller.invite(number)
+    caller.invite(number)
     last.answer()
     caller.expect(200)
     last.expect("ACK")
@@ -350,7 +370,7 @@ def test_ack_never_comes(node, caller, last, saw):
     saw(f"BYE within {node.clock.now() - before:.1f} s of the node's clock")
     last.respond(bye, 200, "OK")
     caller.take_bye()
-    assert len([message for message in caller.heard if message.code == 200 and message["call-id"] == invite["call-id"]]) == 1 + 10
+    assert len([message for message in caller.heard if message.code == 200]) == 1 + 10
     over(node, number, "AckTimeout", None, "server")
 
 

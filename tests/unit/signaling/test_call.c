@@ -257,29 +257,6 @@ static void reinvite_refused_and_info(void)
 	lab_free(lab);
 }
 
-static void reinvite_never_answered(void)
-{
-	struct lab *lab = lab_new();
-	static struct sip_message answer, invite, passed;
-
-	CHECK(lab_call(lab, 1, &answer, &invite));
-	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
-	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
-	passed = *lab_take(lab, VENDOR(0), "INVITE ");
-	lab_reply(lab, &passed, VENDOR(0), 100, "", NULL, "");
-	lab_sleep(lab, 180100);
-	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 408"));
-	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
-	lab_skip(lab, NULL);
-	/* The way is free again. */
-	lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
-	CHECK(lab_take(lab, VENDOR(0), "INVITE "));
-	lab_caller_request(lab, &answer, "BYE", 4, NULL);
-	lab_skip(lab, NULL);
-	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
-	lab_free(lab);
-}
-
 static void offerless(void)
 {
 	struct lab *lab = lab_new();
@@ -343,7 +320,6 @@ static const struct check_case cases[] = {
     {"re-INVITE both ways, glare, offerless", reinvite_hold},
     {"re-INVITE refused, INFO, OPTIONS, order", reinvite_refused_and_info},
     {"INVITE without an offer", offerless},
-    {"re-INVITE that is never answered", reinvite_never_answered},
     {"long headers", long_headers},
 };
 CHECK_MAIN(cases)

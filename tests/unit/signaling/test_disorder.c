@@ -82,6 +82,130 @@ static void answer_too_long(void)
 	}
 }
 
+/* A passed re-INVITE; what the vendor got. */
+static struct sip_message reinvited(struct lab *lab, struct sip_message *answer)
+{
+	lab_caller_request(lab, answer, "INVITE", 2, lab_sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	return *lab_take(lab, VENDOR(0), "INVITE ");
+}
+
+/* One that rings for ever is cancelled, and both sides know of the same session, or of none. */
+static void reinvite_rings_for_ever(void)
+{
+	static struct config_credentials digest = {
+	    .user = (char *)(uintptr_t) "tandem", .password = (char *)(uintptr_t) "secret", .algorithms = DIGEST_BOTH};
+	static const struct {
+		unsigned int code;
+		const char *says, *told;
+	} cases[] = {{487, "", "SIP/2.0 487"},
+		     {200, "", "SIP/2.0 200"},
+		     {401, "WWW-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n", "SIP/2.0 403"},
+		     {0, "", "SIP/2.0 408"}};
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer, invite, passed, cancel;
+
+		lab->routing[0].digest = &digest;
+		lab_reload(lab);
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		passed = reinvited(lab, &answer);
+		lab_reply(lab, &passed, VENDOR(0), 180, "", NULL, "");
+		lab_sleep(lab, 179 * 1000);
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		lab_sleep(lab, 1100);
+		cancel = *lab_take(lab, VENDOR(0), "CANCEL ");
+		lab_reply(lab, &cancel, VENDOR(0), 200, "", NULL, "");
+		CHECK_INT(lab_waiting(lab, NULL), 0); /* the customer waits for what comes of it */
+		if (cases[i].code) {
+			lab_reply(lab, &passed, VENDOR(0), cases[i].code, "", cases[i].code == 200 ? lab_sdp : NULL,
+				  cases[i].says);
+			CHECK(lab_take(lab, VENDOR(0), "ACK "));
+			CHECK(lab_take(lab, CUSTOMER, cases[i].told));
+			lab_caller_request(lab, &answer, "ACK", 2, NULL);
+			lab_skip(lab, CUSTOMER);
+			lab_sleep(lab, 40 * 1000);
+			CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+			/* The way is free again. */
+			lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
+			CHECK(lab_take(lab, VENDOR(0), "INVITE "));
+			lab_caller_request(lab, &answer, "BYE", 4, NULL);
+		} else {
+			lab_sleep(lab, 33 * 1000);
+			CHECK(lab_take(lab, CUSTOMER, cases[i].told));
+			CHECK(lab_take(lab, VENDOR(0), "BYE "));
+			lab_skip(lab, NULL);
+			lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, ""); /* after all */
+			CHECK(lab_take(lab, VENDOR(0), "ACK "));
+			CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+			CHECK_INT(lab_final(lab)->reason, END_SESSION_TIMEOUT);
+		}
+		check_empty(lab);
+		lab_free(lab);
+	}
+}
+
+/* The customer takes its re-INVITE back, and hangs up: one CANCEL. The 200 that crosses is acknowledged, and no more.
+ */
+static void cancelled_and_hung_up(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer, invite, passed;
+	struct sip_text via, from, to;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	from = sip_message_value(&answer, SIP_H_FROM);
+	to = sip_message_value(&answer, SIP_H_TO);
+	passed = reinvited(lab, &answer);
+	lab_reply(lab, &passed, VENDOR(0), 180, "", NULL, "");
+	via = sip_message_value(&lab->parsed[(lab->parsed_next - 2) % 8], SIP_H_VIA); /* of the 100 */
+	lab_text(lab, CUSTOMER,
+		 "CANCEL sip:10.0.0.1 SIP/2.0\r\nVia: %.*s\r\nMax-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\n"
+		 "Call-ID: call1\r\nCSeq: 2 CANCEL\r\nContent-Length: 0\r\n\r\n",
+		 (int)via.len, via.at, (int)from.len, from.at, (int)to.len, to.at);
+	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	lab_caller_request(lab, &answer, "BYE", 3, NULL);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	CHECK_INT(lab_standing(lab), 0);
+	lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	while (lab_waiting(lab, VENDOR(0)) && lab_take(lab, VENDOR(0), "CANCEL "))
+		; /* never answered: again */
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	check_empty(lab);
+	lab_free(lab);
+}
+
+/* A BYE overtakes the ACK of a re-INVITE, or crosses it: the 200 to that does not come again. */
+static void bye_before_ack_of_reinvite(void)
+{
+	for (unsigned int crosses = 0; crosses < 2; crosses++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer, invite, passed;
+
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		passed = reinvited(lab, &answer);
+		lab_reply(lab, &passed, VENDOR(0), 200, "", lab_sdp, "");
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		if (crosses)
+			lab_callee_request(lab, &invite, VENDOR(0), "v", "BYE", 1, NULL);
+		else
+			lab_caller_request(lab, &answer, "BYE", 3, NULL);
+		lab_caller_request(lab, &answer, "ACK", 2, NULL);
+		lab_sleep(lab, 600);
+		CHECK(crosses || lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		while (lab_waiting(lab, CUSTOMER) && lab_take(lab, CUSTOMER, "BYE "))
+			;
+		CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+		check_empty(lab);
+		lab_free(lab);
+	}
+}
+
 /* An offerless INVITE whose ACK never comes: what waited for that ACK is gone by then, and not touched any more. */
 static void offerless_never_acknowledged(void)
 {
@@ -919,6 +1043,9 @@ static void answer_that_does_not_fit(void)
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an answer that does not fit", answer_too_long},
+    {"a re-INVITE rings for ever", reinvite_rings_for_ever},
+    {"a re-INVITE is cancelled, then a hangup", cancelled_and_hung_up},
+    {"BYE before the ACK of a re-INVITE", bye_before_ack_of_reinvite},
     {"an offerless INVITE is never acknowledged", offerless_never_acknowledged},
     {"the customer's response codes", response_codes_rewritten},
     {"foreign tags", foreign_tags},
