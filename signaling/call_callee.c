@@ -7,6 +7,7 @@
 #include "signaling/identity.h"
 #include "signaling/local_headers.h"
 #include "signaling/number_rules.h"
+#include "signaling/redirect.h"
 #include "signaling/ringback.h"
 #include "signaling/session_timer.h"
 
@@ -121,8 +122,9 @@ bool call_fill_callee(struct call *call, struct sip_message *invite, const struc
 	    sip_text(callee, number_rewrite(gateway ? &gateway->callee : NULL, callee_in, callee, sizeof(callee)));
 
 	dialog->flow = target->flow;
-	dialog->flags =
-	    (target->behind_nat ? DIALOG_BEHIND_NAT : 0) | (target->kind == TARGET_PHONE ? DIALOG_PHONE : 0);
+	dialog->flags = (target->behind_nat ? DIALOG_BEHIND_NAT : 0) |
+			(target->kind == TARGET_PHONE ? DIALOG_PHONE : 0) |
+			(redirect_leads_away(call) ? DIALOG_LED_AWAY : 0);
 	dialog->local_cseq = (uint32_t)(engine_random(call->engine) & 0x7fff) + 1;
 	dialog->sdp_id = engine_random(call->engine) >> 2;
 	if (identity_is_withheld(call, invite)) {

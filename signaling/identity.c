@@ -28,7 +28,7 @@ static const struct config_headers *policy(const struct call *call, enum call_si
 /* Where a vendor sends the call is not in our trust domain because the vendor is. */
 static bool is_untrusted(const struct call *call, enum call_side side)
 {
-	return policy(call, side)->untrusted || (side == CALLEE && call->work && redirect_leads_away(call));
+	return policy(call, side)->untrusted || (call->record->dialog[side].flags & DIALOG_LED_AWAY);
 }
 
 struct privacy {
@@ -249,10 +249,11 @@ static bool is_believed(const struct config_headers *from)
 	return !from->untrusted && from->identity != IDENTITY_STRIP;
 }
 
-/* The INVITE asked for it; what follows in the dialog need not say so again. */
-static bool was_withheld(const struct call *call)
+/* What follows in the dialog need not say again what the INVITE has asked for. */
+static bool is_withheld(const struct call *call, enum call_side to, const struct sip_message *from)
 {
-	return sip_text_is(call_text(call, call->record->caller_out), "anonymous");
+	return is_private(from) ||
+	       (to == CALLEE && sip_text_is(call_text(call, call->record->caller_out), "anonymous"));
 }
 
 void identity_put_request(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
@@ -262,7 +263,7 @@ void identity_put_request(struct call *call, enum call_side to, struct sip_build
 	bool untrusted = is_untrusted(call, to);
 	struct rewriting as_it_is = {.ours = ours, .leaves_private = untrusted};
 
-	if (untrusted && (is_private(from) || (to == CALLEE && was_withheld(call))))
+	if (untrusted && is_withheld(call, to, from))
 		return;
 	put_caller(call, to, b, from, is_believed(theirs), ours);
 	bool diversion = !theirs->untrusted && !theirs->strip_diversion;
@@ -291,7 +292,7 @@ void identity_put_response(struct call *call, enum call_side to, struct sip_buil
 
 	if (!sip_message_has(from, SIP_H_P_ASSERTED_IDENTITY) && !sip_message_has(from, SIP_H_REMOTE_PARTY_ID))
 		return;
-	if ((is_untrusted(call, to) && is_private(from)) || !is_believed(policy(call, call_other_side(to))))
+	if (!is_believed(policy(call, call_other_side(to))) || (is_untrusted(call, to) && is_withheld(call, to, from)))
 		return;
 	copy(b, from, SIP_H_P_ASSERTED_IDENTITY, &as_it_is);
 	copy(b, from, SIP_H_REMOTE_PARTY_ID, &as_it_is);

@@ -71,6 +71,7 @@ enum call_dialog_flag {
 	DIALOG_REFRESHER = 1u << 9,    /* we refresh the session, not the peer */
 	DIALOG_UPDATE_REFUSED = 1u << 10,
 	DIALOG_REINVITE_REFUSED = 1u << 11,
+	DIALOG_LED_AWAY = 1u << 12,  /* callee: a redirect led the call to somebody else than the gateway */
 };
 
 /* Between two attempts. */

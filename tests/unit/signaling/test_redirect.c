@@ -626,13 +626,35 @@ static void no_record(void)
 /* Whom a vendor sends us to is not in its trust domain with it (RFC 3325). */
 static void privacy_stays(void)
 {
+	static const char identity[] = "P-Asserted-Identity: <sip:4930555@10.1.0.5>\r\n";
 	struct lab *lab = redirecting_lab(8, REDIRECT_ANY);
+	static struct sip_message there, answer, m;
 
 	lab_invite(lab, 1, "4930123", lab_sdp, "P-Asserted-Identity: <sip:4930555@10.1.0.5>\r\nPrivacy: id\r\n");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
 	CHECK(has(answered(lab, VENDOR(0), 302, NOBODY), "P-Asserted-Identity: "));
-	struct sip_message *there = lab_take(lab, ELSEWHERE, "INVITE ");
-
-	CHECK(has(there, "anonymous.invalid") && !has(there, "P-Asserted") && !has(there, "4930555"));
+	there = *lab_take(lab, ELSEWHERE, "INVITE ");
+	CHECK(has(&there, "anonymous.invalid") && !has(&there, "P-Asserted") && !has(&there, "4930555"));
+	lab_reply(lab, &there, ELSEWHERE, 200, "t", lab_sdp, "");
+	CHECK(lab_take(lab, ELSEWHERE, "ACK "));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	/* What follows in the dialog does not say again that it is private. */
+	for (unsigned int life = 0; life < 2; life++) {
+		lab->extra = identity;
+		lab_caller_request(lab, &answer, "INVITE", 2 + life, lab_sdp);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		m = *lab_take(lab, ELSEWHERE, "INVITE ");
+		CHECK(!has(&m, "P-Asserted") && !has(&m, "4930555"));
+		lab_reply(lab, &m, ELSEWHERE, 488, "", NULL, "");
+		CHECK(lab_take(lab, ELSEWHERE, "ACK "));
+		lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 488"));
+		lab->extra = NULL;
+		lab_callee_request(lab, &there, ELSEWHERE, "t", "UPDATE", 2 + life, lab_sdp);
+		lab_reply(lab, lab_take(lab, CUSTOMER, "UPDATE "), CUSTOMER, 200, "", lab_sdp, identity);
+		CHECK(!has(lab_take(lab, ELSEWHERE, "SIP/2.0 200"), "P-Asserted"));
+		lab_restart(lab);
+	}
 	lab_free(lab);
 }
 
