@@ -151,6 +151,47 @@ static bool answer_challenge(struct call *call, struct transaction *t, const str
 	return true;
 }
 
+/* What says how long and of which kind a body is. */
+static bool is_of_body(enum sip_header_id id)
+{
+	return id == SIP_H_CONTENT_TYPE || id == SIP_H_CONTENT_LENGTH || id == SIP_H_CONTENT_ENCODING ||
+	       id == SIP_H_CONTENT_DISPOSITION || id == SIP_H_CONTENT_LANGUAGE || id == SIP_H_MIME_VERSION;
+}
+
+/*
+ * The caller has said in the early dialog what it wants or takes: so its INVITE says from now on, which is what the
+ * next gateway is asked with.
+ */
+static void describe_anew(struct call *call, struct sip_text sdp)
+{
+	struct engine *engine = call->engine;
+	struct sip_message *invite = call->caller_invite ? transaction_request(engine, call->caller_invite) : NULL;
+	struct sip_builder b;
+
+	if (!invite)
+		return;
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_request(&b, invite->method_text, invite->uri_text);
+	for (unsigned int i = 0; i < invite->header_count; i++)
+		if (!is_of_body((enum sip_header_id)invite->headers[i].id))
+			sip_build_copy_line(&b, invite, &invite->headers[i]);
+	sip_build_body_of(&b, invite, sdp);
+	int len = sip_build_finish(&b);
+
+	if (len > 0 && sip_message_parse(invite, engine->scratch, (size_t)len) == SIP_PARSE_OK)
+		transaction_keep_request(engine, call->caller_invite, invite);
+}
+
+/* An offer has its answer. What the caller said is in the request on `server`, or in the response to it. */
+static void agreed(struct call *call, enum call_side answerer, struct transaction *server, struct sip_message *response)
+{
+	struct sip_message *message = answerer == CALLER ? response : transaction_request(call->engine, server);
+	struct sip_text sdp;
+
+	if (call_state(call) == CALL_SETUP && message && sip_message_sdp(message, &sdp) == 0)
+		describe_anew(call, sdp);
+}
+
 /* Of a 2xx, the description is the answer. False: there is none yet. */
 static bool take_answer(struct call *call, enum call_side side, struct transaction *t, struct sip_message *response,
 			struct sip_text *sdp)
@@ -159,6 +200,8 @@ static bool take_answer(struct call *call, enum call_side side, struct transacti
 		return false;
 	if (t->peer && response->status < 300 && call_media_cross(call, side, t->method == SIP_INFO, response, sdp) < 0)
 		*sdp = SIP_TEXT("");
+	if (t->peer && response->status < 300 && t->method != SIP_INFO && (side == CALLEE || sdp->len))
+		agreed(call, side, t->peer, response);
 	offer_over(call, call_other_side(side), t, response->status >= 300);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lab.h"
+#include "common/layout/call_record.h"
 #include "tests/unit/check.h"
 
 #define BOTH    "Supported: 100rel\r\n"
@@ -496,10 +497,8 @@ static void after_a_switch(void)
 static struct sip_message early_invite, early_progress;
 
 /* Both legs have their answer, acknowledged, and it rings on. */
-static struct lab *early(void)
+static struct lab *early_in(struct lab *lab)
 {
-	struct lab *lab = lab_new();
-
 	early_invite = *invite(lab, lab_sdp, BOTH);
 	lab_reply(lab, &early_invite, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
 	early_progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
@@ -507,6 +506,11 @@ static struct lab *early(void)
 	lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
 	lab_skip(lab, NULL);
 	return lab;
+}
+
+static struct lab *early(void)
+{
+	return early_in(lab_new());
 }
 
 static void early_update(void)
@@ -539,6 +543,56 @@ static void early_update(void)
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	lab_free(lab);
+}
+
+#define MOVED(port)                                                                                                    \
+	"v=0\r\no=peer 1 2 IN IP4 10.1.0.6\r\ns=-\r\nc=IN IP4 10.1.0.6\r\nt=0 0\r\nm=audio " port                      \
+	" RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n"
+
+/*
+ * The next vendor is asked with what the customer said last and had agreed to: by UPDATE, in the answer to one, or in
+ * a PRACK.
+ */
+static void early_then_next(void)
+{
+	static struct sip_message m;
+
+	for (unsigned int way = 0; way < 4; way++) {
+		struct lab *lab = lab_new();
+		const struct call_record *record = call_table_record(lab->calls, 0);
+
+		lab->config.parameters.stop_switch_after_sdp = false;
+		lab_reload(lab);
+		if (way < 3)
+			early_in(lab);
+		if (way < 2) { /* accepted, and not */
+			lab_caller_request(lab, &early_progress, "UPDATE", 3, MOVED("5000"));
+			m = *lab_take(lab, VENDOR(0), "UPDATE ");
+			lab_reply(lab, &m, VENDOR(0), way ? 488 : 200, "", way ? NULL : lab_sdp, "");
+		} else if (way == 2) {
+			lab_callee_request(lab, &early_invite, VENDOR(0), "v", "UPDATE", 1, lab_sdp);
+			m = *lab_take(lab, CUSTOMER, "UPDATE ");
+			lab_reply(lab, &m, CUSTOMER, 200, "", MOVED("5000"), "");
+		} else {
+			early_invite = *invite(lab, NULL, BOTH);
+			lab_reply(lab, &early_invite, VENDOR(0), 183, "v", lab_sdp, CALLEE1);
+			m = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+			lab_prack(lab, &m, 2, MOVED("5000"));
+			lab_reply(lab, lab_take(lab, VENDOR(0), "PRACK "), VENDOR(0), 200, "", NULL, "");
+		}
+		lab_skip(lab, NULL);
+		lab_reply(lab, &early_invite, VENDOR(0), 503, "v", NULL, "");
+		m = *lab_take(lab, VENDOR(1), "INVITE ");
+		CHECK(has(&m, way == 1 ? " RTP/AVP 8 101\r\n" : " RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n"));
+		CHECK(has(&m, "From: \"Ann\" <sip:4911@") && !has(&m, "10.1.0."));
+		CHECK_INT(record->media[CALLER].remote.port, way == 1 ? 4000 : 5000);
+		CHECK(!record->bodyless);
+		lab_cancel(lab, 1, "4930123");
+		CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "CANCEL"));
+		lab_sleep(lab, 70000);
+		CHECK_INT(lab_standing(lab), 0);
+		lab_free(lab);
+	}
 }
 
 static void early_info(void)
@@ -821,6 +875,7 @@ static const struct check_case cases[] = {
     {"the 200 overtakes", answer_overtakes},
     {"after a switch", after_a_switch},
     {"UPDATE before the answer", early_update},
+    {"then the next vendor", early_then_next},
     {"INFO and others before the answer", early_info},
     {"an UPDATE that is refused", early_offer_refused},
     {"a challenged PRACK", challenged_prack},
