@@ -105,6 +105,7 @@ struct call_work {
 	struct own_request {
 		struct transaction *transaction; /* NULL: none */
 		uint8_t challenged, raised;      /* how often it was sent anew after 401 and 407, after 422 */
+		bool offers;                     /* what the other side said: DIALOG_OFFER_DUE */
 	} own[CALL_SIDES];
 
 	/* from here on nothing is cleared: it means something only as far as the above says */
@@ -116,6 +117,7 @@ struct call_work {
 		struct call_media media;
 		uint32_t tells;
 		char codec[18];
+		uint32_t flags; /* DIALOG_OF_SDP of the other side */
 	} before[CALL_SIDES];   /* what a side's offer in the dialog would change: for when it is refused */
 	struct fork_said said[FORKS_LEFT];
 	struct call_work *next; /* of those that are free */
@@ -401,11 +403,14 @@ bool call_media_is_offerless(const struct sip_message *message);
 int call_media_describe(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
 /* ...and was the last one. -ESTALE: another has crossed since. */
 int call_media_repeat(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out);
-/* The answer of this side to an offer of our own: where its audio goes now. */
-void call_media_learn(struct call *call, enum call_side side, struct sip_message *message);
+/*
+ * The answer of this side to an offer of our own: where its audio goes now. True: the other side sends it there itself,
+ * and has to be told so by *sdp, in the same buffer.
+ */
+bool call_media_learn(struct call *call, enum call_side side, struct sip_message *message, struct sip_text *sdp);
 /*
  * An offer of our own to this side, in the same buffer, for when what was sent there last is not known any more: the
- * one codec that is in use. 0 or -ENOENT: not enough is known of the other side.
+ * one codec that is in use. 0 or -ENOENT: not enough is known of the other side, or there was more to it than that.
  */
 int call_media_offer(struct call *call, enum call_side side, struct sip_text *out);
 /* Around an offer of this side in the dialog: note what it may change; take it back when the offer is refused. */

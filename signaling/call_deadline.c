@@ -24,7 +24,7 @@ static struct deadline first_of(const struct call *call)
 	if (record->max_duration_s)
 		consider(&first, record->answer_us + record->max_duration_s * US_PER_S, CALL_EVENT_LIMIT, CALLER);
 	for (enum call_side side = CALLER; side < CALL_SIDES; side++) {
-		if (!session_timer_runs(call, side))
+		if (!session_timer_runs(call, side) && !(record->dialog[side].flags & DIALOG_OFFER_DUE))
 			continue;
 		consider(&first, session_timer_end_us(record, side), CALL_EVENT_SESSION_TIMEOUT, side);
 		consider(&first, record->dialog[side].session_refresh_us, CALL_EVENT_REFRESH, side);

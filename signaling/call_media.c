@@ -231,6 +231,20 @@ static uint64_t hash_of(const struct call *call, struct sip_text body)
 	return text_hash(&call->engine->transactions->hash, (struct text_hash){0, 0}, body.at, body.len).a;
 }
 
+static void set_flags_of_sdp(struct call_dialog *dialog, uint32_t flags)
+{
+	dialog->flags = (dialog->flags & ~(uint32_t)DIALOG_OF_SDP) | flags;
+}
+
+/* No more than build_description() could say: an offer may not have fewer streams, or another protocol. */
+static bool is_plain(const struct sdp_session *sdp)
+{
+	const struct sdp_media *m = &sdp->media[0];
+
+	return sdp->media_count == 1 && !m->encrypted &&
+	       (m->kind == SDP_IMAGE || (m->kind == SDP_AUDIO && sip_text_is_nocase(m->proto, "RTP/AVP")));
+}
+
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
 {
 	struct calls *calls = call->engine->calls;
@@ -248,6 +262,7 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 		dialog->sdp_version++;
 	dialog->sdp_hash = hash;
 	note_media(call, from, &calls->sdp, which);
+	set_flags_of_sdp(dialog, is_plain(&calls->sdp) ? DIALOG_SDP_PLAIN : 0);
 	plan_rewrite(call, call_other_side(from), which);
 	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
 
@@ -286,16 +301,19 @@ int call_media_repeat(struct call *call, enum call_side from, struct sip_message
 	return error;
 }
 
-void call_media_learn(struct call *call, enum call_side side, struct sip_message *message)
+bool call_media_learn(struct call *call, enum call_side side, struct sip_message *message, struct sip_text *sdp)
 {
 	struct calls *calls = call->engine->calls;
-	uint32_t generation = call->record->media[side].generation;
+	struct call_media *media = &call->record->media[side];
+	uint32_t generation = media->generation;
 
 	if (read_description(calls, message) < 0)
-		return;
+		return false;
 	note_media(call, side, &calls->sdp, sdp_main_media(&calls->sdp));
-	if (generation != call->record->media[side].generation)
-		call_media_tell(call);
+	if (generation == media->generation)
+		return false;
+	call_media_tell(call);
+	return call->record->media_mode == CALL_MEDIA_DIRECT && call_media_translate(call, side, message, sdp) == 0;
 }
 
 static void build_codec(struct sip_builder *b, uint8_t payload_type, const char *codec)
@@ -362,7 +380,7 @@ int call_media_offer(struct call *call, enum call_side side, struct sip_text *ou
 	const struct call_media *media = &call->record->media[call_other_side(side)];
 	struct sip_builder b;
 
-	if (!media->remote.port)
+	if (!media->remote.port || !(d->flags & DIALOG_SDP_PLAIN))
 		return -ENOENT;
 	sip_build_init(&b, calls->head, sizeof(calls->head));
 	build_description(&b, media, call->record->codec);
@@ -413,6 +431,7 @@ void call_media_note_before(struct call *call, enum call_side side)
 	work->noted[side] = true;
 	before->tells = work->media_tells;
 	before->media = call->record->media[side];
+	before->flags = call->record->dialog[call_other_side(side)].flags & DIALOG_OF_SDP;
 	memcpy(before->codec, call->record->codec, sizeof(before->codec));
 }
 
@@ -427,6 +446,7 @@ void call_media_take_back(struct call *call, enum call_side side)
 	bool told = before->tells != call->work->media_tells, begun = call_write_begin(call);
 
 	*media = before->media;
+	set_flags_of_sdp(&call->record->dialog[call_other_side(side)], before->flags);
 	memcpy(call->record->codec, before->codec, sizeof(before->codec));
 	/* A media that has been killed meanwhile, say, knows the offer, and has to learn the old address anew. */
 	if (told) {

@@ -28,10 +28,15 @@ bool own_request_may_go(const struct call *call, enum call_side side)
 
 /* ---- sending ---- */
 
+/* A re-INVITE repeats the whole description. Where that is not known, and can't be made, only UPDATE does without. */
 static enum sip_method method_of(struct call_dialog *d)
 {
 	const uint32_t both = DIALOG_UPDATE_REFUSED | DIALOG_REINVITE_REFUSED;
 
+	if (d->flags & DIALOG_OFFER_DUE)
+		return SIP_INVITE;
+	if (!d->local_sdp.len && !(d->flags & DIALOG_SDP_PLAIN))
+		return SIP_UPDATE;
 	if ((d->flags & both) == both)
 		d->flags &= ~both;
 	if (d->flags & DIALOG_UPDATE_REFUSED)
@@ -72,6 +77,9 @@ static int build(struct call *call, enum call_side side, const struct transactio
 
 static const struct transaction_user own_user;
 
+/* A transaction that hears nothing has given up by then; for a re-INVITE that rings, and for a life after this one. */
+#define UNANSWERED_US (40 * US_PER_S)
+
 /* False: it could not be sent now. */
 static bool send(struct call *call, enum call_side side, enum sip_method method, const struct client_auth *auth)
 {
@@ -97,11 +105,12 @@ static bool send(struct call *call, enum call_side side, enum sip_method method,
 	}
 	if (transaction_send_request(engine, t, engine->scratch, (uint32_t)len) < 0)
 		return false;
+	if (method == SIP_INVITE)
+		transaction_limit_reinvite(engine, t, UNANSWERED_US);
 	call_work(call)->own[side].transaction = t;
+	call->work->own[side].offers = d->flags & DIALOG_OFFER_DUE;
 	return true;
 }
-
-#define UNANSWERED_US (40 * US_PER_S) /* the transaction has given up by then; for a life that knows nothing of it */
 
 static void try(struct call *call, enum call_side side, enum sip_method method, const struct client_auth *auth)
 {
@@ -141,12 +150,30 @@ int own_request_credentials(struct call *call, enum call_side side, struct sip_t
 	return client_auth_answer(call->engine, gateway, &flow.remote, method, dialog.target, response, auth);
 }
 
+/* RFC 3264 section 8.3.1: who sends audio to the side that has moved hears of it by an offer of ours. */
+static void offer(struct call *call, enum call_side side, struct sip_text sdp)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+
+	call_put_description(call, side, sdp);
+	d->session_refresh_us = call->engine->now_us;
+	if (d->local_sdp.len || (d->flags & DIALOG_SDP_PLAIN))
+		d->flags |= DIALOG_OFFER_DUE;
+}
+
 static void confirmed(struct call *call, enum call_side side, struct transaction *t, struct sip_message *response)
 {
+	bool offers = call->work->own[side].offers;
+	struct sip_text sdp;
+
 	counter_inc(call->engine->counters, COUNTER_session_timer_confirmed);
 	call_refresh_target(call, side, response);
 	if (t->kind == CLIENT_INVITE) {
-		call_media_learn(call, side, response);
+		/* The answer to such an offer tells nothing: two that move each time would never come to rest. */
+		if (call_media_learn(call, side, response, &sdp) && !offers)
+			offer(call, call_other_side(side), sdp);
+		if (offers)
+			call->record->dialog[side].flags &= ~(uint32_t)DIALOG_OFFER_DUE;
 		call_ack_callee(call, side, t, t->serial, sip_message_cseq(response)->number, SIP_TEXT(""));
 	}
 	session_timer_agreed(call, side, response);
@@ -200,7 +227,11 @@ static void refused(struct call *call, enum call_side side, enum sip_method meth
 
 	counter_inc(call->engine->counters, COUNTER_session_timer_refused);
 	d->flags |= method == SIP_UPDATE ? DIALOG_UPDATE_REFUSED : DIALOG_REINVITE_REFUSED;
-	if (is_final(code) && !(d->flags & other_refused))
+	if (call->work->own[side].offers)
+		d->flags &= ~(uint32_t)DIALOG_OFFER_DUE;
+	if (!(d->flags & DIALOG_REFRESHER)) /* it was an offer, and no refresh is due */
+		d->session_refresh_us = 0;
+	else if (is_final(code) && !(d->flags & other_refused) && method_of(d) != method)
 		try(call, side, method_of(d), NULL);
 	else
 		session_timer_refresh_later(call, side);
@@ -245,11 +276,18 @@ static void own_response(struct engine *engine, struct transaction *t, struct si
 static void own_failed(struct engine *engine, struct transaction *t)
 {
 	struct call *call = t->owner;
+	enum call_side side = (enum call_side)t->owner_side;
 	struct call_record *record = call->record;
 	bool begun = call_write_begin(call);
 
-	call->work->own[t->owner_side].transaction = NULL;
-	call_dialog_gone(call, 408);
+	call->work->own[side].transaction = NULL;
+	if (t->cancel_sent) { /* not gone: it has spoken */
+		refused(call, side, SIP_INVITE, 487);
+		call_work_done(call);
+		call_deadline_start(call);
+	} else {
+		call_dialog_gone(call, 408);
+	}
 	if (call->record == record)
 		call_write_end(call, begun);
 }

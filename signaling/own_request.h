@@ -9,6 +9,7 @@
  *   422               the same again with a longer interval
  *   491               the same again after RFC 3261 section 14.1's pause
  *   408, 481, nothing the dialog is dead: both sides get BYE
+ *   1xx for ever      a re-INVITE is cancelled, and was refused unless a 2xx comes after all
  *   another 4xx, 501  the other method at once, where there is one
  *   else              tried again one segment later
  */

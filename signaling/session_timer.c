@@ -256,7 +256,8 @@ void session_timer_begin(struct call *call, enum call_side side)
 
 	if (!(d->flags & DIALOG_TIMER))
 		return;
-	d->session_refresh_us = d->flags & DIALOG_REFRESHER ? now_us + segment_us(record, d) : 0;
+	if (!(d->flags & DIALOG_OFFER_DUE))
+		d->session_refresh_us = d->flags & DIALOG_REFRESHER ? now_us + segment_us(record, d) : 0;
 	d->session_expires_us = now_us + d->session_interval_s * US_PER_S;
 }
 
@@ -278,7 +279,7 @@ void session_timer_refresh_in(struct call *call, enum call_side side, uint64_t w
 	struct call_dialog *d = &call->record->dialog[side];
 	uint64_t now_us = call->engine->now_us, end_us = session_timer_end_us(call->record, side);
 
-	if (now_us + wait_us >= end_us) {
+	if (end_us && now_us + wait_us >= end_us) {
 		wait_us = end_us > now_us ? (end_us - now_us) / 2 : 0;
 		wait_us = wait_us < LEAST_WAIT_US ? LEAST_WAIT_US : wait_us;
 	}
@@ -287,7 +288,9 @@ void session_timer_refresh_in(struct call *call, enum call_side side, uint64_t w
 
 void session_timer_refresh_later(struct call *call, enum call_side side)
 {
-	session_timer_refresh_in(call, side, segment_us(call->record, &call->record->dialog[side]));
+	uint64_t wait_us = segment_us(call->record, &call->record->dialog[side]);
+
+	session_timer_refresh_in(call, side, wait_us ? wait_us : LEAST_WAIT_US);
 }
 
 #define GRACE_US (35 * US_PER_S) /* for a refresh that we were not there to answer, and one of ours */

@@ -72,6 +72,9 @@ enum call_dialog_flag {
 	DIALOG_UPDATE_REFUSED = 1u << 10,
 	DIALOG_REINVITE_REFUSED = 1u << 11,
 	DIALOG_LED_AWAY = 1u << 12,  /* callee: a redirect led the call to somebody else than the gateway */
+	DIALOG_SDP_PLAIN = 1u << 13, /* what was sent there last was one stream of RTP/AVP, as the record can say it */
+	DIALOG_OFFER_DUE = 1u << 14, /* the other side, to which the peer sends itself, has moved: local_sdp says it */
+	DIALOG_OF_SDP = DIALOG_SDP_PLAIN | DIALOG_OFFER_DUE,
 };
 
 /* Between two attempts. */

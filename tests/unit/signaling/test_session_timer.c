@@ -374,6 +374,81 @@ static void by_reinvite_without_room(void)
 	hang_up(lab);
 }
 
+/* What the record knows makes no offer of what was encrypted, or of more than one stream: UPDATE needs none. */
+static void by_update_without_room(void)
+{
+	static const char *const said[] = {
+	    "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+	    "inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n",
+	    "m=audio 4000 RTP/AVP 8\r\nm=video 4002 RTP/AVP 97\r\n",
+	};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct lab *lab = lab_new();
+		char sdp[512];
+
+		snprintf(sdp, sizeof(sdp), "v=0\r\no=- 1 1 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\n%s",
+			 said[i]);
+		lab->engine->calls->small_blocks.count = lab->engine->calls->large_blocks.count = 0;
+		lab_invite(lab, 1, "4930123", sdp, "");
+		lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", sdp,
+			  "Session-Expires: 600\r\n");
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+		lab_caller_request(lab, &answer, "ACK", 1, NULL);
+		call_put_description(&lab->engine->calls->call[0], CALLEE, SIP_TEXT(""));
+		lab_skip(lab, NULL);
+		CHECK_INT(refreshed(lab, 300 * 1000, "UPDATE ", "")->body.len, 0);
+		/* Refused: not at once again, but in time. */
+		quiet_till(lab, 300 * 1000);
+		lab_reply(lab, lab_take(lab, VENDOR(0), "UPDATE "), VENDOR(0), 405, "", NULL, "");
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		lab_sleep(lab, 151 * 1000);
+		CHECK(lab_take(lab, VENDOR(0), "UPDATE "));
+		lab_skip(lab, NULL);
+		hang_up(lab);
+	}
+}
+
+#define AT(port)                                                                                                       \
+	"v=0\r\no=peer 1 2 IN IP4 10.2.0.1\r\ns=-\r\nc=IN IP4 10.2.0.1\r\nt=0 0\r\nm=audio " port                      \
+	" RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
+
+/* Audio passes by, and the answer to our refresh says that it goes elsewhere now: the other side has to know. */
+static void moves_at_refresh(void)
+{
+	for (unsigned int way = 0; way < 3; way++) {
+		struct lab *lab = lab_new();
+		static struct sip_message m;
+
+		lab->config.parameters.media_proxy_mode = MEDIA_PROXY_OFF;
+		lab_reload(lab);
+		established_in(lab, way == 2 ? TIMER : "", "Session-Expires: 600\r\n");
+		quiet_till(lab, 300 * 1000);
+		m = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &m, VENDOR(0), 200, "", AT("6000"), "");
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		if (way == 1)
+			lab_restart(lab);
+		lab_sleep(lab, 100);
+		m = *lab_take(lab, CUSTOMER, "INVITE ");
+		CHECK(has(&m, "c=IN IP4 10.2.0.1\r\n") && has(&m, "m=audio 6000 RTP/AVP 8\r\n"));
+		lab_reply(lab, &m, CUSTOMER, 491, "", NULL, "");
+		CHECK(lab_take(lab, CUSTOMER, "ACK "));
+		lab_sleep(lab, 2200);
+		m = *lab_take(lab, CUSTOMER, "INVITE ");
+		CHECK(has(&m, "m=audio 6000 RTP/AVP 8\r\n"));
+		lab_skip(lab, CUSTOMER); /* sent again */
+		lab_reply(lab, &m, CUSTOMER, way == 2 ? 488 : 200, "", way == 2 ? NULL : lab_sdp, "");
+		CHECK(lab_take(lab, CUSTOMER, "ACK "));
+		CHECK_INT(record_of(lab)->dialog[CALLER].flags & DIALOG_OFFER_DUE, 0);
+		CHECK_INT(lab_waiting(lab, NULL), 0);
+		quiet_till(lab, 295 * 1000);
+		lab_skip(lab, NULL);
+		hang_up(lab);
+	}
+}
+
 /* A method that is refused is not used again, and the other one is at once. */
 static void methods_refused(void)
 {
@@ -454,6 +529,42 @@ static void glare(void)
 		/* The caller made its Call-ID, we the callee's. */
 		CHECK(waited_us[0] && waited_us[0] <= 2100 * US_PER_MS);
 		CHECK(waited_us[1] >= 2100 * US_PER_MS && waited_us[1] <= 4100 * US_PER_MS);
+		lab_skip(lab, NULL);
+		hang_up(lab);
+	}
+}
+
+/* A re-INVITE that is answered 1xx and no more is taken back, and has not refreshed anything. */
+static void never_final(void)
+{
+	static const unsigned int codes[] = {487, 200, 0};
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct lab *lab = established("", "Session-Expires: 600\r\n");
+		static struct sip_message m, cancel;
+
+		quiet_till(lab, 300 * 1000);
+		m = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &m, VENDOR(0), 100, "", NULL, "");
+		quiet_till(lab, 40 * 1000 - 50);
+		cancel = *lab_take(lab, VENDOR(0), "CANCEL ");
+		lab_reply(lab, &cancel, VENDOR(0), 200, "", NULL, "");
+		lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 491")); /* ours stands still */
+		if (codes[i]) {
+			lab_reply(lab, &m, VENDOR(0), codes[i], "", codes[i] == 200 ? lab_sdp : NULL, "");
+			CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		} else {
+			lab_sleep(lab, 33 * 1000);
+		}
+		CHECK_INT(lab_count(lab, COUNTER_session_timer_confirmed), codes[i] == 200);
+		if (codes[i] != 200)
+			lab_reply(lab, lab_take(lab, VENDOR(0), "UPDATE "), VENDOR(0), 200, "", NULL, "");
+		CHECK(lab->engine->calls->call[0].work == NULL);
+		lab_skip(lab, NULL); /* what came again */
+		lab_caller_request(lab, &answer, "INVITE", 3, lab_sdp);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		CHECK(lab_take(lab, VENDOR(0), "INVITE "));
 		lab_skip(lab, NULL);
 		hang_up(lab);
 	}
@@ -635,6 +746,7 @@ static void crossing(void)
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
 	lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp, "");
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0); /* BYE has been said */
 	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
 	lab_free(lab);
 }
@@ -829,9 +941,12 @@ static const struct check_case cases[] = {
     {"by re-INVITE", by_reinvite},
     {"by re-INVITE, after a change", by_reinvite_after_a_change},
     {"by re-INVITE, without room", by_reinvite_without_room},
+    {"by UPDATE, without room", by_update_without_room},
+    {"audio moves at a refresh", moves_at_refresh},
     {"methods refused", methods_refused},
     {"refused for ever", refused_for_ever},
     {"glare", glare},
+    {"a re-INVITE that is never answered", never_final},
     {"a dead peer", dead},
     {"challenged", challenged},
     {"segments", segments},
