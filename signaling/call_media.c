@@ -262,7 +262,9 @@ int call_media_translate(struct call *call, enum call_side from, struct sip_mess
 		dialog->sdp_version++;
 	dialog->sdp_hash = hash;
 	note_media(call, from, &calls->sdp, which);
-	set_flags_of_sdp(dialog, is_plain(&calls->sdp) ? DIALOG_SDP_PLAIN : 0);
+	bool plain = is_plain(&calls->sdp) && call->record->media[from].remote.port;
+
+	set_flags_of_sdp(dialog, plain ? DIALOG_SDP_PLAIN : 0);
 	plan_rewrite(call, call_other_side(from), which);
 	int len = sdp_rewrite(&calls->sdp, &calls->put, calls->body, sizeof(calls->body));
 
@@ -380,7 +382,7 @@ int call_media_offer(struct call *call, enum call_side side, struct sip_text *ou
 	const struct call_media *media = &call->record->media[call_other_side(side)];
 	struct sip_builder b;
 
-	if (!media->remote.port || !(d->flags & DIALOG_SDP_PLAIN))
+	if (!(d->flags & DIALOG_SDP_PLAIN))
 		return -ENOENT;
 	sip_build_init(&b, calls->head, sizeof(calls->head));
 	build_description(&b, media, call->record->codec);

@@ -139,6 +139,20 @@ def test_method_refused(node, caller, last, first, code):
     hang_up(node, caller, last, number, invite, ok)
 
 
+@scenario("4028: a re-INVITE that gets 100 and no more is taken back, and refreshed nothing")
+def test_refresh_rings_for_ever(node, caller, last):
+    number = node.number()
+    invite, ok, _ = connected(node, caller, last, number, vendor=[says(600, "uac")])
+    refresh = refresh_due(node, last, "INVITE", 300)
+    last.respond(refresh, 100, "Trying")
+    passes(node, 41)
+    last.respond(last.expect("CANCEL"), 200, "OK")
+    last.respond(refresh, 487, "Request Terminated")
+    last.expect("ACK")
+    last.respond(last.expect("UPDATE"), 200, "OK")
+    hang_up(node, caller, last, number, invite, ok)
+
+
 @scenario("4028: 491 waits as long as RFC 3261 section 14.1 wants")
 @pytest.mark.parametrize("leg,least_s,most_s", [("caller", 0, 2.2), ("callee", 2.0, 4.2)])
 def test_glare(node, caller, last, leg, least_s, most_s, saw):
