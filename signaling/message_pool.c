@@ -12,11 +12,11 @@ static const struct {
 	uint32_t size, share; /* one buffer for every `share` messages... */
 	uint32_t least;       /* ...but never fewer than this */
 } classes[MESSAGE_POOL_CLASSES] = {
-    {512, 1, 1024},
-    {1024, 1, 1024},
-    {2048, 2, 512},
-    {8192, 16, 128},
-    {65536, 512, 16},
+    {512, 1, 16},
+    {1024, 1, 16},
+    {2048, 2, 16},
+    {8192, 16, 8},
+    {65536, 512, 4},
 };
 
 static size_t stride(unsigned int class)

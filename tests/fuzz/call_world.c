@@ -163,6 +163,17 @@ void world_resolve(unsigned int count)
 
 static jmp_buf killed;
 
+/* With TANDEM_FUZZ_TRACE set, what crosses the wire is written down: for who looks into a finding. */
+static void trace(const char *way, const char *address, const char *data, size_t len)
+{
+	static int wanted = -1;
+
+	if (wanted < 0)
+		wanted = getenv("TANDEM_FUZZ_TRACE") != NULL;
+	if (wanted)
+		printf("---- %.3f %s %s\n%.*s\n", (double)world.lab->now_us / US_PER_S, way, address, (int)len, data);
+}
+
 /* The peers' datagrams of late, for those that come twice. */
 static struct {
 	char from[NET_ADDR_TEXT], data[8192];
@@ -175,6 +186,7 @@ static void on_heard(struct lab *lab, const char *from, const char *data, size_t
 {
 	unsigned int place = heard_count % WORLD_HEARD;
 
+	trace("from", from, data, len);
 	ledger_hear(lab, data, len);
 	if (len > sizeof(heard[0].data) || data == heard[place].data)
 		return;
@@ -185,59 +197,63 @@ static void on_heard(struct lab *lab, const char *from, const char *data, size_t
 	heard_count++;
 }
 
-/* So long a resend is known for one. */
+/* So long, and in the life that heard it, what comes again is known. */
 #define RESEND_US (30 * US_PER_S)
-
-bool world_is_fresh(uint64_t since_us)
-{
-	return since_us >= world.born_us && world.lab->now_us - since_us < RESEND_US;
-}
 
 void world_again(unsigned int back)
 {
 	unsigned int place = (heard_count - 1 - back % WORLD_HEARD) % WORLD_HEARD;
 
-	if (back % WORLD_HEARD < heard_count && world_is_fresh(heard[place].at_us))
+	if (back % WORLD_HEARD < heard_count && heard[place].at_us >= world.born_us &&
+	    world.lab->now_us - heard[place].at_us < RESEND_US)
 		lab_receive(world.lab, heard[place].from, heard[place].data, heard[place].len);
 }
 
 static void on_sent(struct lab *lab)
 {
+	const struct lab_sent *sent = &lab->sent[lab->sent_count - 1];
+	char address[NET_ADDR_TEXT];
+
+	net_addr_print(&sent->flow.remote, address);
+	trace("to", address, sent->data, sent->len);
 	if (world.kill_in && --world.kill_in == 0)
 		longjmp(killed, 1);
 }
 
-#define TRANSACTIONS 512 /* few: each life of an engine begins with empty tables */
+#define TRANSACTIONS 128 /* few: each life of an engine begins with empty tables */
 #define SLOTS        16  /* of the gateways segment: more than there are gateways, and the first ones are taken */
 
-static struct lab *make_lab(void)
+static void make_lab(void)
 {
 	struct segment_spec spec;
 
 	gateway_status_spec(&spec, &(struct config){.routing_gateways_count = 0});
-	if (!gateways.content) {
-		gateways.content = aligned_alloc(64, spec.size - SEGMENT_HEADER);
-		memset(gateways.content, 0, spec.size - SEGMENT_HEADER);
-	}
+	gateways.content = aligned_alloc(64, spec.size - SEGMENT_HEADER);
+	memset(gateways.content, 0, spec.size - SEGMENT_HEADER);
+	log_init("fuzz", LOG_ERROR);
+	world.lab = lab_new_with(LAB_CALLS, TRANSACTIONS, &gateways);
+}
+
+/* The world is as it was at the beginning, and nothing is left of what an input had allocated. */
+static void renew(struct lab *lab)
+{
+	chance = 1;
 	memset(gateways.content, 0, SLOTS * sizeof(struct gateway_slot));
-	return lab_new_with(LAB_CALLS, TRANSACTIONS, &gateways);
+	lab_renew(lab);
 }
 
 void world_begin(void)
 {
-	static bool warm;
+	struct lab *lab = world.lab;
 
-	/* What is made once in a process takes its random numbers now. */
-	if (!warm) {
-		log_init("fuzz", LOG_ERROR);
-		lab_free(make_lab());
+	if (!lab) {
+		make_lab();
+		lab = world.lab;
+		renew(lab);
 	}
-	warm = true;
-	chance = 1;
-	world = (struct world){.cseq = 1};
-	world.lab = make_lab();
-	world.lab->moment = on_sent;
-	world.lab->heard = on_heard;
+	world = (struct world){.lab = lab, .cseq = 1};
+	lab->moment = on_sent;
+	lab->heard = on_heard;
 	heard_count = 0;
 	ledger_begin();
 	world_configure(0);
@@ -245,19 +261,18 @@ void world_begin(void)
 
 void world_end(void)
 {
-	lab_free(world.lab);
-	world.lab = NULL;
+	renew(world.lab);
 }
 
-/* What is sent in one poll leaves at its end: the dead engine's last datagrams have not. */
+/* The datagram at which the engine died has not left. */
 static void unsend(struct lab *lab)
 {
-	while (lab->sent_count > lab->polled)
-		free(lab->sent[--lab->sent_count].data);
+	free(lab->sent[--lab->sent_count].data);
 }
 
 void world_kill(void)
 {
+	trace("kill -9", "", "", 0);
 	lab_restart(world.lab);
 	world.born_us = ++world.lab->now_us;
 }
@@ -266,7 +281,6 @@ void world_do(void (*move)(struct lab *lab, uint8_t a), uint8_t a)
 {
 	struct lab *lab = world.lab;
 
-	lab->polled = lab->sent_count;
 	if (setjmp(killed) == 0) {
 		move(lab, a);
 	} else {

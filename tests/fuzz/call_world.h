@@ -26,13 +26,12 @@ enum world_switch {
 
 struct world {
 	struct lab *lab;
-	unsigned int calls;                /* so many so far, each with a Call-ID of its own */
-	unsigned int call[WORLD_CALLERS];  /* number of the one under way */
-	uint64_t called_us[WORLD_CALLERS]; /* when it began */
-	unsigned int cseq;                 /* of the latest request in a dialog */
-	unsigned int rseq;                 /* of the latest reliable response */
-	unsigned int kill_in;              /* datagrams until the engine is killed; 0 = not at all */
-	uint64_t born_us;                  /* when this life of the engine began */
+	unsigned int calls;               /* so many so far, each with a Call-ID of its own */
+	unsigned int call[WORLD_CALLERS]; /* number of the one under way */
+	unsigned int cseq;                /* of the latest request in a dialog */
+	unsigned int rseq;                /* of the latest reliable response */
+	unsigned int kill_in;             /* datagrams until the engine is killed; 0 = not at all */
+	uint64_t born_us;                 /* when this life of the engine began */
 };
 
 extern struct world world;
@@ -45,13 +44,11 @@ struct world_body {
 extern const struct world_body world_bodies[WORLD_BODIES];
 
 void world_begin(void);
-void world_end(void);
+void world_end(void); /* all anew, whatever the input has left */
 void world_configure(unsigned int switches);
 /* The fourth vendor's name stands for so many addresses. */
 void world_resolve(unsigned int count);
 void world_kill(void);
-/* May what was said then come again? */
-bool world_is_fresh(uint64_t since_us);
 /* One of the peers' latest datagrams comes again. */
 void world_again(unsigned int back);
 /* Do it; if the engine is killed meanwhile, a new one takes its place. */

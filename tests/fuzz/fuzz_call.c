@@ -21,57 +21,78 @@ static char peer[NET_ADDR_TEXT];   /* who had it from us */
 
 /* ---- what there is to react to ---- */
 
-typedef bool (*message_filter)(void);
+/* What begins so (NULL: any request) and passes the test; most messages need not be parsed for that. */
+struct filter {
+	const char *start;
+	bool (*fits)(void);
+};
 
-static bool any_request(void)
+static bool is_no_ack(void)
 {
-	return message.is_request && message.method != SIP_ACK;
+	return message.method != SIP_ACK;
 }
 
-static bool any_invite(void)
+static bool is_any(void)
 {
-	return message.is_request && message.method == SIP_INVITE;
+	return true;
 }
 
-static bool first_invite(void)
+static bool has_no_to_tag(void)
 {
-	return any_invite() && !sip_message_to(&message)->tag.len;
+	return !sip_message_to(&message)->tag.len;
 }
 
-static bool inner_request(void)
+static bool is_inner(void)
 {
-	return any_request() && sip_message_to(&message)->tag.len;
+	return is_no_ack() && !has_no_to_tag();
 }
 
-static bool failure(void)
+static bool is_failure(void)
 {
-	return !message.is_request && message.status >= 300;
+	return message.status >= 300;
 }
 
-static bool reliable(void)
+static bool is_reliable(void)
 {
-	return !message.is_request && sip_message_has(&message, SIP_H_RSEQ) && sip_message_has(&message, SIP_H_CONTACT);
+	return sip_message_has(&message, SIP_H_RSEQ) && sip_message_has(&message, SIP_H_CONTACT);
 }
 
 /* It made a dialog, early or not. */
-static bool dialog_response(void)
+static bool makes_dialog(void)
 {
-	return !message.is_request && message.status >= 180 && message.status < 300 &&
-	       sip_message_cseq(&message)->method == SIP_INVITE && sip_message_has(&message, SIP_H_CONTACT);
+	return message.status >= 180 && message.status < 300 && sip_message_cseq(&message)->method == SIP_INVITE &&
+	       sip_message_has(&message, SIP_H_CONTACT);
+}
+
+static const struct filter any_request = {NULL, is_no_ack}, inner_request = {NULL, is_inner},
+			   any_invite = {"INVITE ", is_any}, first_invite = {"INVITE ", has_no_to_tag},
+			   failure = {"SIP/2.0 ", is_failure}, reliable = {"SIP/2.0 1", is_reliable},
+			   dialog_response = {"SIP/2.0 ", makes_dialog};
+
+static bool begins(const struct lab_sent *sent, const char *start)
+{
+	return start ? strncmp(sent->data, start, strlen(start)) == 0 : strncmp(sent->data, "SIP/2.0 ", 8) != 0;
+}
+
+/* False: an answer to something broken, which has not all that a peer needs. */
+static bool look_at(const struct lab_sent *sent)
+{
+	net_addr_print(&sent->flow.remote, peer);
+	return sip_message_parse(&message, sent->data, sent->len) == SIP_PARSE_OK && sip_message_cseq(&message) &&
+	       sip_message_from(&message) && sip_message_to(&message) && sip_message_via(&message);
 }
 
 /* Of the latest messages of ours that pass the filter, the one so many before the last. */
-static bool find(struct lab *lab, unsigned int back, message_filter filter)
+static bool find(struct lab *lab, unsigned int back, const struct filter *filter)
 {
 	bool found = false;
 
 	for (unsigned int i = 1; i <= lab->sent_count && i <= LOOK_BACK; i++) {
-		struct lab_sent *sent = &lab->sent[lab->sent_count - i];
+		const struct lab_sent *sent = &lab->sent[lab->sent_count - i];
 
-		if (sip_message_parse(&message, sent->data, sent->len) != SIP_PARSE_OK || !filter())
+		if (!begins(sent, filter->start) || !look_at(sent) || !filter->fits())
 			continue;
 		found = true;
-		net_addr_print(&sent->flow.remote, peer);
 		if (back-- == 0)
 			return true;
 	}
@@ -97,15 +118,10 @@ static const char *extra(const struct lab *lab)
 static void move_invite(struct lab *lab, uint8_t a)
 {
 	static const char *const numbers[] = {"4930123", "alice", "1", "bob"};
-	unsigned int who = a % WORLD_CALLERS;
 
-	/* The same again, as long as that is a resend. */
-	if (!world.call[who] || !(a & 128) || !world_is_fresh(world.called_us[who])) {
-		world.call[who] = ++world.calls;
-		world.called_us[who] = lab->now_us;
-	}
-	lab_invite(lab, world.call[who], numbers[a >> 3 & 1 ? 0 : world.call[who] % 4],
-		   body_text(lab, a & 16 ? a >> 5 : 1), a & 64 ? "Supported: timer, 100rel\r\n" : extra(lab));
+	world.call[a % WORLD_CALLERS] = ++world.calls;
+	lab_invite(lab, world.calls, numbers[a & 8 ? 0 : world.calls % 4], body_text(lab, a & 16 ? a >> 5 : 1),
+		   a & 64 ? "Supported: timer, 100rel\r\n" : extra(lab));
 }
 
 static void move_cancel(struct lab *lab, uint8_t a)
@@ -120,7 +136,7 @@ static void move_reply(struct lab *lab, uint8_t a)
 					     480, 486, 487, 491, 500, 503, 603, 408};
 	bool again = a & 64;
 
-	if (!find(lab, a >> 4 & 3, any_request))
+	if (!find(lab, a >> 4 & 3, &any_request))
 		return;
 	const char *text = message.method == SIP_INVITE && a & 3 ? body_text(lab, again ? a >> 2 : 1) : NULL;
 
@@ -134,7 +150,7 @@ static void move_fork(struct lab *lab, uint8_t a)
 	static const unsigned int codes[] = {180, 183, 200, 200};
 	char tag[] = "fork0";
 
-	if (!find(lab, a >> 7, first_invite))
+	if (!find(lab, a >> 7, &first_invite))
 		return;
 	tag[4] = (char)('0' + (a >> 2 & 7));
 	lab_reply(lab, &message, peer, codes[a & 3], tag, body_text(lab, a >> 5 & 3), extra(lab));
@@ -151,7 +167,7 @@ static void move_redirect(struct lab *lab, uint8_t a)
 	};
 	static const unsigned int codes[] = {302, 300, 305, 380};
 
-	if (find(lab, a >> 4, any_invite))
+	if (find(lab, a >> 4, &any_invite))
 		lab_reply(lab, &message, peer, codes[a & 3], "one", NULL, contacts[a >> 2 & 3]);
 }
 
@@ -166,7 +182,7 @@ static void move_challenge(struct lab *lab, uint8_t a)
 	};
 	char text[128];
 
-	if (!find(lab, a >> 4 & 7, a & 8 ? inner_request : any_request))
+	if (!find(lab, a >> 4 & 7, a & 8 ? &inner_request : &any_request))
 		return;
 	snprintf(text, sizeof(text), challenges[a & 3], a & 4 ? "WWW" : "Proxy");
 	lab_reply(lab, &message, peer, a & 4 ? 401 : 407, "one", NULL, text);
@@ -177,7 +193,7 @@ static void move_unhappy(struct lab *lab, uint8_t a)
 {
 	static const unsigned int codes[] = {200, 405, 408, 422, 481, 491, 501, 423};
 
-	if (find(lab, a >> 3 & 3, a & 32 ? any_request : inner_request))
+	if (find(lab, a >> 3 & 3, a & 32 ? &any_request : &inner_request))
 		lab_reply(lab, &message, peer, codes[a & 7], a & 64 ? "one" : "", a & 128 ? body_text(lab, 1) : NULL,
 			  (a & 7) == 3   ? "Min-SE: 1200\r\n"
 			  : (a & 7) == 7 ? "Min-Expires: 1800\r\n"
@@ -191,7 +207,7 @@ static void move_reliable(struct lab *lab, uint8_t a)
 	static const unsigned int steps[] = {1, 1, 0, 2};
 	char text[64];
 
-	if (!find(lab, a >> 7, first_invite))
+	if (!find(lab, a >> 7, &first_invite))
 		return;
 	world.rseq += steps[a >> 3 & 3];
 	snprintf(text, sizeof(text), "Require: 100rel\r\nRSeq: %u\r\n", world.rseq);
@@ -201,7 +217,7 @@ static void move_reliable(struct lab *lab, uint8_t a)
 
 static void move_prack(struct lab *lab, uint8_t a)
 {
-	if (find(lab, a >> 3 & 3, reliable))
+	if (find(lab, a >> 3 & 3, &reliable))
 		lab_prack(lab, &message, ++world.cseq, a & 4 ? body_text(lab, a & 3) : NULL);
 }
 
@@ -213,7 +229,7 @@ static void move_odd_prack(struct lab *lab, uint8_t a)
 	const char *before = lab->extra;
 
 	lab->extra = racks[a % 5];
-	if (a & 32 ? find(lab, a >> 6, first_invite) : find(lab, a >> 6, dialog_response)) {
+	if (a & 32 ? find(lab, a >> 6, &first_invite) : find(lab, a >> 6, &dialog_response)) {
 		if (message.is_request)
 			lab_callee_request(lab, &message, peer, "one", "PRACK", ++world.cseq, NULL);
 		else
@@ -235,14 +251,14 @@ static unsigned int next_cseq(const char *method, bool late)
 
 static void caller_asks(struct lab *lab, unsigned int back, const char *method, const char *text, bool late)
 {
-	if (find(lab, back, dialog_response))
+	if (find(lab, back, &dialog_response))
 		lab_caller_request(lab, &message, method, next_cseq(method, late), text);
 }
 
 static void callee_asks(struct lab *lab, unsigned int back, const char *tag, const char *method, const char *text,
 			bool late)
 {
-	if (find(lab, back, first_invite))
+	if (find(lab, back, &first_invite))
 		lab_callee_request(lab, &message, peer, tag, method, next_cseq(method, late), text);
 }
 
@@ -267,7 +283,7 @@ static void move_glare(struct lab *lab, uint8_t a)
 
 static void move_ack_failure(struct lab *lab, uint8_t a)
 {
-	if (find(lab, a & 7, failure))
+	if (find(lab, a & 7, &failure))
 		lab_ack_failure(lab, peer, &message);
 }
 
@@ -288,11 +304,11 @@ static void answer_response(struct lab *lab, uint8_t a)
 {
 	bool invite = sip_message_cseq(&message)->method == SIP_INVITE;
 
-	if (failure() && invite)
+	if (is_failure() && invite)
 		lab_ack_failure(lab, peer, &message);
-	else if (reliable())
+	else if (is_reliable())
 		lab_prack(lab, &message, ++world.cseq, a & 8 ? body_text(lab, 1) : NULL);
-	else if (dialog_response() && message.status >= 200)
+	else if (makes_dialog() && message.status >= 200)
 		lab_caller_request(lab, &message, "ACK", sip_message_cseq(&message)->number,
 				   a & 64 ? body_text(lab, 1) : NULL);
 }
@@ -304,10 +320,9 @@ static void move_all(struct lab *lab, uint8_t a)
 	for (unsigned int i = end > LOOK_BACK ? end - LOOK_BACK : 0; i < end; i++) {
 		struct lab_sent *sent = &lab->sent[i];
 
-		if (sent->taken || sip_message_parse(&message, sent->data, sent->len) != SIP_PARSE_OK)
+		if (sent->taken || !look_at(sent))
 			continue;
 		sent->taken = true;
-		net_addr_print(&sent->flow.remote, peer);
 		if (message.is_request)
 			answer_request(lab, a);
 		else

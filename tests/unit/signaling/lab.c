@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,12 +201,25 @@ struct lab *lab_new_for(uint32_t calls)
 	return lab_new_with(calls, 0, NULL);
 }
 
+/* All memory is there, and zero. */
+static void begin(struct lab *lab, uint32_t calls)
+{
+	configure(lab, calls);
+	ring_create(lab->media_ring, LAB_RING);
+	ring_create(lab->cdr_ring, LAB_CDR_RING);
+	must(ring_consumer_attach(&lab->media, lab->media_ring) == 0, "ring");
+	must(ring_consumer_attach(&lab->cdr, lab->cdr_ring) == 0, "ring");
+	lab->now_us = 1000 * US_PER_S;
+	lab->workers = 1;
+	start(lab);
+}
+
 struct lab *lab_new_with(uint32_t calls, uint32_t transactions, struct segment *gateways)
 {
 	struct lab *lab = zeroed(sizeof(*lab));
 	struct segment_spec spec;
 
-	configure(lab, calls);
+	lab->config.limits.calls = calls;
 	calls_spec(&spec, &lab->config);
 	lab->calls_size = spec.size - SEGMENT_HEADER;
 	lab->calls = zeroed(lab->calls_size);
@@ -214,24 +228,37 @@ struct lab *lab_new_with(uint32_t calls, uint32_t transactions, struct segment *
 	lab->bindings = zeroed(LAB_CALLS * sizeof(*lab->bindings));
 	lab->media_ring = zeroed(ring_bytes(LAB_RING));
 	lab->cdr_ring = zeroed(ring_bytes(LAB_CDR_RING));
-	ring_create(lab->media_ring, LAB_RING);
-	ring_create(lab->cdr_ring, LAB_CDR_RING);
-	must(ring_consumer_attach(&lab->media, lab->media_ring) == 0, "ring");
-	must(ring_consumer_attach(&lab->cdr, lab->cdr_ring) == 0, "ring");
-	lab->now_us = 1000 * US_PER_S;
-	lab->workers = 1;
 	lab->transactions = transactions;
 	lab->gateways = gateways;
-	start(lab);
+	begin(lab, calls);
 	return lab;
 }
 
-void lab_free(struct lab *lab)
+/* The engine's life and what it has sent. */
+static void end(struct lab *lab)
 {
 	stop(lab);
 	for (unsigned int i = 0; i < lab->sent_count; i++)
 		free(lab->sent[i].data);
 	free(lab->received);
+}
+
+void lab_renew(struct lab *lab)
+{
+	uint32_t calls = lab->config.limits.calls;
+
+	end(lab);
+	memset(&lab->config, 0, offsetof(struct lab, sent) - offsetof(struct lab, config));
+	memset(lab->calls, 0, lab->calls_size);
+	memset(lab->counters, 0, sizeof(*lab->counters));
+	memset(lab->status, 0, sizeof(*lab->status));
+	memset(lab->bindings, 0, LAB_CALLS * sizeof(*lab->bindings));
+	begin(lab, calls);
+}
+
+void lab_free(struct lab *lab)
+{
+	end(lab);
 	free(lab->calls);
 	free(lab->counters);
 	free(lab->status);
@@ -404,7 +431,6 @@ void lab_sleep(struct lab *lab, uint64_t ms)
 		if (next < lab->now_us + US_PER_MS)
 			next = lab->now_us + US_PER_MS;
 		lab->now_us = next < end ? next : end;
-		lab->polled = lab->sent_count;
 		engine_tick(lab->engine, lab->now_us);
 		lab_drain(lab);
 	}
@@ -422,7 +448,6 @@ void lab_receive(struct lab *lab, const char *from, const char *data, size_t len
 	free(lab->received);
 	lab->received = malloc(len + 1);
 	memcpy(lab->received, data, len);
-	lab->polled = lab->sent_count;
 	if (lab->heard)
 		lab->heard(lab, from, data, len);
 	engine_receive(lab->engine, &flow, lab->received, (uint32_t)len);

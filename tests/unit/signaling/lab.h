@@ -46,6 +46,15 @@ struct lab_cdr {
 };
 
 struct lab {
+	struct status *status;
+	struct segment *gateways; /* "gateways"; the test's own; NULL: none */
+	struct counter_row *counters;
+	void *calls; /* the segment's content */
+	size_t calls_size;
+	struct ring *media_ring, *cdr_ring;
+	struct binding_record *bindings;
+	uint32_t transactions; /* for how many the engine has room; 0 = by the calls */
+	/* lab_renew() leaves all of the above where it is */
 	struct config config;
 	struct config_port ports[2];
 	struct net_prefix addresses[4];
@@ -53,17 +62,10 @@ struct lab {
 	struct net_prefix mapping_address;
 	struct config_routing_gateway routing[LAB_GATEWAYS];
 	char *any_prefix[1];
-	struct status *status;
-	struct segment *gateways; /* "gateways"; the test's own; NULL: none */
-	struct counter_row *counters;
-	void *calls; /* the segment's content */
-	size_t calls_size;
-	struct ring *media_ring, *cdr_ring;
 	struct ring_producer to_media, to_cdr;
 	struct ring_consumer media, cdr;
 	struct signaling_state state;
 	struct signaling_snapshot *snapshot;
-	struct binding_record *bindings;
 	struct binding_store *store;
 	struct timer *binding_timers;
 	struct registrar *registrar;
@@ -84,25 +86,25 @@ struct lab {
 	unsigned int clashes;              /* sessions opened over others, or with ports of others: must stay 0 */
 	uint16_t caller_port, callee_port; /* ours, of the latest */
 	bool caller_udptl, callee_udptl;   /* so, too */
-	uint32_t transactions;             /* for how many the engine has room; 0 = by the calls */
 	uint8_t *received;                 /* the datagram being handled */
 	unsigned int branches;             /* of the peers' requests so far */
 	const char *content_type;          /* of the bodies that the peers send; NULL = application/sdp */
-	struct lab_sent sent[LAB_SENT];
-	unsigned int sent_count, polled; /* the latter: before the event that is being handled */
-	struct lab_cdr cdrs[LAB_CDRS];
-	unsigned int cdr_count;
-	struct sip_message parsed[8]; /* what lab_take() returned, round and round */
-	unsigned int parsed_next;
+	unsigned int sent_count, cdr_count, parsed_next;
 	const char *extra;               /* header lines of the peers' requests in dialogs; NULL = none */
 	void (*moment)(struct lab *lab); /* called at every datagram sent */
 	void (*heard)(struct lab *lab, const char *from, const char *data, size_t len); /* and received, before it is */
+	/* from here on as far as the counts say */
+	struct lab_sent sent[LAB_SENT];
+	struct lab_cdr cdrs[LAB_CDRS];
+	struct sip_message parsed[8]; /* what lab_take() returned, round and round */
 };
 
 struct lab *lab_new(void);
 struct lab *lab_new_for(uint32_t calls); /* for benchmarks: more than LAB_CALLS */
 /* With room for so many transactions (0 = by the calls), and memory of the gateways' (the test's own, or NULL). */
 struct lab *lab_new_with(uint32_t calls, uint32_t transactions, struct segment *gateways);
+/* As it was when it was new, the engine too; but the memory is the same. */
+void lab_renew(struct lab *lab);
 void lab_free(struct lab *lab);
 void lab_reload(struct lab *lab);  /* what the test changed in config is in force */
 void lab_kill(struct lab *lab);    /* as after a kill -9, and before the new life has looked at anything... */
