@@ -309,10 +309,33 @@ void call_forget_setup(struct call *call)
 	call_give_block(call->engine->calls, block);
 }
 
-void call_forget_attempt(struct call *call)
+/* Where the attempts' strings lie, though it is not theirs: an UPDATE in the early dialog has brought it. */
+static bool lies_among_attempts(const struct call_record *record, struct call_text text)
+{
+	if (text.offset < CALL_ARENA)
+		return text.len && text.offset >= record->arena_mark;
+	return text.offset - CALL_ARENA >= record->block_mark;
+}
+
+/* There is room for it: it had some there already. */
+static void put_target_first(struct call *call, const char *target, uint32_t len)
 {
 	struct call_record *record = call->record;
 
+	call_put(call, &record->dialog[CALLER].target, sip_text(target, len));
+	record->arena_mark = record->arena_used;
+	record->block_mark = record->block_used;
+}
+
+void call_forget_attempt(struct call *call)
+{
+	struct call_record *record = call->record;
+	struct sip_text target = call_text(call, record->dialog[CALLER].target);
+	bool moved = lies_among_attempts(record, record->dialog[CALLER].target);
+	char *kept = call->engine->calls->head;
+
+	if (moved)
+		memcpy(kept, target.at, target.len);
 	memset(&record->dialog[CALLEE], 0, sizeof(record->dialog[CALLEE]));
 	record->caller_out = record->callee_out = record->routing_gateway = (struct call_text){0, 0};
 	memset(record->codec, 0, sizeof(record->codec));
@@ -320,6 +343,8 @@ void call_forget_attempt(struct call *call)
 	atomic_thread_fence(memory_order_release);
 	record->arena_used = record->arena_mark;
 	record->block_used = record->block_mark;
+	if (moved)
+		put_target_first(call, kept, target.len);
 }
 
 void call_dialog(const struct call *call, enum call_side side, struct dialog *dialog)

@@ -513,6 +513,28 @@ static struct lab *early(void)
 	return early_in(lab_new());
 }
 
+/* Where the caller is now, by its UPDATE, is not forgotten with the attempt that it came in. */
+static void caller_moves_before_a_switch(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message in, ringing, answer;
+
+	in = *invite(lab, lab_sdp, "");
+	lab_reply(lab, &in, VENDOR(0), 180, "v", NULL, "");
+	ringing = *lab_take(lab, CUSTOMER, "SIP/2.0 180");
+	lab_caller_request(lab, &ringing, "UPDATE", 2, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "UPDATE"));
+	lab_reply(lab, &in, VENDOR(0), 503, "v", NULL, "");
+	lab_skip(lab, VENDOR(0));
+	in = *lab_take(lab, VENDOR(1), "INVITE ");
+	lab_reply(lab, &in, VENDOR(1), 200, "w", lab_sdp, "");
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	lab_callee_request(lab, &in, VENDOR(1), "w", "BYE", 1, NULL);
+	CHECK(lab_take(lab, CUSTOMER, "BYE sip:x@10.1.0.5:5060 SIP/2.0"));
+	lab_free(lab);
+}
+
 static void early_update(void)
 {
 	struct lab *lab = early();
@@ -874,6 +896,7 @@ static const struct check_case cases[] = {
     {"answered, but the caller not told", answered_but_not_told},
     {"the 200 overtakes", answer_overtakes},
     {"after a switch", after_a_switch},
+    {"caller moves before a switch", caller_moves_before_a_switch},
     {"UPDATE before the answer", early_update},
     {"then the next vendor", early_then_next},
     {"INFO and others before the answer", early_info},
