@@ -140,6 +140,7 @@ def test_set_up_timeouts(node, caller, last, stage, which, saw):
         if seconds > 1:
             node.clock.advance(seconds - 0.9, rate=500 if seconds > 100 else 100)
             assert node.calls(number)[0]["state"] == "setup" and not [m for m in caller.drain() if m.code >= 200]
+            node.clock.advance(0.6)
         started = time.monotonic()
         caller.take_refusal(invite, final, 3)
         if seconds == 1:
