@@ -111,6 +111,13 @@ class NotingPeer(SipPeer):
         self.expect(200)
         return bye
 
+    def ring(self, callee, number):
+        """A call of this caller's that rings; returns INVITE sent, INVITE at the callee, the 180."""
+        invite = self.invite(number)
+        received = callee.expect("INVITE")
+        callee.respond(received, 180, "Ringing")
+        return invite, received, self.expect(180)
+
     def connect(self, callee, number, **options):
         """A call of this caller's to `callee`; returns INVITE sent, 200 got, INVITE at the callee."""
         invite = self.invite(number, **options)

@@ -187,10 +187,7 @@ def test_reinvite_moves(node, caller, last):
 @scenario("RFC 3665 3.8: no answer, the caller gives up")
 def test_no_answer(node, caller, last):
     number = node.number()
-    invite = caller.invite(number)
-    received = last.expect("INVITE")
-    last.respond(received, 180, "Ringing")
-    caller.expect(180)
+    invite, received, _ = caller.ring(last, number)
     caller.cancel(invite)
     caller.expect(200)
     caller.take_refusal(invite, 487)

@@ -13,15 +13,6 @@ def over(node, number, reason="Normal", code=200, direction=None):
     node.gone(number)
 
 
-def ringing(caller, last, number):
-    """A call that rings; returns the INVITE sent and the one received."""
-    invite = caller.invite(number)
-    received = last.expect("INVITE")
-    last.respond(received, 180, "Ringing")
-    caller.expect(180)
-    return invite, received
-
-
 def reinvite(peer, *dialog, cseq, **options):
     """A re-INVITE with an offer, of the caller (INVITE, 200) or of the callee (INVITE)."""
     make = peer.in_dialog if len(dialog) == 2 else peer.in_dialog_callee
@@ -63,7 +54,7 @@ def test_invite_again(node, caller, last):
 @scenario("5407 3.1.2: CANCEL crosses the 200, seen by the callee's leg")
 def test_cancel_crosses_200(node, caller, last):
     number = node.number()
-    invite, received = ringing(caller, last, number)
+    invite, received, _ = caller.ring(last, number)
     caller.cancel(invite)
     request = last.expect("CANCEL")
     last.respond(received, 200, "OK", body=last.sdp(41000))
@@ -93,10 +84,7 @@ def test_cancel_after_200(node, caller, last):
 @scenario("5407 3.1.3, A: the caller's BYE in the early dialog, instead of CANCEL")
 def test_early_bye(node, caller, last):
     number = node.number()
-    invite = caller.invite(number)
-    received = last.expect("INVITE")
-    last.respond(received, 180, "Ringing")
-    early = caller.expect(180)
+    invite, received, early = caller.ring(last, number)
     caller.send(caller.in_dialog("BYE", invite, early, uri=early.contact_uri()))
     answers = {message.code: message for message in (caller.expect((200, 487)), caller.expect((200, 487)))}
     assert set(answers) == {200, 487}
