@@ -175,16 +175,16 @@ static void move_redirect(struct lab *lab, uint8_t a)
 static void move_challenge(struct lab *lab, uint8_t a)
 {
 	static const char *const challenges[] = {
-	    "%s-Authenticate: Digest realm=\"v\", nonce=\"n1\"\r\n",
-	    "%s-Authenticate: Digest realm=\"v\", nonce=\"n2\", stale=true, qop=\"auth\", algorithm=SHA-256\r\n",
-	    "%s-Authenticate: Digest realm=\"w\", nonce=\"n3\", qop=\"auth-int\"\r\n",
-	    "%s-Authenticate: Basic realm=\"v\"\r\n",
+	    "Digest realm=\"v\", nonce=\"n1\"",
+	    "Digest realm=\"v\", nonce=\"n2\", stale=true, qop=\"auth\", algorithm=SHA-256",
+	    "Digest realm=\"w\", nonce=\"n3\", qop=\"auth-int\"",
+	    "Basic realm=\"v\"",
 	};
 	char text[128];
 
 	if (!find(lab, a >> 4 & 7, a & 8 ? &inner_request : &any_request))
 		return;
-	snprintf(text, sizeof(text), challenges[a & 3], a & 4 ? "WWW" : "Proxy");
+	snprintf(text, sizeof(text), "%s-Authenticate: %s\r\n", a & 4 ? "WWW" : "Proxy", challenges[a & 3]);
 	lab_reply(lab, &message, peer, a & 4 ? 401 : 407, "one", NULL, text);
 }
 
