@@ -196,6 +196,9 @@ static void set_due(struct call *call, int spare)
 		if (side != spare)
 			d[side].flags |= DIALOG_BYE_DUE;
 	call_ack_awaited(call);
+	/* What an earlier life waited for, whose caller never acknowledged. */
+	if (call->record->bodyless && !call->record->callee_acked)
+		call_ack_callee(call, CALLEE, NULL, call->record->branch_serial, d[CALLEE].invite_cseq, SIP_TEXT(""));
 }
 
 static void release(struct call *call)

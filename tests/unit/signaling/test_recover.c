@@ -547,6 +547,21 @@ static void mail_comes_first(void)
 	lab_free(lab);
 }
 
+/* The offer came with the 200, whose ACK waited for the caller's when we were killed: the caller never sends one. */
+static void answer_without_an_ack(void)
+{
+	struct lab *lab = lab_new();
+
+	lab_invite(lab, 1, "4930123", NULL, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_restart(lab);
+	lab_sleep(lab, 32100);
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -560,5 +575,6 @@ static const struct check_case cases[] = {
     {"damaged fields of another worker's", damaged_elsewhere},
     {"rubbish in the records", rubbish_in_records},
     {"mail before the calls", mail_comes_first},
+    {"an answer without an ACK", answer_without_an_ack},
 };
 CHECK_MAIN(cases)
