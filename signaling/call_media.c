@@ -216,12 +216,17 @@ static void plan_rewrite(struct call *call, enum call_side to, int which)
 	const struct call_dialog *dialog = &record->dialog[to];
 	struct sdp_rewrite *put = &calls->put;
 	bool relay = record->media_mode == CALL_MEDIA_RELAY;
+	struct net_addr theirs = {.family = NET_NONE};
 
 	memset(put, 0, sizeof(*put));
 	put->session_id = dialog->sdp_id;
 	put->version = dialog->sdp_version;
 	put->addr = relay ? record->media[to].local : dialog->flow.local;
 	put->keep = !relay;
+	/* Who holds by his address, as RFC 2543 had it, holds on the other side by ours. */
+	if (which >= 0)
+		sdp_media_addr(&calls->sdp, &calls->sdp.media[which], &theirs);
+	put->held = net_addr_is_any(&theirs);
 	for (int i = 0; i < calls->sdp.media_count; i++)
 		put->media[i] = (struct sdp_put){.reject = i != which, .port = record->media[to].local.port};
 }

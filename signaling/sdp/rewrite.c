@@ -80,10 +80,12 @@ static void put_origin(struct writer *w, const struct sdp_rewrite *rewrite)
 	PUT(w, "\r\n");
 }
 
-static void put_connection(struct writer *w, const struct net_addr *addr)
+static void put_connection(struct writer *w, const struct sdp_rewrite *rewrite)
 {
+	const struct net_addr nowhere = {.family = rewrite->addr.family};
+
 	PUT(w, "c=");
-	put_net(w, addr);
+	put_net(w, rewrite->held ? &nowhere : &rewrite->addr);
 	PUT(w, "\r\n");
 }
 
@@ -121,7 +123,7 @@ static void write_mark(struct writer *w, const struct sdp_session *sdp, const st
 		put_origin(w, rewrite);
 		break;
 	case SDP_MARK_CONNECTION:
-		put_connection(w, &rewrite->addr);
+		put_connection(w, rewrite);
 		break;
 	case SDP_MARK_MEDIA:
 		put_media(w, media, off ? 0 : what->port);

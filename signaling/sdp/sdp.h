@@ -135,6 +135,7 @@ struct sdp_rewrite {
 	uint64_t session_id;
 	uint64_t version;                 /* one more for each change we send in the dialog (RFC 3264 section 8) */
 	struct net_addr addr;             /* ours, in o= and c= lines */
+	bool held;                        /* c= says 0.0.0.0, or :: (RFC 3264 section 8.4) */
 	bool keep;                        /* no relay: o= is ours, and all else stays; `media` does not matter */
 	struct sdp_put media[SDP_MEDIAS]; /* as many as the description has; a media with port 0 stays 0 */
 };

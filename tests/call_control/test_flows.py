@@ -254,6 +254,23 @@ def test_hold_and_resume(node, caller, last, hold, held):
     node.record(number, "Normal", 200, "caller")
 
 
+@scenario("hold by an address that is none, as RFC 2543 had it, and resume")
+def test_hold_by_address(node, caller, last):
+    number = node.number()
+    invite, ok, received = caller.connect(last, number)
+    plain = caller.sdp(40000).replace("a=sendrecv\r\n", "")
+    for cseq, offer, seen in ((2, plain.replace(f"c=IN IP4 {caller.ip}", "c=IN IP4 0.0.0.0"), "0.0.0.0"), (3, plain, "10.77.0.2")):
+        caller.send(caller.in_dialog("INVITE", invite, ok, cseq=cseq, body=offer, headers=[f"Contact: <sip:c@{caller.shown}>"]))
+        crossed = last.expect("INVITE")
+        assert crossed.media()[0] == seen and "a=sendrecv" not in crossed.body
+        last.respond(crossed, 200, "OK", body=last.sdp(41000))
+        assert caller.expect(200).media()[0] == "10.77.0.2"
+        caller.send(caller.in_dialog("ACK", invite, ok, cseq=cseq))
+        last.expect("ACK")
+    caller.hang_up(invite, ok, last, cseq=4)
+    node.record(number, "Normal", 200, "caller")
+
+
 @scenario("another codec in the middle of a call")
 def test_codec_change(node, caller, last):
     number = node.number()

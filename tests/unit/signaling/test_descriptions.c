@@ -58,6 +58,27 @@ static void media_asks(struct lab *lab)
 	lab_sleep(lab, 1000);
 }
 
+/* RFC 2543: nothing but the address says it. */
+static void held_by_address(void)
+{
+	static const char audio[] = "m=audio 4000 RTP/AVP 8\r\n";
+	static struct sip_message offered, answered;
+	static char offer[256];
+	struct lab *lab = lab_new();
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	for (unsigned int i = 0; i < 3; i++) {
+		snprintf(offer, sizeof(offer), "%s%s%s", i == 1 ? HEAD("10.1.0.5") : HEAD("0.0.0.0"), audio,
+			 i == 2 ? "c=IN IP4 10.1.0.5\r\n" : "");
+		renegotiate(lab, 2 + i, offer, lab_sdp, &offered, &answered);
+		CHECK_INT(has(&offered, "c=IN IP4 0.0.0.0\r\n"), i == 0);
+		CHECK_INT(has(&offered, "c=IN IP4 10.0.0.2\r\n"), i != 0);
+		CHECK(has(&offered, " IN IP4 10.0.0.2\r\ns=") && has(&answered, "c=IN IP4 10.0.0.2\r\n"));
+		CHECK(has_media(&offered, "audio", lab->callee_port, "RTP/AVP 8"));
+	}
+	check_over(lab);
+}
+
 static void fax(void)
 {
 	static struct sip_message offered, answered;
@@ -175,6 +196,7 @@ static void direct(void)
 
 static const struct check_case cases[] = {
     {"an audio call becomes a fax and an audio call again", fax},
+    {"held by address", held_by_address},
     {"a fax that is refused", fax_refused},
     {"a fax from the start", fax_from_the_start},
     {"audio and a fax at once", audio_and_fax},
