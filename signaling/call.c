@@ -130,7 +130,7 @@ static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
     [CALL_CLOSING] =
 	{OVER, [CALL_EVENT_MEDIA_CLOSED] = call_media_figures, [CALL_EVENT_MEDIA_TIMER] = on_closing_timer},
     [CALL_ENDING] = {OVER, [CALL_EVENT_MEDIA_TIMER] = on_ending_timer},
-    [CALL_BILLED] = {OVER},
+    [CALL_BILLED] = {OVER, [CALL_EVENT_MEDIA_TIMER] = on_settle_timer},
 };
 
 /* After a handler the call may be free. */

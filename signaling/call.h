@@ -422,6 +422,8 @@ void call_media_give_ports(struct call *call);
 void call_media_tell(struct call *call);
 void call_media_close(struct call *call);
 void call_media_finish(struct call *call); /* figures from the segment, ports back */
+/* A call that is over otherwise: false while its MediaClose finds no room, which is tried again for a while. */
+bool call_media_is_told(struct call *call);
 void call_media_message(struct engine *engine, unsigned int worker, const struct ring_message *message);
 void call_media_figures(struct call *call, const struct call_event *event);
 void call_media_resync_step(struct engine *engine);

@@ -12,6 +12,8 @@
 
 #define CLOSE_WAIT_US (500 * US_PER_MS) /* for the statistics of a session that was closed */
 #define RETRY_US      (10 * US_PER_MS)  /* when a ring was full */
+#define UNTOLD_US     (250 * US_PER_MS) /* the same, of a call that is over otherwise... */
+#define UNTOLD_MAX_US (10 * US_PER_S)   /* ...and till when: media finds out by itself, but late */
 
 /* ---- to media ---- */
 
@@ -157,7 +159,7 @@ static void figures_of_segment(struct call *call)
 static void finish(struct call *call)
 {
 	timer_stop(&call->engine->wheel, &call->media);
-	call->media_closing = call->media_dirty = false;
+	call->media_closing = false;
 	/* The state first: a life that finds the session closed must not ask for its figures again. */
 	call_set_state(call, CALL_ENDING);
 	call_media_give_ports(call);
@@ -171,7 +173,20 @@ void call_media_finish(struct call *call)
 		counter_inc(call->engine->counters, COUNTER_signaling_media_unanswered);
 		figures_of_segment(call);
 	}
+	call->media_dirty &= call->media_closing; /* what was never opened need not be closed */
 	finish(call);
+}
+
+bool call_media_is_told(struct call *call)
+{
+	uint64_t now_us = call->engine->now_us;
+
+	if (!call->media_dirty || now_us >= call->record->end_us + UNTOLD_MAX_US)
+		return true;
+	call->media_dirty = tell_close(call) == -ENOSPC;
+	if (call->media_dirty)
+		timer_start(&call->engine->wheel, &call->media, now_us + UNTOLD_US, call_on_media);
+	return !call->media_dirty;
 }
 
 void call_media_figures(struct call *call, const struct call_event *event)
@@ -179,6 +194,7 @@ void call_media_figures(struct call *call, const struct call_event *event)
 	for (unsigned int side = 0; side < CALL_SIDES; side++)
 		if (event->closed->has_figures[side])
 			call->record->figures[side] = event->closed->figures[side];
+	call->media_dirty = false;
 	finish(call);
 }
 

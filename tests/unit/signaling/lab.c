@@ -411,7 +411,7 @@ void lab_drain(struct lab *lab)
 {
 	struct ring_message m;
 
-	while (ring_peek(&lab->media, &m)) {
+	while (!lab->media_stops && ring_peek(&lab->media, &m)) {
 		media_message(lab, &m);
 		ring_release(&lab->media, m.end);
 	}

@@ -73,6 +73,7 @@ struct lab {
 	unsigned int worker, workers; /* which of how many we are, from the next (re)start on */
 	uint64_t now_us;
 	bool media_dead; /* MediaClose is never answered */
+	bool media_stops; /* nobody empties its ring */
 	bool media_mute; /* it is, but no packet was heard */
 	bool cdrs_stay;  /* nobody empties the CDR ring */
 	uint32_t media_opens, media_updates, media_closes;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lab.h"
+#include "proto/messages.h"
 #include "tests/unit/check.h"
 
 /* The first vendor's call is relayed, the second's is not. */
@@ -96,6 +97,31 @@ static void direct_media(void)
 	lab_free(lab);
 }
 
+/* Its ring is full when the call ends: the record does not wait long, but media hears of it once there is room. */
+static void media_ring_full(void)
+{
+	for (unsigned int never = 0; never < 2; never++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer, invite;
+
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		lab->media_stops = true;
+		while (ring_reserve(&lab->to_media, 64))
+			ring_publish(&lab->to_media, MESSAGE_DTMF, 64);
+		lab_caller_request(lab, &answer, "BYE", 2, NULL);
+		lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+		lab_sleep(lab, 600);
+		CHECK_INT(lab->cdr_count, 1);
+		CHECK_INT(lab_standing(lab), 1);
+		lab->media_stops = never;
+		lab_sleep(lab, 300);
+		CHECK_INT(lab->media_closes, !never);
+		CHECK_INT(lab_standing(lab), never);
+		lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+		lab_free(lab);
+	}
+}
+
 /* Figures are in the record when there was something to measure: not of a session that was opened in vain. */
 static void media_in_records(void)
 {
@@ -131,5 +157,6 @@ static const struct check_case cases[] = {
     {"relayed, then direct", relay_then_direct}, {"longest duration, dead media", limits},
     {"ports come back", ports_come_back},        {"direct media", direct_media},
     {"media in the records", media_in_records},
+    {"no room in the ring of media", media_ring_full},
 };
 CHECK_MAIN(cases)
