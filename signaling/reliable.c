@@ -289,7 +289,6 @@ static void pass_description(struct call *call, const struct call_event *event)
 		answer(call, event, 488);
 		return;
 	}
-	call->record->bodyless = false; /* an offer of the callee's has its answer: the ACKs need bring none */
 	struct transaction *client = send_due_prack(call, sdp);
 
 	if (!client) {
@@ -297,6 +296,7 @@ static void pass_description(struct call *call, const struct call_event *event)
 		answer(call, event, 500);
 		return;
 	}
+	call->record->bodyless = false; /* an offer of the callee's has its answer: the ACKs need bring none */
 	client->peer = event->transaction;
 	event->transaction->peer = client;
 	if (offers)

@@ -197,6 +197,30 @@ static void offer_in_provisional(void)
 }
 
 /* A second offer in the PRACK, and its answer in the 2xx to that. */
+/* The PRACK that would bring the answer does not fit: the ACK still may. */
+static void answer_too_long(void)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *in = invite(lab, NULL, BOTH);
+	static struct sip_message progress, answer;
+	static char route[1200], sdp[65100];
+
+	snprintf(route, sizeof(route), CALLEE1 "Record-Route: <sip:10.2.0.1;lr;x=%01000d>\r\n", 0);
+	snprintf(sdp, sizeof(sdp), "%sa=x:%064600d\r\n", lab_sdp, 0);
+	lab_reply(lab, in, VENDOR(0), 183, "v", lab_sdp, route);
+	progress = *lab_take(lab, CUSTOMER, "SIP/2.0 183");
+	lab_prack(lab, &progress, 2, sdp);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 500"));
+	lab_reply(lab, in, VENDOR(0), 200, "v", NULL, "");
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+	CHECK(has(lab_take(lab, VENDOR(0), "ACK "), "m=audio"));
+	hang_up(lab, &answer, 3);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
+}
+
 static void offer_in_prack(void)
 {
 	struct lab *lab = lab_new();
@@ -887,6 +911,7 @@ static const struct check_case cases[] = {
     {"neither", neither},
     {"required", required},
     {"the offer in a provisional response", offer_in_provisional},
+    {"an answer in the PRACK that does not fit", answer_too_long},
     {"an offer in the PRACK", offer_in_prack},
     {"two phones with an offer each", one_offer_alone},
     {"another than whose offer stands answers", another_answers},
