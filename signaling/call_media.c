@@ -246,8 +246,8 @@ static bool is_plain(const struct sdp_session *sdp)
 {
 	const struct sdp_media *m = &sdp->media[0];
 
-	return sdp->media_count == 1 && !m->encrypted &&
-	       (m->kind == SDP_IMAGE || (m->kind == SDP_AUDIO && sip_text_is_nocase(m->proto, "RTP/AVP")));
+	return sdp->media_count == 1 && !m->encrypted && m->kind == SDP_AUDIO &&
+	       sip_text_is_nocase(m->proto, "RTP/AVP");
 }
 
 int call_media_translate(struct call *call, enum call_side from, struct sip_message *message, struct sip_text *out)
@@ -334,14 +334,20 @@ static void build_codec(struct sip_builder *b, uint8_t payload_type, const char 
 	sip_build_string(b, "\r\n");
 }
 
-static void build_audio(struct sip_builder *b, const struct call_media *media, const char *codec)
+/* As the other side would say it today: a stream of RTP/AVP (DIALOG_SDP_PLAIN), as far as the record knows. */
+static void build_description(struct sip_builder *b, const struct call_media *media, const char *codec)
 {
 	static const char *const directions[] = {[SDP_SENDRECV] = "a=sendrecv\r\n",
 						 [SDP_SENDONLY] = "a=sendonly\r\n",
 						 [SDP_RECVONLY] = "a=recvonly\r\n",
 						 [SDP_INACTIVE] = "a=inactive\r\n"};
+	char ip[NET_ADDR_TEXT];
 
-	sip_build_string(b, "m=audio ");
+	net_addr_print_ip(&media->remote, ip);
+	sip_build_string(b, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP");
+	sip_build_string(b, media->remote.family == NET_IP6 ? "6 " : "4 ");
+	sip_build_string(b, ip);
+	sip_build_string(b, "\r\nt=0 0\r\nm=audio ");
 	sip_build_u32(b, media->remote.port);
 	sip_build_string(b, " RTP/AVP ");
 	sip_build_u32(b, media->payload_type);
@@ -354,30 +360,6 @@ static void build_audio(struct sip_builder *b, const struct call_media *media, c
 	if (media->dtmf_payload_type)
 		build_codec(b, media->dtmf_payload_type, "telephone-event/8000");
 	sip_build_string(b, directions[media->direction & 3]);
-}
-
-/* What T.38 makes of parameters that are not said is what most have; how training is done it wants to hear. */
-static void build_fax(struct sip_builder *b, const struct call_media *media)
-{
-	sip_build_string(b, "m=image ");
-	sip_build_u32(b, media->remote.port);
-	sip_build_string(b, " udptl t38\r\na=T38FaxRateManagement:transferredTCF\r\n");
-}
-
-/* As the other side would say it today, as far as the record knows. */
-static void build_description(struct sip_builder *b, const struct call_media *media, const char *codec)
-{
-	char ip[NET_ADDR_TEXT];
-
-	net_addr_print_ip(&media->remote, ip);
-	sip_build_string(b, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP");
-	sip_build_string(b, media->remote.family == NET_IP6 ? "6 " : "4 ");
-	sip_build_string(b, ip);
-	sip_build_string(b, "\r\nt=0 0\r\n");
-	if (media->udptl)
-		build_fax(b, media);
-	else
-		build_audio(b, media, codec);
 }
 
 int call_media_offer(struct call *call, enum call_side side, struct sip_text *out)

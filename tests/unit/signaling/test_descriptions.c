@@ -4,6 +4,7 @@
 
 #include "lab.h"
 #include "proto/messages.h"
+#include "signaling/call.h"
 #include "tests/unit/check.h"
 
 #define HEAD(ip)  "v=0\r\no=peer 1 1 IN IP4 " ip "\r\ns=-\r\nc=IN IP4 " ip "\r\nt=0 0\r\n"
@@ -143,6 +144,27 @@ static void fax_from_the_start(void)
 	check_over(lab);
 }
 
+/* Without room for what was said, and with none that could be made of the record, a refresh says nothing of media. */
+static void fax_refreshed(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message refresh;
+
+	lab->engine->calls->small_blocks.count = lab->engine->calls->large_blocks.count = 0;
+	lab_invite(lab, 1, "4930123", HEAD("10.1.0.5") FAX("4100"), "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", HEAD("10.2.0.1") FAX("5100"), "Session-Expires: 600\r\n");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_sleep(lab, 300 * 1000 + 100);
+	refresh = *lab_take(lab, VENDOR(0), "UPDATE ");
+	CHECK_INT(refresh.body.len, 0);
+	lab_reply(lab, &refresh, VENDOR(0), 200, "", NULL, "");
+	check_over(lab);
+}
+
 /* One of them is carried: the audio. */
 static void audio_and_fax(void)
 {
@@ -199,6 +221,7 @@ static const struct check_case cases[] = {
     {"held by address", held_by_address},
     {"a fax that is refused", fax_refused},
     {"a fax from the start", fax_from_the_start},
+    {"a fax that is refreshed", fax_refreshed},
     {"audio and a fax at once", audio_and_fax},
     {"direct media", direct},
 };
