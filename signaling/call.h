@@ -378,6 +378,8 @@ void call_copy_response_headers(struct call *call, enum call_side to, struct sip
 /* The end of a message to this side: the body of `from`, with this description (empty: without one). */
 void call_build_body(struct call *call, enum call_side to, struct sip_builder *b, const struct sip_message *from,
 		     struct sip_text sdp);
+/* What may be sent within a call, as Allow lists it. */
+#define CALL_METHODS "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO"
 void call_build_allow(struct sip_builder *b);
 void call_build_user(struct sip_builder *b, struct sip_text user); /* sip:user@ */
 void call_build_user_uri(struct sip_builder *b, struct sip_text user, const struct net_addr *host);

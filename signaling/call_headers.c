@@ -84,5 +84,5 @@ void call_build_body(struct call *call, enum call_side to, struct sip_builder *b
 
 void call_build_allow(struct sip_builder *b)
 {
-	local_headers_put(b, SIP_TEXT("Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"));
+	local_headers_put(b, SIP_TEXT("Allow: " CALL_METHODS "\r\n"));
 }

@@ -13,7 +13,7 @@ static void respond(struct call *call, const struct call_event *event, unsigned 
 
 void call_answer_options(struct call *call, const struct call_event *event)
 {
-	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"
+	static const char headers[] = "Allow: " CALL_METHODS "\r\n"
 				      "Accept: application/sdp\r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
 

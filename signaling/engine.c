@@ -399,7 +399,7 @@ static void receive_invite(struct engine *engine, const struct sip_flow *flow, s
 
 static void receive_options(struct engine *engine, const struct sip_flow *flow, struct transaction *found)
 {
-	static const char headers[] = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, PRACK, UPDATE, INFO\r\n"
+	static const char headers[] = "Allow: " CALL_METHODS ", REGISTER\r\n"
 				      "Accept: application/sdp\r\n"
 				      "Supported: timer, 100rel\r\n";
 	struct response_extra extra = {headers, sizeof(headers) - 1};
