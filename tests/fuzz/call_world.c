@@ -171,7 +171,8 @@ static void trace(const char *way, const char *address, const char *data, size_t
 	if (wanted < 0)
 		wanted = getenv("TANDEM_FUZZ_TRACE") != NULL;
 	if (wanted)
-		printf("---- %.3f %s %s\n%.*s\n", (double)world.lab->now_us / US_PER_S, way, address, (int)len, data);
+		fprintf(stderr, "---- %.3f %s %s\n%.*s\n", (double)world.lab->now_us / US_PER_S, way, address, (int)len,
+			data);
 }
 
 /* The peers' datagrams of late, for those that come twice. */
@@ -181,6 +182,7 @@ static struct {
 	uint64_t at_us;
 } heard[WORLD_HEARD];
 static unsigned int heard_count;
+static bool repeated; /* what is being handled had been before */
 
 static void on_heard(struct lab *lab, const char *from, const char *data, size_t len)
 {
@@ -205,8 +207,10 @@ void world_again(unsigned int back)
 	unsigned int place = (heard_count - 1 - back % WORLD_HEARD) % WORLD_HEARD;
 
 	if (back % WORLD_HEARD < heard_count && heard[place].at_us >= world.born_us &&
-	    world.lab->now_us - heard[place].at_us < RESEND_US)
+	    world.lab->now_us - heard[place].at_us < RESEND_US) {
+		repeated = true;
 		lab_receive(world.lab, heard[place].from, heard[place].data, heard[place].len);
+	}
 }
 
 static void on_sent(struct lab *lab)
@@ -281,10 +285,11 @@ void world_do(void (*move)(struct lab *lab, uint8_t a), uint8_t a)
 {
 	struct lab *lab = world.lab;
 
+	repeated = false;
 	if (setjmp(killed) == 0) {
 		move(lab, a);
 	} else {
-		bool was_hearing = lab->received != NULL;
+		bool was_hearing = lab->received != NULL && !repeated;
 
 		unsend(lab);
 		world_kill();
