@@ -13,6 +13,7 @@ struct asked {
 	uint64_t call_id, branch;
 	bool ours;
 	unsigned int code; /* the final response; 0 = none yet */
+	bool unkept;       /* of which nothing stays: the same INVITE is judged anew */
 	bool heard_any;    /* a response */
 	bool over;         /* caller: its dialog is, and it knows */
 };
@@ -129,6 +130,14 @@ static void sent_request(void)
 		leg->acked = true;
 }
 
+/* A challenge, or a refusal of what is too much, that was made without a transaction. */
+static bool is_unkept(void)
+{
+	struct identifier_tag id;
+
+	return identifier_tag_parse(&id, NULL, sip_message_to(&message)->tag) == 0 && id.slot >= IDENTIFIER_SHED_SLOT;
+}
+
 static void sent_response(void)
 {
 	enum sip_method method = (enum sip_method)sip_message_cseq(&message)->method;
@@ -143,9 +152,8 @@ static void sent_response(void)
 	invite->heard_any = true;
 	if (message.status < 200)
 		return;
-	/* A challenge is no end, and nothing stays of it: the same INVITE may be answered otherwise. */
-	expect(!invite->code || invite->code == message.status || invite->code == 401 || invite->code == 407,
-	       "a caller is told one end");
+	expect(!invite->code || invite->code == message.status || invite->unkept, "a caller is told one end");
+	invite->unkept = is_unkept();
 	invite->code = message.status;
 }
 
