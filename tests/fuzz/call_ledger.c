@@ -223,6 +223,12 @@ void ledger_hear(struct lab *lab, const char *data, size_t len)
 		note_invite(false);
 }
 
+void ledger_killed(void)
+{
+	for (unsigned int i = 0; i < dialled_count; i++)
+		dialled[i].acked = true;
+}
+
 void ledger_begin(void)
 {
 	asked_count = dialled_count = noted = 0;

@@ -15,6 +15,8 @@ void ledger_begin(void);
 void ledger_hear(struct lab *lab, const char *data, size_t len);
 /* ...and of what has been sent since the last time. */
 void ledger_note(struct lab *lab);
+/* An ACK may have been lost with the engine: the 200 would come again, and gets it then. */
+void ledger_killed(void);
 /* All is over, and time enough has passed: nothing is left anywhere. */
 void ledger_check(struct lab *lab);
 

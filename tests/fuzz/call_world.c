@@ -277,6 +277,7 @@ static void unsend(struct lab *lab)
 void world_kill(void)
 {
 	trace("kill -9", "", "", 0);
+	ledger_killed();
 	lab_restart(world.lab);
 	world.born_us = ++world.lab->now_us;
 }
