@@ -121,7 +121,8 @@ static void figures_of(struct call_direction_figures *to, const struct media_ses
 	to->max_jitter_us = media_jitter_us(RECORD_GET(hot->max_jitter), hot->clock_rate);
 	to->payload_type = hot->payload_type;
 	if (RECORD_GET(hot->streams))
-		to->mos_x100 = stream_mos_x100(to->packets, to->lost, to->jitter_us, hot->payload_type);
+		to->mos_x100 =
+		    stream_mos_x100(to->packets - hot->udptl_packets, to->lost, to->jitter_us, hot->payload_type);
 }
 
 /* Answer first, then forget: killed in between, we are asked again and answer again. */

@@ -149,6 +149,9 @@ static void leg_apply(struct media_session *session, enum media_leg_index leg, c
 	hot->tos = request->tos;
 	hot->dtmf_payload_type = from->dtmf_payload_type;
 	hot->clock_rate = from->clock_rate ? from->clock_rate : CLOCK_RATE_DEFAULT;
+	/* Who got a page has said nothing for as long as it took. */
+	if ((hot->flags & MEDIA_UDPTL) && !udptl)
+		session->expect_us[leg] = 0;
 	hot->flags &= (uint8_t) ~(MEDIA_BEHIND_NAT | MEDIA_UDPTL);
 	hot->flags |= (from->behind_nat ? MEDIA_BEHIND_NAT : 0) | (udptl ? MEDIA_UDPTL : 0);
 	session->direction[leg] = from->direction;
@@ -157,11 +160,14 @@ static void leg_apply(struct media_session *session, enum media_leg_index leg, c
 		remote_set(session, leg, from);
 }
 
-/* From when RTP of a leg is expected: the answer, or the end of a hold. */
+/* From when RTP of a leg is expected: the answer, or the end of a hold or a fax. */
 static void expect(struct media_session *session, uint64_t now_us)
 {
+	const uint8_t *direction = session->direction;
+
 	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
-		bool sends = session->direction[leg] <= 1; /* sendrecv, sendonly */
+		/* sendrecv or sendonly, where the other one receives: who is held may answer without a direction. */
+		bool sends = direction[leg] <= 1 && (direction[!leg] == 0 || direction[!leg] == 2);
 
 		if (!(session->flags & MEDIA_ANSWERED) || !sends)
 			session->expect_us[leg] = 0;

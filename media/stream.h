@@ -89,6 +89,7 @@ static inline void stream_udptl(struct media_leg_hot *hot, struct media_leg_cold
 	RECORD_ADD(hot->bytes, bytes);
 	RECORD_SET(hot->last_us, now_us);
 	cold->packets_before++;
+	hot->udptl_packets++;
 }
 
 /*

@@ -192,9 +192,10 @@ static void note_media(struct call *call, enum call_side side, const struct sdp_
 
 	sdp_media_addr(sdp, m, &remote);
 	sdp_media_rtcp_addr(sdp, m, &rtcp);
-	media->direction = (uint8_t)sdp_media_direction(sdp, m);
+	media->direction = m->direction;
 	/* 0.0.0.0 says "on hold", not where to send to: the address stays. */
-	if (remote.family != NET_NONE && !net_addr_is_any(&remote) && !net_addr_equal(&remote, &media->remote)) {
+	media->holds = net_addr_is_any(&remote);
+	if (remote.family != NET_NONE && !media->holds && !net_addr_equal(&remote, &media->remote)) {
 		media->remote = remote;
 		media->remote_rtcp = rtcp;
 		media->generation++;
@@ -205,7 +206,9 @@ static void note_media(struct call *call, enum call_side side, const struct sdp_
 
 	media->udptl = m->kind == SDP_IMAGE;
 	media->dtmf_payload_type = dtmf > 0 && dtmf < 128 ? (uint8_t)dtmf : 0;
-	media->clock_rate = clock_rate_of(sdp_codec_name(m));
+	/* The jitter of the audio before a fax stays in its own units. */
+	if (!media->udptl)
+		media->clock_rate = clock_rate_of(sdp_codec_name(m));
 	note_codec(call, media->udptl ? m->format[0] : sdp_codec_name(m));
 }
 
@@ -341,9 +344,10 @@ static void build_description(struct sip_builder *b, const struct call_media *me
 						 [SDP_SENDONLY] = "a=sendonly\r\n",
 						 [SDP_RECVONLY] = "a=recvonly\r\n",
 						 [SDP_INACTIVE] = "a=inactive\r\n"};
+	const struct net_addr nowhere = {.family = media->remote.family};
 	char ip[NET_ADDR_TEXT];
 
-	net_addr_print_ip(&media->remote, ip);
+	net_addr_print_ip(media->holds ? &nowhere : &media->remote, ip);
 	sip_build_string(b, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP");
 	sip_build_string(b, media->remote.family == NET_IP6 ? "6 " : "4 ");
 	sip_build_string(b, ip);

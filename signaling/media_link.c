@@ -25,7 +25,8 @@ static void fill_leg(struct media_leg_request *leg, const struct call_media *med
 	    .remote_rtcp = media->remote_rtcp,
 	    .clock_rate = media->clock_rate,
 	    .generation = media->generation,
-	    .direction = media->direction,
+	    /* Whether who holds by his address plays music is not said: nothing may be expected of either side. */
+	    .direction = media->holds ? SDP_INACTIVE : media->direction,
 	    .payload_type = media->payload_type,
 	    .dtmf_payload_type = media->dtmf_payload_type,
 	    .behind_nat = media->behind_nat,

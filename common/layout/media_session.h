@@ -61,7 +61,8 @@ struct media_leg_hot {
 	_Atomic uint32_t max_jitter;         /* as `jitter` */
 	uint32_t base_seq;                   /* first extended sequence number of the stream now running */
 	uint8_t address;                     /* private to media: which of its addresses `local` is */
-	uint8_t reserved[7];
+	uint8_t reserved[3];
+	uint32_t udptl_packets; /* of `packets`, those of faxes */
 	/* second line: the stream that comes from this leg */
 	_Alignas(64) _Atomic uint64_t packets; /* valid ones received, RTP or UDPTL */
 	_Atomic uint64_t bytes;                /* theirs, headers included */

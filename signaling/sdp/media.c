@@ -30,15 +30,6 @@ void sdp_media_rtcp_addr(const struct sdp_session *sdp, const struct sdp_media *
 	}
 }
 
-enum sdp_direction sdp_media_direction(const struct sdp_session *sdp, const struct sdp_media *media)
-{
-	enum sdp_direction direction = (enum sdp_direction)media->direction;
-
-	if (!net_addr_is_any(&connection_of(sdp, media)->addr))
-		return direction;
-	return direction == SDP_SENDRECV || direction == SDP_SENDONLY ? SDP_SENDONLY : SDP_INACTIVE;
-}
-
 static bool is_rtp(struct sip_text proto)
 {
 	static const char *const protos[] = {"RTP/AVP",   "RTP/AVPF",         "RTP/SAVP",

@@ -99,9 +99,6 @@ void sdp_media_addr(const struct sdp_session *sdp, const struct sdp_media *media
 /* And its RTCP: a=rtcp, the RTP port under rtcp-mux, or the port after it. */
 void sdp_media_rtcp_addr(const struct sdp_session *sdp, const struct sdp_media *media, struct net_addr *rtcp);
 
-/* Direction as this side wrote it; also SDP_INACTIVE/SENDONLY by address 0.0.0.0 (RFC 3264 section 8.4: hold). */
-enum sdp_direction sdp_media_direction(const struct sdp_session *sdp, const struct sdp_media *media);
-
 /*
  * Index of the media that a call is about: the first audio with a port over RTP/AVP, RTP/AVPF or their secure kin, else
  * the first image with one over UDPTL (T.38: a fax); -ENOENT.

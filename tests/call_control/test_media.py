@@ -290,12 +290,18 @@ def renegotiate(asker, other, dialog, cseq, offer, answer):
 
 @scenario("SS_NOMEDIAHANGUPTIME: on hold nobody has to speak, and after it everybody has again")
 @pytest.mark.parametrize("watch, hold, held", [("both", "inactive", "inactive"), ("callee", "sendonly", "recvonly"),
-                                               ("caller", "recvonly", "sendonly")])
+                                               ("caller", "recvonly", "sendonly"), ("both", "0.0.0.0", ""),
+                                               ("callee", "0.0.0.0", ""), ("caller", "0.0.0.0", "")])
 def test_hold(node, caller, last, watch, hold, held):
+    offer, answer = caller.sdp(40000, hold), last.sdp(41000, held)
+    if not held:  # RFC 2543: the address alone says it, and the answer nothing
+        offer = caller.sdp(40000).replace("a=sendrecv\r\n", "").replace(f"c=IN IP4 {caller.ip}", f"c=IN IP4 {hold}")
+        answer = last.sdp(41000).replace("a=sendrecv\r\n", "")
     with watched(node, watch):
         number = node.number()
         invite, ok, _ = caller.connect(last, number)
-        renegotiate(caller, last, (invite, ok), 2, caller.sdp(40000, hold), last.sdp(41000, held))
+        crossed, _ = renegotiate(caller, last, (invite, ok), 2, offer, answer)
+        assert crossed.media()[0] == ("10.77.0.2" if held else hold)
         time.sleep(0.1)
         node.clock.advance(120)
         assert node.standing(number)

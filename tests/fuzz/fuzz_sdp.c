@@ -51,7 +51,6 @@ static void ask(const struct sdp_session *sdp)
 
 		sdp_media_addr(sdp, media, &addr);
 		sdp_media_rtcp_addr(sdp, media, &addr);
-		sdp_media_direction(sdp, media);
 		sdp_codec_name(media);
 		sdp_telephone_event(media);
 		sdp_media_attribute(media, "fmtp");

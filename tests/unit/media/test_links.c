@@ -265,10 +265,51 @@ static void damage_is_counted_and_mended(void)
 	CHECK_INT(bench_count(COUNTER_media_ring_damaged), 1);
 }
 
+/* A fax has no sequence numbers that could tell of a loss: its packets make no audio better. */
+static void score_with_a_fax(void)
+{
+	static const uint8_t udptl[] = {0, 0, 1, 6, 0, 0};
+	struct net_addr from = bench_addr("192.0.2.1:4000"), to = bench_addr("10.0.0.1:20000");
+	Tandem__MediaClosed *closed;
+	uint32_t mos[2];
+
+	for (unsigned int fax = 0; fax < 2; fax++) {
+		begin();
+		said_begin(7);
+		say(MESSAGE_MEDIA_OPEN, &said.open.base);
+		links_poll(&links, bench.now_us);
+		for (uint16_t seq = 0; seq < 100; seq++) {
+			struct datagram d = bench_rtp(&from, &to, seq, 1);
+
+			if (seq % 10 != 5)
+				bench_relay(&d);
+		}
+		said.leg[LEG_CALLEE].udptl = true;
+		say(MESSAGE_MEDIA_OPEN, &said.open.base);
+		links_poll(&links, bench.now_us);
+		for (unsigned int i = 0; i < fax * 1000; i++) {
+			struct datagram d = {.local = to, .remote = from, .data = (uint8_t *)(uintptr_t)udptl};
+
+			d.len = sizeof(udptl);
+			CHECK_INT(bench_relay(&d), RELAY_SEND);
+		}
+		say_close(2, 7);
+		links_poll(&links, bench.now_us);
+		closed = hear_closed();
+		CHECK_INT(closed->statistics->caller_to_callee->packets, 90 + fax * 1000);
+		CHECK_INT(closed->statistics->caller_to_callee->lost, 10);
+		mos[fax] = closed->statistics->caller_to_callee->mos_x100;
+		tandem__media_closed__free_unpacked(closed, NULL);
+	}
+	CHECK(mos[0] > 100 && mos[0] < 400);
+	CHECK_INT(mos[1], mos[0]);
+}
+
 static const struct check_case cases[] = {
     {"MediaOpen opens", opens},
     {"MediaUpdate changes, or opens", updates},
     {"MediaClose is always answered", closes},
+    {"a fax makes no better score", score_with_a_fax},
     {"MediaClose waits for room for the answer", close_waits_for_room},
     {"nonsense is counted", nonsense},
     {"a damaged ring is counted, and signaling asked again", damage_is_counted_and_mended},

@@ -97,6 +97,16 @@ static void one_side(void)
 	CHECK_INT(bench.silent, 0);
 	bench_sleep(10 * US_PER_S);
 	CHECK_INT(bench.silent, 1);
+	begin(SILENCE_CALLER);
+	request.leg[LEG_CALLER].udptl = true;
+	again();
+	talk(LEG_CALLEE, 10);
+	request.leg[LEG_CALLER].udptl = false; /* it need not have spoken during the page */
+	again();
+	talk(LEG_CALLEE, 4);
+	CHECK_INT(bench.silent, 0);
+	talk(LEG_CALLEE, 2);
+	CHECK_INT(bench.silent, 1);
 	begin(SILENCE_BOTH);
 	request.silence_limit_ms = 0;
 	again();
@@ -112,12 +122,41 @@ static void hold(void)
 	again();
 	bench_sleep(60 * US_PER_S);
 	CHECK_INT(bench.silent, 0);
+	request.leg[LEG_CALLER].direction = 2; /* recvonly */
 	request.leg[LEG_CALLEE].direction = 1; /* sendonly: music on hold is expected */
 	again();
 	bench_sleep(4 * US_PER_S);
 	CHECK_INT(bench.silent, 0); /* the limit runs from here */
 	bench_sleep(2 * US_PER_S);
 	CHECK_INT(bench.silent, 1);
+}
+
+/* Who is held has nobody to send to, whatever he answers, whichever side is watched. */
+static void held_says_nothing(void)
+{
+	for (unsigned int watch = SILENCE_BOTH; watch < SILENCE_NONE; watch++) {
+		for (unsigned int holder = 0; holder < LEG_COUNT; holder++) {
+			for (uint8_t answer = 0; answer <= 3; answer++) {
+				begin((enum silence_watch)watch);
+				request.leg[holder].direction = 3; /* inactive; by 0.0.0.0, too */
+				request.leg[!holder].direction = answer;
+				again();
+				bench_sleep(60 * US_PER_S);
+				CHECK_INT(bench.silent, 0);
+			}
+			request.leg[holder].direction = 1; /* sendonly, and it does; no direction in the answer */
+			request.leg[!holder].direction = 0;
+			again();
+			talk((enum media_leg_index)holder, 60);
+			CHECK_INT(bench.silent, 0);
+			request.leg[holder].direction = 0; /* from the end of the hold on, all is as before */
+			again();
+			bench_sleep(3 * US_PER_S);
+			CHECK_INT(bench.silent, 0);
+			bench_sleep(3 * US_PER_S);
+			CHECK_INT(bench.silent, 1);
+		}
+	}
 }
 
 static void watch_after_kill(void)
@@ -233,6 +272,7 @@ static const struct check_case cases[] = {
     {"the watch starts at answer", before_answer},
     {"one side watched, none, no limit", one_side},
     {"hold stops the expectation", hold},
+    {"who is held need not speak", held_says_nothing},
     {"time away is not silence", watch_after_kill},
     {"a full ring delays the word", ring_full},
     {"no RTP and no word for hours ends a session", signaling_never_comes_back},

@@ -340,6 +340,12 @@ static void note_open(struct lab *lab, const Tandem__MediaOpen *open)
 	lab->callee_port = open->callee->local ? (uint16_t)open->callee->local->port : 0;
 	lab->caller_udptl = open->caller->udptl;
 	lab->callee_udptl = open->callee->udptl;
+	for (unsigned int side = 0; side < CALL_SIDES; side++) {
+		const Tandem__MediaLeg *leg = side == CALLER ? open->caller : open->callee;
+
+		lab->direction[side] = leg->direction;
+		lab->clock_rate[side] = leg->clock_rate;
+	}
 	note_session(lab, open);
 }
 

@@ -72,10 +72,10 @@ struct lab {
 	struct engine *engine;
 	unsigned int worker, workers; /* which of how many we are, from the next (re)start on */
 	uint64_t now_us;
-	bool media_dead; /* MediaClose is never answered */
+	bool media_dead;  /* MediaClose is never answered */
 	bool media_stops; /* nobody empties its ring */
-	bool media_mute; /* it is, but no packet was heard */
-	bool cdrs_stay;  /* nobody empties the CDR ring */
+	bool media_mute;  /* it is, but no packet was heard */
+	bool cdrs_stay;   /* nobody empties the CDR ring */
 	uint32_t media_opens, media_updates, media_closes;
 	uint32_t last_session; /* of the latest MediaOpen */
 	uint64_t last_id;
@@ -87,9 +87,10 @@ struct lab {
 	unsigned int clashes;              /* sessions opened over others, or with ports of others: must stay 0 */
 	uint16_t caller_port, callee_port; /* ours, of the latest */
 	bool caller_udptl, callee_udptl;   /* so, too */
-	uint8_t *received;                 /* the datagram being handled */
-	unsigned int branches;             /* of the peers' requests so far */
-	const char *content_type;          /* of the bodies that the peers send; NULL = application/sdp */
+	uint32_t direction[CALL_SIDES], clock_rate[CALL_SIDES];
+	uint8_t *received;        /* the datagram being handled */
+	unsigned int branches;    /* of the peers' requests so far */
+	const char *content_type; /* of the bodies that the peers send; NULL = application/sdp */
 	unsigned int sent_count, cdr_count, parsed_next;
 	const char *extra;               /* header lines of the peers' requests in dialogs; NULL = none */
 	void (*moment)(struct lab *lab); /* called at every datagram sent */

@@ -76,17 +76,23 @@ static void held_by_address(void)
 		CHECK_INT(has(&offered, "c=IN IP4 10.0.0.2\r\n"), i != 0);
 		CHECK(has(&offered, " IN IP4 10.0.0.2\r\ns=") && has(&answered, "c=IN IP4 10.0.0.2\r\n"));
 		CHECK(has_media(&offered, "audio", lab->callee_port, "RTP/AVP 8"));
+		/* No music is promised, and no address to talk to. */
+		CHECK_INT(lab->direction[CALLER], i == 0 ? SDP_INACTIVE : SDP_SENDRECV);
+		CHECK_INT(lab->direction[CALLEE], SDP_SENDRECV);
 	}
 	check_over(lab);
 }
 
 static void fax(void)
 {
+	static const char wideband[] = HEAD("10.1.0.5") "m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n";
 	static struct sip_message offered, answered;
 	struct lab *lab = lab_new();
 
 	CHECK(lab_call(lab, 1, &answer, &invite));
-	renegotiate(lab, 2, customer_fax, vendor_fax, &offered, &answered);
+	renegotiate(lab, 2, wideband, wideband, &offered, &answered);
+	renegotiate(lab, 3, customer_fax, vendor_fax, &offered, &answered);
+	CHECK_INT(lab->clock_rate[CALLER], 48000); /* the jitter of before is in these units */
 	CHECK(has_media(&offered, "image", lab->callee_port, "udptl t38") && has(&offered, NO_AUDIO));
 	CHECK(has(&offered, "c=IN IP4 10.0.0.2\r\n") && has(&offered, "a=T38FaxUdpEC:t38UDPRedundancy\r\n"));
 	CHECK(has_media(&answered, "image", lab->caller_port, "udptl t38") && has(&answered, NO_AUDIO));
@@ -95,8 +101,9 @@ static void fax(void)
 	lab->caller_udptl = lab->callee_udptl = false;
 	media_asks(lab);
 	CHECK(lab->caller_udptl && lab->callee_udptl); /* told to a new life of media, by a new one of ours */
-	renegotiate(lab, 3, lab_sdp, lab_sdp, &offered, &answered);
+	renegotiate(lab, 4, lab_sdp, lab_sdp, &offered, &answered);
 	CHECK(has_media(&offered, "audio", lab->callee_port, "RTP/AVP 8 101"));
+	CHECK_INT(lab->clock_rate[CALLER], 8000);
 	CHECK(!lab->caller_udptl && !lab->callee_udptl);
 	check_over(lab);
 }

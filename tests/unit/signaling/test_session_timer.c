@@ -353,9 +353,11 @@ static void by_reinvite_after_a_change(void)
 	hang_up(lab);
 }
 
-/* Without room for the description, one is made of what the record knows. */
+/* Without room for the description, one is made of what the record knows: here at last, that the customer holds. */
 static void by_reinvite_without_room(void)
 {
+	static const char held[] = "v=0\r\no=peer 1 2 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
+				   "m=audio 4000 RTP/AVP 8\r\n";
 	struct lab *lab = lab_new();
 	static struct sip_message m;
 	static char version[2][64];
@@ -371,6 +373,16 @@ static void by_reinvite_without_room(void)
 		CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	}
 	CHECK_TEXT(version[0], strlen(version[0]), version[1]);
+	lab_caller_request(lab, &answer, "INVITE", 2, held);
+	m = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp, "Session-Expires: 600;refresher=uac\r\n");
+	lab_caller_request(lab, &answer, "ACK", 2, NULL);
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 300 * 1000 + 100);
+	m = *lab_take(lab, VENDOR(0), "INVITE ");
+	CHECK(has(&m, "c=IN IP4 0.0.0.0\r\n") && has(&m, "a=sendrecv\r\n"));
+	lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
 	hang_up(lab);
 }
 
