@@ -154,7 +154,7 @@ void call_settle(struct call *call)
 	settle_cancel(call);
 	settle_bye(call, CALLER);
 	settle_bye(call, CALLEE);
-	if (call_state(call) == CALL_BILLED && !anything_due(call) && call_media_is_told(call))
+	if (call_state(call) == CALL_BILLED && call_media_is_told(call) && !anything_due(call))
 		call_free(call);
 }
 

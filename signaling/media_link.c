@@ -182,12 +182,12 @@ bool call_media_is_told(struct call *call)
 {
 	uint64_t now_us = call->engine->now_us;
 
+	if (call->media_dirty)
+		call->media_dirty = tell_close(call) == -ENOSPC;
 	if (!call->media_dirty || now_us >= call->record->end_us + UNTOLD_MAX_US)
 		return true;
-	call->media_dirty = tell_close(call) == -ENOSPC;
-	if (call->media_dirty)
-		timer_start(&call->engine->wheel, &call->media, now_us + UNTOLD_US, call_on_media);
-	return !call->media_dirty;
+	timer_start(&call->engine->wheel, &call->media, now_us + UNTOLD_US, call_on_media);
+	return false;
 }
 
 void call_media_figures(struct call *call, const struct call_event *event)
