@@ -257,6 +257,14 @@ bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_tex
 	return (text.len && put_into_block(call, ref, text, false)) || call_put(call, ref, text);
 }
 
+/* Half of the large blocks are for set-ups, which fail without. */
+static bool spares_large_block(const struct call *call)
+{
+	const struct calls *calls = call->engine->calls;
+
+	return calls->large_blocks.count > call_table_large_blocks(calls->count) / call->engine->workers / 2;
+}
+
 void call_put_description(struct call *call, enum call_side side, struct sip_text sdp)
 {
 	struct call_dialog *d = &call->record->dialog[side];
@@ -282,7 +290,7 @@ void call_put_description(struct call *call, enum call_side side, struct sip_tex
 		return;
 	}
 	call->record->block_stays = true;
-	if (put_into_block(call, &place, sdp, false)) {
+	if (put_into_block(call, &place, sdp, !(d->flags & DIALOG_SDP_PLAIN) && spares_large_block(call))) {
 		d->local_sdp_room = (uint16_t)sdp.len;
 		d->local_sdp = place;
 	}
