@@ -34,6 +34,18 @@ bool call_restore_caller(struct call *call)
 	return true;
 }
 
+/* GATEWAY_NO_ID: it is none any more. */
+static uint32_t callee_gateway(const struct call *call)
+{
+	struct sip_text name = call_text(call, call->record->routing_gateway);
+	bool is_phone = call->record->dialog[CALLEE].flags & DIALOG_PHONE;
+	uint32_t id;
+
+	if (gateway_find(call->engine, GATEWAY_CALLEE, is_phone, name.at, name.len, &id) < 0)
+		return GATEWAY_NO_ID;
+	return id;
+}
+
 /* The INVITE as far as its CANCEL and its ACK repeat it. */
 void call_restore_callee(struct call *call)
 {
@@ -56,8 +68,10 @@ void call_restore_callee(struct call *call)
 	if (len > 0)
 		call->callee_invite = transaction_client_restore(engine, record->branch_index, record->branch_serial,
 								 &d->flow, engine->scratch, (uint32_t)len);
-	if (call->callee_invite)
-		call->callee_invite->behind_nat = d->flags & DIALOG_BEHIND_NAT;
+	if (!call->callee_invite)
+		return;
+	call->callee_invite->behind_nat = d->flags & DIALOG_BEHIND_NAT;
+	call->callee_invite->vendor = callee_gateway(call) + 1;
 }
 
 /* ---- by state ---- */
@@ -191,8 +205,7 @@ static void hold_gateways(struct engine *engine, struct call *call)
 {
 	const struct call_dialog *dialog = call->record->dialog;
 	struct sip_text caller = call_text(call, call->record->mapping_gateway);
-	struct sip_text callee = call_text(call, call->record->routing_gateway);
-	bool from_phone = dialog[CALLER].flags & DIALOG_PHONE, to_phone = dialog[CALLEE].flags & DIALOG_PHONE;
+	bool from_phone = dialog[CALLER].flags & DIALOG_PHONE;
 	uint32_t id;
 
 	call->caller_gateway = call->callee_gateway = call->customer = GATEWAY_NO_ID;
@@ -200,11 +213,10 @@ static void hold_gateways(struct engine *engine, struct call *call)
 		call->customer = id;
 	if (call_state(call) != CALL_ANSWERED && call_state(call) != CALL_ESTABLISHED)
 		return;
-	if (call->customer != GATEWAY_NO_ID &&
-	    gateway_admit(engine, call->customer, true) == GATEWAY_OK)
+	if (call->customer != GATEWAY_NO_ID && gateway_admit(engine, call->customer, true) == GATEWAY_OK)
 		call->caller_gateway = call->customer;
-	if (gateway_find(engine, GATEWAY_CALLEE, to_phone, callee.at, callee.len, &id) == 0 &&
-	    gateway_admit(engine, id, true) == GATEWAY_OK)
+	id = callee_gateway(call);
+	if (id != GATEWAY_NO_ID && gateway_admit(engine, id, true) == GATEWAY_OK)
 		call->callee_gateway = id;
 }
 

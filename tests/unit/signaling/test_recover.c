@@ -396,12 +396,14 @@ static void foreign_ports(void)
 	lab_free(lab);
 }
 
-/* The vendor's 200 was on its way when we died: it gets ACK and BYE, the caller has had its 503. */
+/* The vendor's 200 was on its way when we died: it gets ACK and BYE, with credentials if it asks; the caller has had
+ * its 503. */
 static void answer_after_death(void)
 {
 	struct lab *lab = lab_new();
 	static struct sip_message invite;
 
+	lab_give_credentials(lab);
 	lab_invite(lab, 1, "4930123", lab_sdp, "");
 	invite = *lab_take(lab, VENDOR(0), "INVITE ");
 	lab_reply(lab, &invite, VENDOR(0), 180, "v", NULL, "");
@@ -413,7 +415,9 @@ static void answer_after_death(void)
 	CHECK(cancel);
 	lab_reply(lab, &invite, VENDOR(0), 200, "v", lab_sdp, "");
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
-	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 407, "", NULL,
+		  "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\"\r\n");
+	CHECK(has(lab_take(lab, VENDOR(0), "BYE "), "\r\nProxy-Authorization: "));
 	lab_skip(lab, NULL);
 	lab_sleep(lab, 70000);
 	const struct lab_cdr *cdr = lab_final(lab);
