@@ -52,9 +52,14 @@ static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
 }
 
 /* What can't be dealt with now is, when it comes again. */
-static void await_again(struct reliable *r)
+static void await_again(struct call *call, struct sip_message *response)
 {
-	r->fork[r->latest].rseq--;
+	struct reliable *r = &call->work->reliable;
+	uint32_t tag = fork_of(call, response);
+
+	for (unsigned int i = 0; i < r->forks; i++)
+		if (r->fork[i].tag == tag)
+			r->fork[i].rseq = rseq_of(response) - 1;
 }
 
 bool reliable_is_another(const struct call *call, struct sip_message *response)
@@ -80,7 +85,7 @@ static void end_fork(struct call *call, struct sip_message *response)
 	if (early_dialog_send(call, response, &bye))
 		counter_inc(call->engine->counters, COUNTER_signaling_forks_ended);
 	else
-		await_again(&call->work->reliable);
+		await_again(call, response);
 }
 
 bool reliable_in_order(struct call *call, struct sip_message *response)
@@ -116,9 +121,12 @@ static struct transaction *send_prack(struct call *call, struct sip_message *res
 static struct transaction *send_due_prack(struct call *call, struct sip_text sdp)
 {
 	struct sip_message *response = early_dialog_response(call);
+	struct transaction *t = response ? send_prack(call, response, sdp) : NULL;
 
 	call->work->reliable.due = false;
-	return response ? send_prack(call, response, sdp) : NULL;
+	if (response && !t)
+		await_again(call, response);
+	return t;
 }
 
 void reliable_forget_forks(struct call *call)
@@ -184,7 +192,7 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 	    callee && !r->due && !(offers && r->pending) && early_dialog_keep(call, response) && caller && !r->pending;
 
 	if (offers && !crosses) {
-		await_again(r);
+		await_again(call, response);
 		return;
 	}
 	if (offers)
@@ -198,7 +206,7 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 		call_respond_caller(call, code, response, sdp);
 	r->due |= crosses;
 	if (callee && !crosses && !send_prack(call, response, SIP_TEXT("")))
-		await_again(r);
+		await_again(call, response);
 }
 
 bool reliable_holds_answer(struct call *call, const struct sip_message *response)
