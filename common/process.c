@@ -115,8 +115,9 @@ int process_make_runtime_directory(const char *node)
 }
 
 /*
- * Two lives of one role would both write what may have one writer only. The lock is the kernel's and goes with
- * its holder, however that ends; the file stays, because removing it would let two hold "it" at once.
+ * Two lives of one role would take the control socket and the bells from each other. The lock is the kernel's and goes
+ * with its holder, however that ends; the file stays, because removing it would let two hold "it" at once. The shared
+ * memory, which another folder leads to as well, has a lock of its own: hold_status().
  */
 static int take_lock(struct process *process)
 {
@@ -191,10 +192,29 @@ static int attach_segments(struct process *process)
 	if (error)
 		return error;
 	process->counters = counters_row(&process->counters_segment, role_name(process));
-	if (!process->counters)
-		return -ENOSPC;
-	process->status = &((struct status *)process->status_segment.content)->process[process->hooks->role];
-	return 0;
+	return process->counters ? 0 : -ENOSPC;
+}
+
+/*
+ * All that the node has in shared memory may have one writer of each role only: who holds the role's byte of the status
+ * segment. Until then nothing there is ours, the role's status above all.
+ */
+static int hold_status(struct process *process)
+{
+	enum process_role role = process->hooks->role;
+	struct process_status *status = &((struct status *)process->status_segment.content)->process[role];
+
+	process->memory_fd = segment_hold(process->config->node, process->status_segment.name, role);
+	if (process->memory_fd >= 0) {
+		process->status = status;
+		return 0;
+	}
+	if (process->memory_fd == -EWOULDBLOCK)
+		log_error("process", "another %s of node %s runs already, pid %d, with another runtime directory",
+			  role_name(process), process->config->node, (int)atomic_load(&status->pid));
+	else
+		log_error("process", "the shared memory can't be locked: %s", strerror(-process->memory_fd));
+	return process->memory_fd;
 }
 
 /* Signals arrive as bytes to read, between other work, never in the middle of it. */
@@ -232,6 +252,9 @@ static int start(struct process *process, const char *path)
 		log_error("process", "no shared memory to work in; 'tandemctl segments create' makes it");
 		return EX_UNAVAILABLE;
 	}
+	error = hold_status(process);
+	if (error)
+		return error == -EWOULDBLOCK ? EX_TEMPFAIL : EX_UNAVAILABLE;
 	if (block_signals(process))
 		return EX_OSERR;
 	if (control_open(process))
@@ -249,7 +272,8 @@ int process_init(struct process *process, const struct process_hooks *hooks, int
 
 	memset(process, 0, sizeof(*process));
 	process->hooks = hooks;
-	process->control_fd = process->signal_fd = process->lock_fd = process->notify_fd = -1;
+	process->control_fd = process->signal_fd = process->notify_fd = -1;
+	process->lock_fd = process->memory_fd = -1;
 	log_init(role_name(process), LOG_INFO);
 	path = parse_arguments(process, argc, argv);
 	if (!path)
@@ -428,10 +452,13 @@ void process_fini(struct process *process)
 	segment_detach(&process->counters_segment);
 	if (process->config)
 		config_free(process->config);
+	if (process->memory_fd >= 0)
+		close(process->memory_fd);
 	if (process->lock_fd >= 0)
 		close(process->lock_fd);
 	memset(process, 0, sizeof(*process));
-	process->control_fd = process->signal_fd = process->lock_fd = process->notify_fd = -1;
+	process->control_fd = process->signal_fd = process->notify_fd = -1;
+	process->lock_fd = process->memory_fd = -1;
 }
 
 void process_pin_thread(int core, const char *name)

@@ -70,8 +70,8 @@ struct process {
 	void *context;                 /* the process's own */
 	_Atomic bool stopping;         /* SIGTERM or SIGINT came: workers leave their loops */
 	int control_fd, signal_fd;
-	int lock_fd;   /* held for life: a second one of this role and node can't start */
-	int notify_fd; /* sd_notify; -1 = nobody listens */
+	int lock_fd, memory_fd; /* held for life: a second one of this role and node can't start */
+	int notify_fd;          /* sd_notify; -1 = nobody listens */
 	struct control_clients *clients;
 	uint64_t watchdog_us;      /* how often to tell the supervisor that all is well; 0 = it does not ask */
 	uint64_t watchdog_told_us; /* monotonic */

@@ -313,6 +313,25 @@ void segment_detach(struct segment *segment)
 	memset(segment, 0, sizeof(*segment));
 }
 
+int segment_hold(const char *node, const char *name, unsigned int byte)
+{
+	/* Of the open file, not of the process: that one would end with any other descriptor of the file. */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+	struct path path;
+	int fd, error = segment_path(&path, node, name, "");
+
+	if (error)
+		return error;
+	fd = open(path.text, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+		return fd;
+	error = -errno;
+	close(fd);
+	return error;
+}
+
 int segment_remove(const char *node, const char *name)
 {
 	struct path path;

@@ -76,6 +76,11 @@ int segment_create(const char *node, const struct segment_spec *spec, unsigned i
  */
 int segment_attach(struct segment *segment, const char *node, const struct segment_spec *spec, bool writable);
 void segment_detach(struct segment *segment);
+/*
+ * Make one byte of an existing segment the caller's, for as long as the descriptor that is returned stays open; the
+ * kernel gives it back at the holder's death. Negative errno: -EWOULDBLOCK when somebody else has it. Logs nothing.
+ */
+int segment_hold(const char *node, const char *name, unsigned int byte);
 /* 0 or a negative errno; -ENOENT when there is none. Who has it mapped keeps it. */
 int segment_remove(const char *node, const char *name);
 /* The group that the processes of a node share, (gid_t)-1 where the system has none: chown() then leaves it alone. */

@@ -218,6 +218,41 @@ static void only_one_and_again_after_a_kill(void)
 	CHECK_INT(stop(child), 0);
 }
 
+/* A forgotten TANDEM_RUNTIME_DIRECTORY: other sockets, the same shared memory. */
+static void only_one_whatever_its_folder(void)
+{
+	static const char *const names[] = {"keepalive.lock", "keepalive.sock"};
+	char elsewhere[] = "/tmp/tandem-test-process-XXXXXX", path[200];
+	pid_t child = start(), second;
+	int status = -1;
+
+	CHECK(wait_until_ready(child));
+	CHECK(mkdtemp(elsewhere) != NULL);
+	setenv("TANDEM_RUNTIME_DIRECTORY", elsewhere, 1);
+	for (int i = 0; i < 2; i++) {
+		second = start();
+		for (int wait = 0; wait < 1000 && waitpid(second, &status, WNOHANG) == 0; wait++) {
+			usleep(5000);
+			if (wait == 998)
+				kill(second, SIGKILL);
+		}
+		CHECK(WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL);
+		CHECK_INT(status_of(ROLE_KEEPALIVE)->pid, child);
+		CHECK_INT(status_of(ROLE_KEEPALIVE)->ready, 1);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	second = start();
+	CHECK(wait_until_ready(second));
+	CHECK_INT(stop(second), 0);
+	setenv("TANDEM_RUNTIME_DIRECTORY", folder, 1);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", elsewhere, names[i]);
+		unlink(path);
+	}
+	rmdir(elsewhere);
+}
+
 static void answers_commands(void)
 {
 	pid_t child = start();
@@ -426,6 +461,7 @@ static void tells_the_supervisor(void)
 static const struct check_case cases[] = {
     {"lives and ends", lives_and_ends},
     {"only one, and again after a kill", only_one_and_again_after_a_kill},
+    {"only one, whatever its folder", only_one_whatever_its_folder},
     {"answers commands", answers_commands},
     {"clients do not hold it", clients_do_not_hold_it},
     {"no descriptor left is waited for", no_descriptor_left_is_waited_for},
