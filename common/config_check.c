@@ -353,7 +353,10 @@ static void check_port(struct report *report, const struct config_port *port, un
 	}
 }
 
-/* Each relayed call takes a pair of ports on either side, possibly all of one family. */
+/*
+ * Each relayed call takes a pair of ports on either side, possibly all of one family. Where something is wrong, the
+ * limit may not be the one that was written.
+ */
 static void check_rtp_room(const struct config *config, struct report *report)
 {
 	uint64_t pairs[2] = {0, 0}, room;
@@ -372,7 +375,7 @@ static void check_rtp_room(const struct config *config, struct report *report)
 		index = i;
 	}
 	room = (pairs[0] > pairs[1] ? pairs[0] : pairs[1]) / 2;
-	if (last != NULL && room < config->limits.calls)
+	if (last != NULL && room < config->limits.calls && report->errors == 0)
 		report_warning(report, PLACE(ENTRY(&ports_place, index), "rtp_ports"),
 			       "the RTP ports of all media addresses are enough for %llu relayed calls, "
 			       "limits.calls is %u",

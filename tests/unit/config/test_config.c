@@ -198,6 +198,11 @@ static void test_rtp_ports(void)
 	CHECK_ACCEPTED(text);
 	snprintf(text, sizeof(text), port, "20000", "20397");
 	CHECK_WARNED(text, 6, "enough for 99 relayed calls");
+	/* Nobody wrote the default that a refused limit leaves. */
+	CHECK(load_text("node: t\nprocesses: {media: {workers: [1]}}\nlimits: {calls: 0}\n"
+			"ports: [{name: a, process: media, driver: tap, device: x, addresses: [1.2.3.4/24],\n"
+			"     rtp_ports: {first: 20000, last: 20003}}]\n") == NULL);
+	CHECK(reported(3, "limits.calls: '0'") && strstr(load_report, "relayed calls") == NULL);
 }
 
 static void test_ports_apart(void)
