@@ -97,7 +97,14 @@ static void stop(struct cdrwriter *w)
 
 int main(int argc, char **argv)
 {
-	static const struct process_hooks hooks = {.role = ROLE_CDRWRITER, .reload = reload};
+	static const struct process_hooks hooks = {
+	    .role = ROLE_CDRWRITER,
+	    .reload = reload,
+	    .more_usage =
+		"or:    tandem-cdrwriter --dump-spool DIR\n"
+		"                     print the records in a spool's files, a line of JSON each: those that are\n"
+		"                     not in the database yet, and the last that are; reads only\n",
+	};
 	static struct cdrwriter w;
 
 	if (argc == 3 && strcmp(argv[1], "--dump-spool") == 0)

@@ -30,14 +30,15 @@ static const char *role_name(const struct process *process)
 
 /* ---- start ---- */
 
-static void print_usage(FILE *out, const char *name)
+static void print_usage(FILE *out, const struct process *process)
 {
 	fprintf(out,
 		"usage: tandem-%s --config FILE\n"
 		"  -c, --config FILE  the configuration\n"
 		"  -h, --help         this text\n"
-		"  -v, --version      the version\n",
-		name);
+		"  -v, --version      the version\n"
+		"%s",
+		role_name(process), process->hooks->more_usage ? process->hooks->more_usage : "");
 }
 
 /* The configuration's path, or NULL after an error message. */
@@ -59,7 +60,7 @@ static const char *parse_arguments(const struct process *process, int argc, char
 			path = optarg;
 			break;
 		case 'h':
-			print_usage(stdout, role_name(process));
+			print_usage(stdout, process);
 			exit(EX_OK);
 		case 'v':
 			printf("tandem-%s %s\n", role_name(process), TANDEM_VERSION);
@@ -73,7 +74,7 @@ static const char *parse_arguments(const struct process *process, int argc, char
 	if (path && optind == argc)
 		return path;
 wrong:
-	print_usage(stderr, role_name(process));
+	print_usage(stderr, process);
 	return NULL;
 }
 

@@ -59,6 +59,7 @@ struct process_hooks {
 	/* About every 100 ms. */
 	void (*housekeeping)(struct process *process, uint64_t now_us);
 	const struct control_command *commands; /* ends with a NULL name; may be NULL */
+	const char *more_usage;                 /* lines of --help beyond the common ones; may be NULL */
 };
 
 struct process {
