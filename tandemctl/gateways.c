@@ -28,7 +28,7 @@ static const struct column columns[] = {
     {"calls_per_second", "", 0},
     {"priority", "", 0},
     {"address", "", 0},
-    {"addresses", "", 0},
+    {"addresses", "ADDRESS", -21},
 };
 
 /* A gateway as the configuration has it; `config` false: it is in shared memory alone, left by an older file. */
@@ -39,7 +39,9 @@ struct gateway {
 	bool unknown; /* without a configuration nobody can tell */
 	unsigned int capacity, calls_per_second, priority;
 	char address[NET_ADDR_TEXT + 256];
-	bool by_name;
+	bool by_name, is_address;         /* what `address` is; neither: a user who registers here */
+	const struct net_prefix *sources; /* a mapping gateway's */
+	unsigned int sources_count;
 };
 
 static void put_ratio(struct output *output, double part, double whole, double scale, int decimals)
@@ -73,20 +75,32 @@ static void put_probe(struct output *output, const struct gateway_probe *seen, u
 		output_none(output);
 }
 
-/* Of its name, separated by blanks. */
+static size_t print_source(const struct net_prefix *source, char *text)
+{
+	size_t len = net_addr_print(&source->addr, text);
+
+	if (source->len < (source->addr.family == NET_IP4 ? 32 : 128))
+		len += (size_t)sprintf(text + len, "/%u", source->len);
+	return len;
+}
+
+/* Where it is, separated by blanks: its own, or those that its name has now. As many as there is room for. */
 static void put_addresses(struct output *output, const struct gateway *gateway, const struct gateway_slot *slot)
 {
 	struct net_addr addrs[GATEWAY_ADDRESSES];
 	unsigned int count = slot != NULL && gateway->by_name ? gateway_status_place(slot, addrs) : 0;
-	char text[GATEWAY_ADDRESSES * (NET_ADDR_TEXT + 1)] = "";
+	char text[GATEWAY_ADDRESSES * (NET_ADDR_TEXT + sizeof("/128 "))] = "";
 	size_t len = 0;
 
+	if (gateway->sources != NULL)
+		count = gateway->sources_count < GATEWAY_ADDRESSES ? gateway->sources_count : GATEWAY_ADDRESSES;
 	for (unsigned int i = 0; i < count; i++) {
 		if (i > 0)
 			text[len++] = ' ';
-		len += net_addr_print(&addrs[i], text + len);
+		len += gateway->sources != NULL ? print_source(&gateway->sources[i], text + len)
+						: net_addr_print(&addrs[i], text + len);
 	}
-	output_text(output, text);
+	output_text(output, gateway->is_address ? gateway->address : text);
 }
 
 static bool is_unresolved(const struct gateway *gateway, const struct gateway_slot *slot)
@@ -200,7 +214,9 @@ static unsigned int put_mapping(struct ctl *ctl, const struct table *table, cons
 					  .configured = true,
 					  .enabled = config->enabled,
 					  .capacity = config->capacity,
-					  .calls_per_second = config->calls_per_second};
+					  .calls_per_second = config->calls_per_second,
+					  .sources = config->addresses,
+					  .sources_count = config->addresses_count};
 
 		if (only != NULL && strcmp(only, config->name) != 0)
 			continue;
@@ -232,6 +248,7 @@ static unsigned int put_routing(struct ctl *ctl, const struct table *table, cons
 			snprintf(gateway.address, sizeof(gateway.address), "%s", config->registered);
 		} else if (config->host == NULL) {
 			net_addr_print(&config->address, gateway.address);
+			gateway.is_address = true;
 		} else {
 			gateway.by_name = true;
 			snprintf(gateway.address, sizeof(gateway.address), "%s", config->host);

@@ -71,6 +71,20 @@ static void put_stamp(struct output *output, uint64_t now_us, uint64_t stamp_us)
 		output_seconds(output, age_s(now_us, stamp_us));
 }
 
+/* Spool and database are the CDR writer's; NULL for the others, who have none. */
+static void put_records(struct output *output, const struct process_status *writer)
+{
+	if (writer == NULL) {
+		for (int i = 0; i < 4; i++)
+			output_none(output);
+		return;
+	}
+	output_bool(output, READ(writer->spool_full) != 0);
+	output_bool(output, READ(writer->database_connected) != 0);
+	output_uint(output, READ(writer->spool_pending_records));
+	output_uint(output, READ(writer->spool_pending_bytes));
+}
+
 static void put_process(struct output *output, const struct process_status *process, unsigned int role, uint64_t now_us)
 {
 	const char *state = process_state(process, now_us);
@@ -93,10 +107,7 @@ static void put_process(struct output *output, const struct process_status *proc
 	put_stamp(output, now_us, alive ? READ(process->config_loaded_us) : 0);
 	output_uint(output, READ(process->config_generation));
 	output_text(output, version);
-	output_bool(output, READ(process->spool_full) != 0);
-	output_bool(output, READ(process->database_connected) != 0);
-	output_uint(output, READ(process->spool_pending_records));
-	output_uint(output, READ(process->spool_pending_bytes));
+	put_records(output, role == ROLE_CDRWRITER ? process : NULL);
 }
 
 struct cycles {

@@ -71,7 +71,7 @@ static void set_up(void)
 		"processes: {signaling: {workers: [0]}, media: {workers: [0]}}\n"
 		"limits: {calls: 64, registrations: 16, cdr_ring_kb: 64}\n"
 		"parameters: {SS_SIP_TIMEOUT_INVITE: 4.5}\n"
-		"mapping_gateways: [{name: acme, addresses: [192.0.2.10], capacity: 5}]\n"
+		"mapping_gateways: [{name: acme, addresses: [192.0.2.10, '2001:db8::/32'], capacity: 5}]\n"
 		"routing_gateways: [{name: vendor, address: 192.0.2.20, prefixes: ['']}]\n",
 		(int)getpid());
 	fclose(file);
@@ -285,6 +285,10 @@ static void test_gateways(void)
 		   "for g in d[\"gateways\"]] == [(\"registered\", 503, True)]");
 	slot->registration.expires_us = 0;
 	check_json("gateways vendor", "[g[\"registration\"] for g in d[\"gateways\"]] == [\"failed\"]");
+	check_json("gateways", "[g[\"addresses\"] for g in d[\"gateways\"]] == "
+			       "[\"192.0.2.10 2001:db8::/32\", \"192.0.2.20:5060\", \"\"]");
+	CHECK_INT(ctl("gateways vendor"), 0);
+	CHECK(says("ADDRESS") && says("192.0.2.20:5060\n"));
 	CHECK_INT(ctl("gateways nobody"), 1);
 	segment_detach(&segment);
 }
@@ -417,6 +421,10 @@ static void test_status(void)
 	process->ready = 1;
 	check_json("status",
 		   "d[\"processes\"][0][\"state\"] == \"ready\" and d[\"processes\"][1][\"state\"] == \"stopped\"");
+	/* Only who has a database says how it stands. */
+	check_json("status", "[(p[\"process\"], p[\"database_connected\"], p[\"spool_full\"], "
+			     "p[\"spool_pending_records\"], p[\"spool_pending_bytes\"]) for p in d[\"processes\"] if "
+			     "p[\"database_connected\"] is not None] == [(\"cdrwriter\", False, False, 0, 0)]");
 	process->heartbeat_us = now_us - 10 * US_PER_S;
 	check_json("status", "d[\"processes\"][0][\"state\"] == \"stuck\"");
 	/* What runs keeps its memory. */
