@@ -301,6 +301,19 @@ static uint8_t *column_media_mode(uint8_t *to, const struct cdr_record *record, 
 	return put_word(to, mode < CALL_MEDIA_MODES ? words[mode] : NULL, mode);
 }
 
+/*
+ * Of RTP only: neither of a direction that nothing came from nor of a fax, whose packets are none and leave these at
+ * zero. Payload type 0 is PCMU.
+ */
+static uint8_t *column_rtp(uint8_t *to, const struct cdr_record *record, size_t offset)
+{
+	size_t side = (offset - offsetof(struct cdr_record, figures)) / sizeof(record->figures[0]);
+	const struct call_direction_figures *f = &record->figures[side];
+	bool is_rtp = f->packets && (f->mos_x100 || f->max_jitter_us || f->payload_type);
+
+	return is_rtp ? column_int4(to, record, offset) : put_null(to);
+}
+
 static uint8_t *column_mos(uint8_t *to, const struct cdr_record *record, size_t offset)
 {
 	float mos = (float)FIELD(uint32_t, record, offset) / 100.0f;
@@ -321,11 +334,11 @@ enum column_type { BOOL, INT4, INT8, REAL, TEXT, UUID, INET, TIME, INTERVAL };
 	    {prefix "_bytes", INT8, column_int8, FIGURE(side, bytes)},                                                 \
 	    {prefix "_lost", INT8, column_int8, FIGURE(side, lost)},                                                   \
 	    {prefix "_relayed", INT8, column_int8, FIGURE(side, sent)},                                                \
-	    {prefix "_jitter_us", INT4, column_int4, FIGURE(side, jitter_us)},                                         \
-	    {prefix "_max_jitter_us", INT4, column_int4, FIGURE(side, max_jitter_us)},                                 \
+	    {prefix "_jitter_us", INT4, column_rtp, FIGURE(side, jitter_us)},                                          \
+	    {prefix "_max_jitter_us", INT4, column_rtp, FIGURE(side, max_jitter_us)},                                  \
 	    {prefix "_mos", REAL, column_mos, FIGURE(side, mos_x100)},                                                 \
 	{                                                                                                              \
-		prefix "_payload_type", INT4, column_int4, FIGURE(side, payload_type)                                  \
+		prefix "_payload_type", INT4, column_rtp, FIGURE(side, payload_type)                                   \
 	}
 
 static const struct column {

@@ -6,6 +6,10 @@
 #include "common/end_reason.h"
 #include "tests/unit/check.h"
 
+#define NO_RTP                                                                                                         \
+	"\"from_callee_jitter_us\":null,\"from_callee_max_jitter_us\":null,\"from_callee_mos\":null,"                  \
+	"\"from_callee_payload_type\":null"
+
 static struct cdr_record record;
 static const char call_id[16] = {'\xab', [15] = 0x01};
 
@@ -130,6 +134,11 @@ static void addresses_and_figures(void)
 		   "\"from_callee_mos\":4.38,\"from_callee_payload_type\":0"));
 	record.figures[CALLEE].mos_x100 = 0;
 	CHECK(says("\"from_callee_mos\":null"));
+	/* A fax, and silence: no RTP, so nothing that only RTP has. */
+	record.figures[CALLEE] = (struct call_direction_figures){.packets = 7, .sent = 7};
+	CHECK(says("\"from_callee_packets\":7") && says(NO_RTP));
+	record.figures[CALLEE] = (struct call_direction_figures){.packets = 0};
+	CHECK(says("\"from_callee_packets\":0") && says(NO_RTP));
 }
 
 /* Every text as long as it gets, and nothing in it that stays as it is. */
