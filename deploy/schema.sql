@@ -151,12 +151,14 @@ CREATE TABLE tandem.end_reason (
 CREATE VIEW tandem.call AS
 	SELECT * FROM tandem.cdr WHERE final;
 
--- How a vendor does, hour by hour: answer-seizure ratio in per cent, average call duration, post-dial delay.
+-- How a vendor does, hour by hour: answer-seizure ratio in per cent, average call duration, post-dial delay. A 3xx is no
+-- attempt (RFC 6076 section 4.6): where it leads is the next one.
 CREATE VIEW tandem.asr_acd AS
 	SELECT date_trunc('hour', setup_time) AS hour, routing_gateway,
-		count(*) AS attempts,
+		count(*) FILTER (WHERE sip_code BETWEEN 300 AND 399 IS NOT TRUE) AS attempts,
 		count(answer_time) AS answered,
-		round(100.0 * count(answer_time) / count(*), 1) AS asr,
+		round(100.0 * count(answer_time)
+			/ nullif(count(*) FILTER (WHERE sip_code BETWEEN 300 AND 399 IS NOT TRUE), 0), 1) AS asr,
 		justify_hours(avg(duration) FILTER (WHERE answer_time IS NOT NULL)) AS acd,
 		round(avg(pdd_ms)) AS pdd_ms,
 		round((extract(epoch FROM sum(duration)) / 60)::numeric, 2) AS minutes,

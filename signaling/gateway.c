@@ -438,6 +438,10 @@ void gateway_report(struct engine *engine, uint32_t id, unsigned int code,
 	if (code >= 200 && code < 300) {
 		if (cell != NULL)
 			cell_add(&cell->answered, 1);
+	} else if (code >= 300 && code < 400) {
+		/* To say where else is no failure: RFC 6076 section 4.6 leaves it out. */
+		if (cell != NULL && atomic_load_explicit(&cell->attempts, memory_order_relaxed) > 0)
+			cell_add(&cell->attempts, UINT64_MAX);
 	} else if (bans(party, code, retry_after_s)) {
 		uint32_t ban_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
 		uint64_t until_us = engine->now_us + ban_s * US_PER_S;

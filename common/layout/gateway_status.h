@@ -33,7 +33,7 @@ enum gateway_kind { GATEWAY_NONE, GATEWAY_MAPPING, GATEWAY_ROUTING };
 /* One worker's view of one gateway. Sums since the segment was made, except `calls` and the last two. */
 struct gateway_cell {
 	_Alignas(64) _Atomic uint64_t calls; /* standing now, half-made ones included */
-	_Atomic uint64_t attempts;           /* INVITEs from it (mapping) or to it (routing) */
+	_Atomic uint64_t attempts; /* INVITEs from it (mapping), or to it and not answered 3xx (routing; RFC 6076) */
 	_Atomic uint64_t answered;
 	_Atomic uint64_t refused;         /* not let in, or passed over: full, over its rate, banned */
 	_Atomic uint64_t talk_ms;         /* conversation time of ended calls */

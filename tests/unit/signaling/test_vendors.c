@@ -325,7 +325,32 @@ static void addresses_left(void)
 	free_lab(lab);
 }
 
+/* A vendor that says where else, and answers there, has failed nobody: RFC 6076. */
+static void redirects_are_no_failures(void)
+{
+	struct lab *lab = probed_lab(0);
+	static struct sip_message invite;
+	struct gateway_sum sum;
+
+	lab->routing[0].redirect = (struct config_redirect){.follow = 1, .to = REDIRECT_ANY};
+	lab_reload(lab);
+	for (unsigned int n = 1; n <= 2; n++) {
+		lab_invite(lab, n, "4930123", lab_sdp, "");
+		invite = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &invite, VENDOR(0), 302, "t", NULL, "Contact: <sip:4930999@10.2.0.1:5070>\r\n");
+		lab_skip(lab, VENDOR(0));
+		invite = *lab_take(lab, "10.2.0.1:5070", "INVITE ");
+		lab_reply(lab, &invite, "10.2.0.1:5070", n == 1 ? 200 : 486, "t", n == 1 ? lab_sdp : NULL, "");
+		lab_skip(lab, "10.2.0.1:5070");
+	}
+	gateway_status_sum(gateway_status_claim(lab->gateways, GATEWAY_ROUTING, "v1"), &sum);
+	CHECK_INT(sum.attempts, 2);
+	CHECK_INT(sum.answered, 1);
+	free_lab(lab);
+}
+
 static const struct check_case cases[] = {
+    {"redirects are no failures", redirects_are_no_failures},
     {"the next address of a name, within the attempt", next_addresses},
     {"addresses of a name over a kill", addresses_left},
     {"a vendor goes down and comes back", down_and_up},
