@@ -181,18 +181,36 @@ static int read_records(ns_msg *message, const struct dns_question *question, st
 	return 0;
 }
 
+/* For people: the response code (RFC 1035 section 4.1.1) of an answer that has nothing. */
+static const char *code_name(int code)
+{
+	static const char *const names[] = {
+	    [ns_r_noerror] = "no such record", [ns_r_formerr] = "FORMERR", [ns_r_servfail] = "SERVFAIL",
+	    [ns_r_nxdomain] = "NXDOMAIN",      [ns_r_notimpl] = "NOTIMP",  [ns_r_refused] = "REFUSED",
+	};
+
+	return code >= 0 && (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "an error";
+}
+
 int dns_answer_read(const struct dns_question *question, const uint8_t *data, size_t len, struct dns_answer *answer)
 {
 	ns_msg message;
+	int code, error = 0;
 
 	answer->count = 0;
 	answer->ttl_s = UINT32_MAX;
+	answer->why = "a malformed answer";
 	if (len < HFIXEDSZ || len > UINT16_MAX || ns_initparse(data, (int)len, &message) != 0 ||
 	    !is_of(question, &message))
 		return -EBADMSG;
-	if (ns_msg_getflag(message, ns_f_tc))
+	if (ns_msg_getflag(message, ns_f_tc)) {
+		answer->why = "an answer too long for a datagram";
 		return -EIO;
-	if (ns_msg_getflag(message, ns_f_rcode) == ns_r_nxdomain)
-		return 0;
-	return ns_msg_getflag(message, ns_f_rcode) == ns_r_noerror ? read_records(&message, question, answer) : -EIO;
+	}
+	code = ns_msg_getflag(message, ns_f_rcode);
+	if (code == ns_r_noerror)
+		error = read_records(&message, question, answer);
+	if (error == 0)
+		answer->why = answer->count > 0 ? NULL : code_name(code);
+	return code == ns_r_noerror || code == ns_r_nxdomain ? error : -EIO;
 }

@@ -31,7 +31,8 @@ struct dns_record {
 
 struct dns_answer {
 	unsigned int count;
-	uint32_t ttl_s; /* the shortest of all that were used */
+	uint32_t ttl_s;  /* the shortest of all that were used */
+	const char *why; /* it has nothing, for a log: "NXDOMAIN"; NULL while it has something */
 	struct dns_record record[DNS_RECORDS];
 };
 

@@ -51,6 +51,8 @@ struct name {
 	struct dns_question question;
 	unsigned int tries;
 	uint64_t deadline_us;
+	bool junk;           /* what came was no answer to it */
+	const char *failure; /* of its last try, for the log */
 
 	struct target target[GATEWAY_ADDRESSES];     /* hosts whose addresses are to be found */
 	unsigned int target_count, target_at, first; /* first: of target_at's addresses in found */
@@ -58,6 +60,7 @@ struct name {
 	uint32_t ttl_s;
 	bool lacks;        /* a target has no address, and a question about it was not answered: there may be more */
 	bool target_lacks; /* such a question about target_at */
+	const char *why;   /* nothing, or not all, was found, for the log; NULL: not so */
 };
 
 struct settings {
@@ -138,6 +141,7 @@ static bool ask(struct resolver *r, struct name *name)
 	if (len < 0)
 		return false;
 	name->fd = socket(addr.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	name->failure = "the name server cannot be reached";
 	if (name->fd < 0)
 		return false;
 	counter_inc(r->counters, COUNTER_resolver_queries);
@@ -169,6 +173,8 @@ static void ask_next(struct resolver *r, struct name *name)
 static void question(struct resolver *r, struct name *name, enum dns_type type, const char *prefix, const char *host)
 {
 	name->question.type = type;
+	name->failure = "it cannot be asked for";
+	name->junk = false;
 	if (snprintf(name->question.name, sizeof(name->question.name), "%s%s", prefix, host) >=
 	    (int)sizeof(name->question.name)) {
 		step_failed(r, name);
@@ -225,8 +231,8 @@ static void failed(struct resolver *r, struct name *name)
 	if (stale)
 		counter_inc(r->counters, COUNTER_resolver_stale);
 	if (name->failures++ == 0)
-		log_warn("resolver", "gateway=%s: no address of %s can be found; %s", name->wish.party->name,
-			 name->wish.host, stale ? "it is called where it was" : "it is passed over");
+		log_warn("resolver", "gateway=%s: no address of %s can be found (%s); %s", name->wish.party->name,
+			 name->wish.host, name->why, stale ? "it is called where it was" : "it is passed over");
 	over(r, name, again_s);
 }
 
@@ -258,6 +264,7 @@ static void resolved(struct resolver *r, struct name *name)
 	if (is_new(name)) {
 		next = malloc(sizeof(*next));
 		if (next == NULL) {
+			name->why = "no memory";
 			failed(r, name);
 			return;
 		}
@@ -315,6 +322,7 @@ static void next_step(struct resolver *r, struct name *name)
 
 static void step_failed(struct resolver *r, struct name *name)
 {
+	name->why = name->failure;
 	if (name->question.type == DNS_SRV) {
 		failed(r, name);
 		return;
@@ -374,6 +382,8 @@ static void answered(struct resolver *r, struct name *name, const struct dns_ans
 	counter_inc(r->counters, COUNTER_resolver_answers);
 	if (answer->count > 0 && answer->ttl_s < name->ttl_s)
 		name->ttl_s = answer->ttl_s;
+	if (name->why == NULL)
+		name->why = answer->why;
 	if (name->question.type != DNS_SRV) {
 		take_addresses(name, answer);
 		next_step(r, name);
@@ -387,6 +397,8 @@ static void answered(struct resolver *r, struct name *name, const struct dns_ans
 		one_target(name, SIP_PORT);
 	else
 		take_targets(name, answer);
+	if (name->target_count == 0)
+		name->why = "its SRV records name no host";
 	next_target(r, name);
 }
 
@@ -397,6 +409,7 @@ static void begin(struct resolver *r, struct name *name)
 	memset(&name->found, 0, sizeof(name->found));
 	name->ttl_s = UINT32_MAX;
 	name->lacks = false;
+	name->why = NULL;
 	name->target_count = name->target_at = 0;
 	if (name->wish.port == 0) {
 		question(r, name, DNS_SRV, "_sip._udp.", name->wish.host);
@@ -417,9 +430,11 @@ static void receive(struct resolver *r, struct name *name)
 
 		if (error == -EBADMSG) {
 			counter_inc(r->counters, COUNTER_resolver_ignored);
+			name->junk = true;
 			continue;
 		}
 		hang_up(name);
+		name->failure = answer.why;
 		if (error < 0)
 			ask_next(r, name);
 		else
@@ -427,8 +442,16 @@ static void receive(struct resolver *r, struct name *name)
 		return;
 	}
 	/* The server's host says that there is no server. */
-	if (name->fd >= 0 && errno != EAGAIN && errno != EINTR)
+	if (name->fd >= 0 && errno != EAGAIN && errno != EINTR) {
+		name->failure = "the name server cannot be reached";
 		ask_next(r, name);
+	}
+}
+
+static void unanswered(struct resolver *r, struct name *name)
+{
+	name->failure = name->junk ? "malformed answers" : "no answer";
+	ask_next(r, name);
 }
 
 /* ---- what is wanted ---- */
@@ -553,7 +576,7 @@ static void turn(struct resolver *r)
 		if (fd[i].revents)
 			receive(r, name);
 		else if (name->active && name->deadline_us <= r->now_us)
-			ask_next(r, name);
+			unanswered(r, name);
 	}
 }
 

@@ -133,6 +133,7 @@ def test_unresolved(dns, make_lab):
     """Who cannot be found is passed over, and found when the name appears."""
     lab = make_lab(by_name(HOST, probe={"interval": 1}))
     lab.until(lambda: lab.switch.counters()["resolver.failures"] >= 1, 10, "a look-up that fails")
+    lab.until(lambda: f"no address of {HOST} can be found (NXDOMAIN)" in lab.switch.log(), 5, "why")
     assert lab.gateway("a")["state"] == "unknown" and lab.goes_to("49440") == "b"
     lab.switch.config["routing_gateways"][1]["enabled"] = False
     lab.switch.reload()

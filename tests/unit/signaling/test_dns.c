@@ -120,12 +120,23 @@ static void not_answers(void)
 	other = m;
 	other.data[2] |= 2; /* cut off */
 	CHECK_INT(parse(&other, other.len), -EIO);
+	CHECK(strcmp(answer.why, "an answer too long for a datagram") == 0);
 	other = m;
 	other.data[3] |= 2; /* the server failed */
 	CHECK_INT(parse(&other, other.len), -EIO);
+	CHECK(strcmp(answer.why, "SERVFAIL") == 0);
+	other.data[3] = 0x8f; /* nobody knows what */
+	CHECK_INT(parse(&other, other.len), -EIO);
+	CHECK(strcmp(answer.why, "an error") == 0);
 	other.data[3] = 0x83; /* no such name */
 	CHECK_INT(parse(&other, other.len), 0);
 	CHECK_INT(answer.count, 0);
+	CHECK(strcmp(answer.why, "NXDOMAIN") == 0);
+	other = begin(DNS_A, 0);
+	CHECK_INT(parse(&other, other.len), 0);
+	CHECK(strcmp(answer.why, "no such record") == 0);
+	CHECK(parse(&m, m.len) == 0 && answer.why == NULL);
+	CHECK_INT(parse(&m, m.len - 1), -EBADMSG);
 }
 
 /* Cut anywhere, and with any byte changed: it ends, and touches nothing that is not there. */
