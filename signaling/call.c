@@ -35,11 +35,12 @@ static void early_bye(struct call *call, const struct call_event *event)
 
 static void on_ack_timeout(struct call *call, const struct call_event *event)
 {
-	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
-	if (call_state(call) < CALL_CLOSING)
+	if (call_state(call) < CALL_CLOSING) {
 		call_close(call, END_ACK_TIMEOUT, END_BY_SERVER, 408, -1);
-	else
+	} else {
+		call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
 		call_settle(call);
+	}
 }
 
 static void on_limit(struct call *call, const struct call_event *event)

@@ -30,49 +30,53 @@ void call_ack_awaited(struct call *call)
 	work->answer_awaiting_ack = NULL;
 }
 
-static bool acked(struct call *call, const struct call_event *event)
+static bool is_first(const struct call *call, const struct call_event *event)
 {
-	struct call_work *work = call->work;
-	struct transaction *reinvite = call_reinvite(call, event->side);
-	const struct call_dialog *caller = &call->record->dialog[CALLER];
-	uint32_t cseq = sip_message_cseq(event->message)->number;
-
-	if (event->side == CALLER && (caller->flags & DIALOG_ACK_DUE)) {
-		call_caller_acked(call, event);
-		return cseq == caller->invite_cseq; /* else it is of a re-INVITE that we refused, and comes again */
-	}
-	if (!reinvite || reinvite->state != TRANSACTION_ACCEPTED || cseq != work->reinvite_cseq[event->side])
-		return false;
-	transaction_acked(call->engine, reinvite);
-	return true;
+	return event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE);
 }
 
-void call_ack(struct call *call, const struct call_event *event)
+/* Else it is of a re-INVITE that we refused, and comes again. */
+static bool is_awaited(const struct call *call, const struct call_event *event)
 {
-	struct call_record *record = call->record;
+	const struct transaction *reinvite = call_reinvite(call, event->side);
+	uint32_t cseq = sip_message_cseq(event->message)->number;
+
+	if (is_first(call, event))
+		return cseq == call->record->dialog[CALLER].invite_cseq;
+	return reinvite && reinvite->state == TRANSACTION_ACCEPTED && cseq == call->work->reinvite_cseq[event->side];
+}
+
+/* What the other side awaits: its ACK, with what this one says. */
+static void pass(struct call *call, const struct call_event *event, bool first)
+{
+	const struct call_record *record = call->record;
 	struct call_work *work = call->work;
-	bool awaited = work && work->answer_awaiting_ack;
-	struct sip_text sdp;
-
-	if (!acked(call, event))
-		return;
-	bool first = event->side == CALLER && record->bodyless && !record->callee_acked;
-
-	if (!awaited && !first) {
-		call_work_done(call);
-		return;
-	}
 	enum call_side side = first ? CALLEE : work->ack_side;
 	uint32_t cseq = first ? record->dialog[CALLEE].invite_cseq : work->ack_cseq;
 	uint64_t serial = first ? record->branch_serial : work->ack_serial;
 	struct transaction *client = call_awaiting_ack(call);
+	struct sip_text sdp;
 
 	if (work)
 		work->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
-	record->callee_acked = true;
 	session_timer_keep(call, side, sdp);
 	call_ack_callee(call, side, client, serial, cseq, sdp);
+}
+
+void call_ack(struct call *call, const struct call_event *event)
+{
+	bool first = event->side == CALLER && call->record->bodyless && !call->record->callee_acked;
+
+	if (!is_awaited(call, event))
+		return;
+	/* Before it counts as come: killed in between, we send our 200 again, and so it comes again. */
+	if (first || (call->work && call->work->answer_awaiting_ack))
+		pass(call, event, first);
+	if (is_first(call, event))
+		call_caller_acked(call, event);
+	else
+		transaction_acked(call->engine, call_reinvite(call, event->side));
 	call_work_done(call);
 }

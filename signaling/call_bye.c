@@ -254,6 +254,9 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 		record->attempt = 1;
 	}
 	call_set_state(call, CALL_CLOSING);
+	/* Not before: an answered call that awaits no ACK goes on in another life. */
+	if (reason == END_ACK_TIMEOUT)
+		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
 	release(call);
 	counter_inc(call->engine->counters, COUNTER_signaling_calls_ended);
 	call_settle(call);

@@ -435,8 +435,6 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 		counter_inc(engine->counters, COUNTER_signaling_build_failures);
 		return;
 	}
-	if (side == CALLEE)
-		call->record->callee_acked = true;
 	if (invite) {
 		invite->flow = flow;
 		/* One without a body is made again from the record when its 2xx comes again. */
@@ -445,4 +443,6 @@ void call_ack_callee(struct call *call, enum call_side side, struct transaction 
 	} else {
 		engine->io.send(engine->io.context, &flow, engine->scratch, (uint32_t)len);
 	}
+	if (side == CALLEE)
+		call->record->callee_acked = true;
 }

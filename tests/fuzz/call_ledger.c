@@ -223,10 +223,14 @@ void ledger_hear(struct lab *lab, const char *data, size_t len)
 		note_invite(false);
 }
 
-void ledger_killed(void)
+bool ledger_awaits_ack(const char *data, size_t len)
 {
-	for (unsigned int i = 0; i < dialled_count; i++)
-		dialled[i].acked = true;
+	if (sip_message_parse(&message, data, len) != SIP_PARSE_OK || message.is_request || !sip_message_to(&message))
+		return false;
+	const struct dialled *leg =
+	    find_dialled(hash_of(sip_message_call_id(&message)), hash_of(sip_message_to(&message)->tag));
+
+	return leg && !leg->acked && message.status >= 200 && message.status < 300;
 }
 
 void ledger_begin(void)

@@ -15,8 +15,8 @@ void ledger_begin(void);
 void ledger_hear(struct lab *lab, const char *data, size_t len);
 /* ...and of what has been sent since the last time. */
 void ledger_note(struct lab *lab);
-/* An ACK may have been lost with the engine: the 200 would come again, and gets it then. */
-void ledger_killed(void);
+/* Is it a 2xx without its ACK, which would come again? */
+bool ledger_awaits_ack(const char *data, size_t len);
 /* All is over, and time enough has passed: nothing is left anywhere. */
 void ledger_check(struct lab *lab);
 

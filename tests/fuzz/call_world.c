@@ -274,12 +274,28 @@ static void unsend(struct lab *lab)
 	free(lab->sent[--lab->sent_count].data);
 }
 
+/* An ACK may have been lost with the engine: its 2xx comes again. */
+static void answer_again(struct lab *lab)
+{
+	for (unsigned int i = heard_count > WORLD_HEARD ? heard_count - WORLD_HEARD : 0, end = heard_count; i < end;
+	     i++) {
+		unsigned int place = i % WORLD_HEARD;
+
+		if (lab->now_us - heard[place].at_us < RESEND_US &&
+		    ledger_awaits_ack(heard[place].data, heard[place].len))
+			lab_receive(lab, heard[place].from, heard[place].data, heard[place].len);
+	}
+}
+
 void world_kill(void)
 {
+	struct lab *lab = world.lab;
+
 	trace("kill -9", "", "", 0);
-	ledger_killed();
-	lab_restart(world.lab);
-	world.born_us = ++world.lab->now_us;
+	lab_restart(lab);
+	world.born_us = ++lab->now_us;
+	ledger_note(lab);
+	answer_again(lab);
 }
 
 void world_do(void (*move)(struct lab *lab, uint8_t a), uint8_t a)
@@ -290,15 +306,14 @@ void world_do(void (*move)(struct lab *lab, uint8_t a), uint8_t a)
 	if (setjmp(killed) == 0) {
 		move(lab, a);
 	} else {
-		bool was_hearing = lab->received != NULL && !repeated;
+		bool was_hearing = lab->received != NULL && !repeated && heard_count;
+		unsigned int last = (heard_count - 1) % WORLD_HEARD;
 
 		unsend(lab);
 		world_kill();
 		/* Whose datagram was being handled sends it again. */
-		if (was_hearing && heard_count)
-			lab_receive(lab, heard[(heard_count - 1) % WORLD_HEARD].from,
-				    heard[(heard_count - 1) % WORLD_HEARD].data,
-				    heard[(heard_count - 1) % WORLD_HEARD].len);
+		if (was_hearing)
+			lab_receive(lab, heard[last].from, heard[last].data, heard[last].len);
 	}
 	ledger_note(lab);
 }

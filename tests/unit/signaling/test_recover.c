@@ -31,16 +31,30 @@ static struct moment *moments;
 static unsigned int moment_count;
 static struct lab *watched;
 
+static void keep(struct moment *m, const struct lab *lab)
+{
+	memcpy(m->records, lab->calls, sizeof(m->records));
+	memcpy(m->blocks, call_table_block(lab->calls, LAB_CALLS, 0), sizeof(m->blocks));
+	memcpy(m->cdr_ring, lab->cdr_ring, sizeof(m->cdr_ring));
+	m->now_us = lab->now_us;
+}
+
+/* The shared memory is as it was then. */
+static void go_back(struct lab *lab, const struct moment *m)
+{
+	memcpy(lab->calls, m->records, sizeof(m->records));
+	memcpy(call_table_block(lab->calls, LAB_CALLS, 0), m->blocks, sizeof(m->blocks));
+	memcpy(lab->cdr_ring, m->cdr_ring, sizeof(m->cdr_ring));
+	ring_consumer_attach(&lab->cdr, lab->cdr_ring);
+}
+
 static void record_moment(struct lab *lab)
 {
 	struct moment *m = &moments[moment_count];
 
 	if (moment_count == MOMENTS)
 		return;
-	memcpy(m->records, lab->calls, sizeof(m->records));
-	memcpy(m->blocks, call_table_block(lab->calls, LAB_CALLS, 0), sizeof(m->blocks));
-	memcpy(m->cdr_ring, lab->cdr_ring, sizeof(m->cdr_ring));
-	m->now_us = lab->now_us;
+	keep(m, lab);
 	if (moment_count == 0 || memcmp(m[-1].records, m->records, sizeof(m->records)) != 0 ||
 	    memcmp(m[-1].blocks, m->blocks, sizeof(m->blocks)) != 0 ||
 	    memcmp(m[-1].cdr_ring, m->cdr_ring, sizeof(m->cdr_ring)) != 0)
@@ -172,10 +186,8 @@ static void live_on(const struct moment *m, unsigned int number)
 	unsigned int from = 0;
 	bool differ;
 	int before = check_failures;
-	memcpy(lab->calls, m->records, sizeof(m->records));
-	memcpy(call_table_block(lab->calls, LAB_CALLS, 0), m->blocks, sizeof(m->blocks));
-	memcpy(lab->cdr_ring, m->cdr_ring, sizeof(m->cdr_ring));
-	ring_consumer_attach(&lab->cdr, lab->cdr_ring);
+
+	go_back(lab, m);
 	unsigned int talks = standing_in(lab->calls, CALL_ANSWERED, CALL_ESTABLISHED);
 	unsigned int known = standing_in(lab->calls, CALL_SETUP, CALL_BILLED);
 
@@ -566,6 +578,51 @@ static void answer_without_an_ack(void)
 	lab_free(lab);
 }
 
+static struct moment at_ack;
+
+static void keep_at_ack(struct lab *lab)
+{
+	if (strncmp(lab->sent[lab->sent_count - 1].data, "ACK ", 4) == 0)
+		keep(&at_ack, lab);
+}
+
+/*
+ * Killed while the ACK to the callee's offer was sent, so that it was lost: once because the caller's had come, once
+ * because none will come. Our 200 goes out again, and what the caller then does decides.
+ */
+static void killed_at_the_ack(void)
+{
+	for (int acknowledged = 0; acknowledged < 2; acknowledged++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer;
+		const struct sip_message *ack;
+
+		lab->moment = keep_at_ack;
+		lab_invite(lab, 1, "4930123", NULL, "");
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+		if (acknowledged)
+			lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+		else
+			lab_sleep(lab, 32100);
+		lab->moment = NULL;
+		lab_skip(lab, NULL);
+		go_back(lab, &at_ack);
+		lab_restart(lab);
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+		if (acknowledged)
+			lab_caller_request(lab, &answer, "ACK", 1, lab_sdp);
+		else
+			lab_sleep(lab, 32100);
+		ack = lab_take(lab, VENDOR(0), "ACK ");
+		CHECK(ack && (strstr(ack->data, "c=IN IP4 10.0.0.2") != NULL) == acknowledged);
+		CHECK(acknowledged || lab_take(lab, VENDOR(0), "BYE "));
+		CHECK_INT(standing_in(lab->calls, CALL_ESTABLISHED, CALL_ESTABLISHED), acknowledged);
+		lab_free(lab);
+	}
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -580,5 +637,6 @@ static const struct check_case cases[] = {
     {"rubbish in the records", rubbish_in_records},
     {"mail before the calls", mail_comes_first},
     {"an answer without an ACK", answer_without_an_ack},
+    {"killed at the ACK", killed_at_the_ack},
 };
 CHECK_MAIN(cases)
