@@ -138,6 +138,8 @@ struct call {
 	bool media_dirty : 1; /* media has to be told */
 	bool media_closing : 1; /* MediaClose sent, statistics awaited */
 	bool recovered : 1;     /* an earlier life made it */
+	bool response_sent : 1; /* for DIALOG_RESPONSE_DUE: by this life */
+	bool cancel_sent : 1;   /* for DIALOG_CANCEL_DUE */
 	uint8_t bye_sent : 2;   /* bit for each side: and not answered yet */
 	uint8_t bye_challenged : 2; /* how often the callee wanted credentials with it */
 	struct timer timer; /* set-up time-outs; call_deadline.c; at recovery: its turn; over: a BYE is tried again */

@@ -114,38 +114,48 @@ static void settle_bye(struct call *call, enum call_side side)
 	}
 }
 
+/*
+ * The flag stays as long as the record: a datagram leaves at the end of the poll, and one that was lost is sent again
+ * by this life only. What a vendor's 3xx said is forgotten with it, and no other end is told then.
+ */
 static void settle_response(struct call *call)
 {
 	struct call_dialog *d = &call->record->dialog[CALLER];
 
-	if (!(d->flags & DIALOG_RESPONSE_DUE))
+	if (!(d->flags & DIALOG_RESPONSE_DUE) || call->response_sent)
 		return;
 	if (!call->caller_invite && call->recovered)
 		call_restore_caller(call);
 	call_send_failure(call);
-	d->flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
+	call->response_sent = true;
+	if (call->engine->calls->redirect_told)
+		d->flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 }
 
 static void settle_cancel(struct call *call)
 {
 	struct call_dialog *d = &call->record->dialog[CALLEE];
 
-	if (!(d->flags & DIALOG_CANCEL_DUE))
+	if (!(d->flags & DIALOG_CANCEL_DUE) || call->cancel_sent)
 		return;
 	if (!call->callee_invite && call->recovered)
 		call_restore_callee(call);
-	if (call->callee_invite) {
-		transaction_cancel(call->engine, call->callee_invite, call->record->q850_cause, call->record->sip_code);
-		call->callee_invite = NULL;
+	if (!call->callee_invite) {
+		d->flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+		return;
 	}
-	d->flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	transaction_cancel(call->engine, call->callee_invite, call->record->q850_cause, call->record->sip_code);
+	call->callee_invite = NULL;
+	call->cancel_sent = true;
 }
 
 static bool anything_due(const struct call *call)
 {
 	const struct call_dialog *d = call->record->dialog;
 
-	return (d[CALLER].flags | d[CALLEE].flags) & (DIALOG_BYE_DUE | DIALOG_RESPONSE_DUE | DIALOG_CANCEL_DUE);
+	return ((d[CALLER].flags | d[CALLEE].flags) & DIALOG_BYE_DUE) ||
+	       ((d[CALLER].flags & DIALOG_RESPONSE_DUE) && !call->response_sent) ||
+	       ((d[CALLEE].flags & DIALOG_CANCEL_DUE) && !call->cancel_sent);
 }
 
 void call_settle(struct call *call)

@@ -623,6 +623,38 @@ static void killed_at_the_ack(void)
 	}
 }
 
+/* What ended the call before it was answered had not left yet, or was lost on its way: both sides are told again. */
+static void killed_before_the_end_was_told(void)
+{
+	for (int cancelled = 0; cancelled < 2; cancelled++) {
+		struct lab *lab = lab_new();
+		struct sip_message *invite;
+
+		lab->config.routing_gateways_count = 1;
+		lab_reload(lab);
+		lab->media_dead = true;
+		lab_invite(lab, 1, "4930123", lab_sdp, "");
+		invite = lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, invite, VENDOR(0), 180, "v", NULL, "");
+		if (cancelled)
+			lab_cancel(lab, 1, "4930123");
+		else
+			lab_reply(lab, invite, VENDOR(0), 486, "v", NULL, "");
+		CHECK_INT(standing_in(lab->calls, CALL_CLOSING, CALL_CLOSING), 1);
+		lab_skip(lab, NULL);
+		lab_restart(lab);
+		CHECK(lab_take(lab, CUSTOMER, cancelled ? "SIP/2.0 487" : "SIP/2.0 486"));
+		if (cancelled)
+			CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+		else
+			CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+		lab_sleep(lab, 70000);
+		CHECK_INT(lab_standing(lab), 0);
+		CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+		lab_free(lab);
+	}
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -638,5 +670,6 @@ static const struct check_case cases[] = {
     {"mail before the calls", mail_comes_first},
     {"an answer without an ACK", answer_without_an_ack},
     {"killed at the ACK", killed_at_the_ack},
+    {"killed before the end was told", killed_before_the_end_was_told},
 };
 CHECK_MAIN(cases)
