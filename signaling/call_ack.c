@@ -35,14 +35,14 @@ static bool is_first(const struct call *call, const struct call_event *event)
 	return event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE);
 }
 
-/* Else it is of a re-INVITE that we refused, and comes again. */
+/* Else it is of a re-INVITE that we refused, and comes again, or of a 200 that we have not sent. */
 static bool is_awaited(const struct call *call, const struct call_event *event)
 {
 	const struct transaction *reinvite = call_reinvite(call, event->side);
 	uint32_t cseq = sip_message_cseq(event->message)->number;
 
 	if (is_first(call, event))
-		return cseq == call->record->dialog[CALLER].invite_cseq;
+		return cseq == call->record->dialog[CALLER].invite_cseq && !reliable_answer_waits(call);
 	return reinvite && reinvite->state == TRANSACTION_ACCEPTED && cseq == call->work->reinvite_cseq[event->side];
 }
 
