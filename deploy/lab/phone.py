@@ -91,6 +91,10 @@ class Watch:
         for line in self.process.stdout:
             self.times.append(float(line))
 
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+
     @property
     def count(self):
         return len(self.times)

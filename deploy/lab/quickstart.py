@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job, seen from outside: a customer, vendors, a phone behind NAT, a database, and the switch between them."""
+import fcntl
 import os
 import shutil
 import signal
@@ -167,13 +168,14 @@ class Demo:
         return all(row[3] for row in self.rows)
 
     def leave_running(self):
+        self.hellos.stop()
         self.vendor.start(["sipp", "-sn", "uas", "-i", self.vendor.ip4, "-p", "5060", "-nostdin", "-rtp_echo"],
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         say(f"""
 The switch is running. A vendor answers numbers that begin with 49, a phone answers 1001. As root:
 
   call through it   ip netns exec {self.customer.namespace} sipp -sn uac -s 4930123456 -i {self.customer.ip4} -m 5 -d 10000 {SWITCH}
-                    (five calls, each of ten seconds)
+                    (five calls, each of ten seconds; SIPp's caller is silent)
   look at it        export TANDEM_CONFIG={self.switch.config_path} TANDEM_RUNTIME_DIRECTORY=/run/{NAME}
                     export PATH={BUILD}/tandemctl:$PATH
                     tandemctl status
@@ -198,7 +200,8 @@ def command_of(pid):
 
 
 def stop_all():
-    """What an earlier run left: processes in its namespaces, its database, its shared memory."""
+    """What an earlier run left: processes in its namespaces, its database, its shared memory. True: there was something."""
+    found = os.path.exists("/run/netns/tq-switch")
     for pid in subprocess.run(["ip", "netns", "pids", "tq-switch"], stdout=subprocess.PIPE, text=True,
                               stderr=subprocess.DEVNULL).stdout.split():
         if b"deploy/run" in command_of(pid):
@@ -211,15 +214,29 @@ def stop_all():
         if name.startswith(f"tandem.{NAME}."):
             os.unlink(os.path.join("/dev/shm", name))
     shutil.rmtree(f"/run/{NAME}", ignore_errors=True)
+    return found
+
+
+def only_one():
+    """Held until this process ends, however it does."""
+    lock = open(f"/run/lock/{NAME}", "w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("deploy/quickstart: another one is at work; wait for its end, or interrupt it")
+    return lock
 
 
 def main():
     once, stop = "--once" in sys.argv[1:], "--stop" in sys.argv[1:]
+    lock = only_one()  # noqa: F841
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stop_all()
+    found = stop_all()
     if stop:
-        say("stopped")
+        say(f"stopped; its database is gone, log and configuration are in {FOLDER}" if found else "nothing was running")
         return 0
+    if found:
+        say("== the switch that an earlier run left running is stopped")
     shutil.rmtree(FOLDER, ignore_errors=True)
     os.makedirs(FOLDER)
     os.chmod(FOLDER, 0o755)
