@@ -209,11 +209,10 @@ def test_spool_disk_fills_and_recovers(writer, folder, postgres):
         postgres.stop("immediate")
         producer = w.produce(30000, wait=False, rate=20000)
         wait_until(lambda: w.status()["spool_full"])
-        with open(os.path.join(disk, "something-else"), "wb") as file:  # and now really nothing is left
+        with open(os.path.join(disk, "something-else"), "wb", buffering=0) as file:  # and now really nothing is left
             try:
                 while True:
                     file.write(bytes(65536))
-                    file.flush()
             except OSError:
                 pass
         time.sleep(1)
