@@ -294,6 +294,8 @@ int call_send_invite(struct call *call, struct sip_message *invite, struct sip_t
 void call_provisional(struct call *call, const struct call_event *event);
 void call_answered(struct call *call, const struct call_event *event);
 extern const struct transaction_user call_callee_user;
+/* Once more, when the 2xx comes again and its transaction has ended. */
+void call_ack_again(struct call *call, enum call_side side, uint64_t serial, uint32_t cseq);
 /*
  * ACK a 2xx of this side, whose INVITE had this serial in its branch. invite: its transaction, NULL when that has
  * ended.

@@ -30,6 +30,18 @@ void call_ack_awaited(struct call *call)
 	work->answer_awaiting_ack = NULL;
 }
 
+/* One that brought the answer and was lost with an earlier life brings what the record says of it. */
+void call_ack_again(struct call *call, enum call_side side, uint64_t serial, uint32_t cseq)
+{
+	const struct call_dialog *d = &call->record->dialog[side];
+	bool brings = side == CALLEE && call->record->bodyless && call->recovered && cseq == d->invite_cseq;
+	struct sip_text sdp = brings ? call_text(call, d->local_sdp) : SIP_TEXT("");
+
+	if (brings && !sdp.len && call_media_offer(call, side, &sdp) < 0)
+		sdp = SIP_TEXT("");
+	call_ack_callee(call, side, NULL, serial, cseq, sdp);
+}
+
 static bool is_first(const struct call *call, const struct call_event *event)
 {
 	return event->side == CALLER && (call->record->dialog[CALLER].flags & DIALOG_ACK_DUE);

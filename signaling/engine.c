@@ -486,8 +486,7 @@ static void receive_stray_answer(struct engine *engine, const struct sip_flow *f
 	if (call && to->tag.len && call_state(call) != CALL_SETUP &&
 	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag))) {
 		if (!awaits_caller(call, side))
-			call_ack_callee(call, side, NULL, branch.serial, sip_message_cseq(response)->number,
-					SIP_TEXT(""));
+			call_ack_again(call, side, branch.serial, sip_message_cseq(response)->number);
 	} else if (transaction_was_acked(engine, response, &behind_nat)) {
 		transaction_ack_again(engine, flow, behind_nat, response);
 	} else if (!transaction_end_late(engine, flow, response)) {
