@@ -37,8 +37,9 @@ SANITIZER_OPTIONS = {
 }
 
 
-# Folders of the suites that run by pytest.
+# The suites that run by pytest: their folders, and which of the tests in them.
 WIRE = {"system": "system", "long": "system", "bench": "system", "call-control": "call_control", "impairment": "impairment"}
+MARKS = {"system": "not bench and not long", "long": "long", "bench": "bench", "call-control": "not bench and not long", "impairment": None}
 
 
 class Tally:
@@ -58,17 +59,29 @@ def step(text):
     print(f"== {text}", flush=True)
 
 
-def build(folder, compiler, options, tally):
-    started = time.monotonic()
-    path = os.path.join(TOP, folder)
-    done = subprocess.run([os.path.join(TOP, "deploy", "build"), path, *options], env={**os.environ, "CC": compiler},
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    step(f"{folder}: built with {compiler} in {time.monotonic() - started:.0f} s")
-    if done.returncode != 0:
-        print(done.stdout[-6000:])
-    tally.count(f"{folder}: build", done.returncode == 0)
-    tally.builds += 1
-    return done.returncode == 0
+class Build:
+    """One build folder: made here and now, or by Beside before its turn comes."""
+
+    def __init__(self, folder, compiler, options, suites):
+        self.folder, self.compiler, self.options, self.suites = folder, compiler, options, suites
+        self.done, self.seconds, self.made = None, 0, threading.Event()
+
+    def make(self, *prefix):
+        started = time.monotonic()
+        self.done = subprocess.run([*prefix, os.path.join(TOP, "deploy", "build"), os.path.join(TOP, self.folder), *self.options],
+                                   env={**os.environ, "CC": self.compiler}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.seconds = time.monotonic() - started
+        self.made.set()
+
+    def result(self, tally):
+        self.made.wait()
+        step(f"{self.folder}: built with {self.compiler} in {self.seconds:.0f} s")
+        good = self.done.returncode == 0
+        if not good:
+            print(self.done.stdout[-6000:])
+        tally.count(f"{self.folder}: build", good)
+        tally.builds += 1
+        return good
 
 
 def names_that_match(path, suites, only):
@@ -128,30 +141,39 @@ def run_wire(folder, suite, marker, only, tally):
         tally.count(f"{folder}: pytest exit status {done.returncode}", False)
 
 
-class Instructions(threading.Thread):
+class Beside(threading.Thread):
     """
-    The guard against slow-downs, the proof that it finds one, and that calls and packets lock nothing. What it counts is no time: so it
-    runs beside the suites that mostly wait, and after everybody else on the processor.
+    What needs a processor but no quiet machine, after everybody else, beside the suites that mostly wait: the builds whose turn comes
+    later; then the guard against slow-downs, the proof that it finds one, and that calls and packets lock nothing.
     """
-    PARTS = (("compared with the baseline", []), ("a deliberate slow-down is found", ["--show-it-bites"]),
-             ("nothing shared is locked", ["--atomics"]))
+    INSTRUCTIONS = (("compared with the baseline", []), ("a deliberate slow-down is found", ["--show-it-bites"]),
+                    ("nothing shared is locked", ["--atomics"]))
+    LAST = ("nice", "-n", "19")
 
-    def __init__(self):
+    def __init__(self, builds, count_instructions):
         super().__init__(daemon=True)
-        self.done = []
+        self.builds, self.parts = builds, self.INSTRUCTIONS if count_instructions else ()
+        self.counted = []
+
+    def start_once(self):
+        if not self.ident:
+            self.start()
 
     def run(self):
-        for name, options in self.PARTS:
-            self.done.append((name, subprocess.run(["nice", "-n", "19", os.path.join(TOP, "bench", "instructions"), *options],
-                                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
+        for build in self.builds:
+            build.make(*self.LAST)
+        for name, options in self.parts:
+            self.counted.append((name, subprocess.run([*self.LAST, os.path.join(TOP, "bench", "instructions"), *options],
+                                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
 
     def add_up(self, tally):
+        self.start_once()
         self.join()
-        for name, done in self.done:
+        for name, done in self.counted:
             step(f"instructions: {name}")
             print(done.stdout, end="", flush=True)
             tally.count(f"instructions: {name}", done.returncode == 0)
-        if len(self.done) < len(self.PARTS):
+        if len(self.counted) < len(self.parts):
             tally.count("instructions: could not be run", False)
 
 
@@ -165,34 +187,28 @@ def main():
                         help="only these build folders")
     arguments = parser.parse_args()
     suites = arguments.suite or ["unit", "fuzz", "system", "call-control", "instructions"]
-    started, tally, instructions = time.monotonic(), Tally(), None
-    if "instructions" in suites and not arguments.build and not arguments.only:
-        instructions = Instructions()
+    started, tally = time.monotonic(), Tally()
+    builds = [Build(folder, compiler, options, [suite for suite in suites if suite in offered])
+              for folder, compiler, options, offered in BUILDS if not arguments.build or folder in arguments.build]
+    builds = [build for build in builds if build.suites]
+    beside = Beside(builds[1:], "instructions" in suites and not arguments.build and not arguments.only)
 
-    for folder, compiler, options, offered in BUILDS:
-        wanted = [suite for suite in suites if suite in offered]
-        if not wanted or (arguments.build and folder not in arguments.build):
+    for build in builds:
+        if build is builds[0]:
+            build.make()
+        else:
+            beside.start_once()
+        if not build.result(tally):
             continue
-        if not build(folder, compiler, options, tally):
-            continue
-        if set(wanted) & {"unit", "fuzz"}:
-            run_meson_suites(folder, [s for s in wanted if s in ("unit", "fuzz")], arguments.only, tally)
-        for suite in ("system", "call-control"):
-            if suite == "call-control" and instructions and not instructions.ident:
-                instructions.start()
-            if suite in wanted:
-                run_wire(folder, suite, "not bench and not long" if folder == "build" else "every_build", arguments.only, tally)
-        if "long" in wanted:
-            run_wire(folder, "long", "long", arguments.only, tally)
-        if "impairment" in wanted:
-            run_wire(folder, "impairment", None, arguments.only, tally)
-        if "bench" in wanted:
-            run_wire(folder, "bench", "bench", arguments.only, tally)
-
-    if instructions:
-        if not instructions.ident:
-            instructions.start()
-        instructions.add_up(tally)
+        folder = build.folder
+        if {"unit", "fuzz"} & set(build.suites):
+            run_meson_suites(folder, [suite for suite in build.suites if suite in ("unit", "fuzz")], arguments.only, tally)
+        for suite in build.suites:
+            if suite == "call-control":
+                beside.start_once()
+            if suite in MARKS:
+                run_wire(folder, suite, MARKS[suite] if folder == "build" else "every_build", arguments.only, tally)
+    beside.add_up(tally)
 
     if arguments.only and tally.passed + tally.failed == tally.builds:
         tally.count(f"no test matches --only {arguments.only}", False)
