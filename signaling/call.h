@@ -340,6 +340,8 @@ void call_ack_awaited(struct call *call);
  * spare: the side that needs no BYE any more, or -1.
  */
 void call_close(struct call *call, enum end_reason reason, enum end_direction direction, unsigned int code, int spare);
+/* Of a call that is closing: what the caller has not heard of is no answer, and nothing to bill. */
+void call_forget_unheard_answer(struct call *call);
 /* Do what the dialogs' flags say is due. */
 void call_settle(struct call *call);
 void call_bye(struct call *call, const struct call_event *event);

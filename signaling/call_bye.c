@@ -237,6 +237,17 @@ unsigned int call_cause(const struct call *call, enum end_reason reason, enum en
 	return end_reason_info[reason].q850_cause;
 }
 
+void call_forget_unheard_answer(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	if (!record->answer_us || !(record->dialog[CALLER].flags & DIALOG_RESPONSE_DUE))
+		return;
+	record->answer_us = 0;
+	if (record->sip_code < 300)
+		record->sip_code = 480;
+}
+
 void call_close(struct call *call, enum end_reason reason, enum end_direction direction, unsigned int code, int spare)
 {
 	struct call_record *record = call->record;
@@ -250,11 +261,6 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	record->final = true;
 	bool unanswered = reliable_take_answer_back(call);
 
-	/* What the caller has not heard of is no answer, and nothing to bill. */
-	if (unanswered) {
-		record->answer_us = 0;
-		record->sip_code = code < 300 ? 480 : (uint16_t)code;
-	}
 	set_due(call, spare);
 	if (unanswered)
 		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_BYE_DUE;
@@ -265,8 +271,10 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	}
 	call_set_state(call, CALL_CLOSING);
 	/* Not before: an answered call that awaits no ACK goes on in another life. */
-	if (reason == END_ACK_TIMEOUT)
+	atomic_thread_fence(memory_order_release);
+	if (unanswered || reason == END_ACK_TIMEOUT)
 		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_forget_unheard_answer(call);
 	release(call);
 	counter_inc(call->engine->counters, COUNTER_signaling_calls_ended);
 	call_settle(call);

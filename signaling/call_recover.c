@@ -134,6 +134,7 @@ static void recover_established(struct call *call)
 static void recover_closing(struct call *call)
 {
 	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call_forget_unheard_answer(call);
 	call_settle(call);
 	call_media_close(call);
 }

@@ -227,13 +227,10 @@ bool reliable_answer_waits(const struct call *call)
 
 bool reliable_take_answer_back(struct call *call)
 {
-	struct call_dialog *caller = &call->record->dialog[CALLER];
-
 	if (!reliable_answer_waits(call))
 		return false;
 	call->work->reliable.answer_waits = false;
-	caller->flags |= DIALOG_RESPONSE_DUE;
-	caller->flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	call->record->dialog[CALLER].flags |= DIALOG_RESPONSE_DUE;
 	return true;
 }
 

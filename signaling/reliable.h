@@ -69,7 +69,7 @@ void reliable_respond(struct call *call, unsigned int code, struct sip_message *
 /* The callee has answered: does the 200 to the caller have to wait? Then it is sent when the PRACK comes. */
 bool reliable_holds_answer(struct call *call, const struct sip_message *response);
 bool reliable_answer_waits(const struct call *call);
-/* The call ends while it waits: true, and the caller is owed a failure instead, no longer an ACK owed to us. */
+/* The call ends while it waits: true, and the caller is owed a failure instead. */
 bool reliable_take_answer_back(struct call *call);
 /* The caller has acknowledged the description that stands in the record. */
 bool reliable_has_description(const struct call *call);

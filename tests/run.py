@@ -68,17 +68,19 @@ class Build:
 
     def make(self, *prefix):
         started = time.monotonic()
-        self.done = subprocess.run([*prefix, os.path.join(TOP, "deploy", "build"), os.path.join(TOP, self.folder), *self.options],
-                                   env={**os.environ, "CC": self.compiler}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.seconds = time.monotonic() - started
-        self.made.set()
+        try:
+            self.done = subprocess.run([*prefix, os.path.join(TOP, "deploy", "build"), os.path.join(TOP, self.folder), *self.options],
+                                       env={**os.environ, "CC": self.compiler}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        finally:
+            self.seconds = time.monotonic() - started
+            self.made.set()
 
     def result(self, tally):
         self.made.wait()
         step(f"{self.folder}: built with {self.compiler} in {self.seconds:.0f} s")
-        good = self.done.returncode == 0
+        good = self.done is not None and self.done.returncode == 0
         if not good:
-            print(self.done.stdout[-6000:])
+            print(self.done.stdout[-6000:] if self.done else "it could not be run")
         tally.count(f"{self.folder}: build", good)
         tally.builds += 1
         return good

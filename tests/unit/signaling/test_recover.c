@@ -655,6 +655,32 @@ static void killed_before_the_end_was_told(void)
 	}
 }
 
+/* Killed while a call is closed whose 200 waits for the caller's PRACK: nobody may think that it is established. */
+static void killed_before_the_answer_was_heard(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab->moment = keep_at_ack;
+	lab_invite(lab, 1, "4930123", NULL, "Supported: 100rel\r\n");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 183, "v", lab_sdp, "Require: 100rel\r\nRSeq: 1\r\n");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 183"));
+	lab_cancel(lab, 1, "4930123");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab->moment = NULL;
+	lab_skip(lab, NULL);
+	go_back(lab, &at_ack);
+	lab_restart(lab);
+	CHECK_INT(standing_in(lab->calls, CALL_ESTABLISHED, CALL_ESTABLISHED), 0);
+	lab_sleep(lab, 32100);
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -670,6 +696,7 @@ static const struct check_case cases[] = {
     {"mail before the calls", mail_comes_first},
     {"an answer without an ACK", answer_without_an_ack},
     {"killed at the ACK", killed_at_the_ack},
+    {"killed before the answer was heard", killed_before_the_answer_was_heard},
     {"killed before the end was told", killed_before_the_end_was_told},
 };
 CHECK_MAIN(cases)
