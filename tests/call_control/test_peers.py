@@ -84,7 +84,7 @@ def test_fork_two_answers(node, proxy, caller, first, last):
     first.respond(two, 200, "OK", to_tag="two", body=first.sdp(42000), headers=headers)
     ok = caller.take_answer(invite, last)
     first.expect("ACK")
-    byes = [(peer, peer.answer_byes()) for peer in (first, last)]
+    byes = [(peer, {bye["via"] for bye in peer.answer_byes()}) for peer in (first, last)]  # one may have come again by now
     assert sorted(len(found) for _, found in byes) == [0, 1]
     stays = next(peer for peer, found in byes if not found)
     caller.hang_up(invite, ok, stays)

@@ -81,7 +81,10 @@ static void test_fragment_flood(void)
 		CHECK_INT(input(&b, frames, 1, out), 0);
 	}
 	CHECK_INT(b.q->reassemblies.used, REASSEMBLIES_PER_SOURCE);
-	CHECK_INT(count_of(&b, COUNTER_port_rx_fragment_full), 100 - REASSEMBLIES_PER_SOURCE);
+	/* One whose identification, which is random, is that of a datagram that stands is taken for a part of it. */
+	uint64_t full = count_of(&b, COUNTER_port_rx_fragment_full);
+
+	CHECK(full <= 100 - REASSEMBLIES_PER_SOURCE && full >= 96 - REASSEMBLIES_PER_SOURCE);
 	/* The other family's datagrams are not the flooder's. */
 	exchange(&a.ip6, &b.ip6, 3000);
 	close_both();
