@@ -737,3 +737,12 @@ bool lab_call(struct lab *lab, unsigned int n, struct sip_message *answer, struc
 	lab_caller_request(lab, answer, "ACK", 1, NULL);
 	return lab_take(lab, VENDOR(0), "ACK ") != NULL;
 }
+
+void lab_check_empty(struct lab *lab)
+{
+	lab_skip(lab, NULL);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+}

@@ -123,6 +123,8 @@ struct sip_message *lab_take(struct lab *lab, const char *to, const char *start)
 unsigned int lab_waiting(const struct lab *lab, const char *to); /* messages not taken; to NULL = to anybody */
 void lab_skip(struct lab *lab, const char *to);
 uint64_t lab_count(const struct lab *lab, enum counter_id id);
+/* Everybody has gone: a minute later nothing may stand. */
+void lab_check_empty(struct lab *lab);
 unsigned int lab_standing(const struct lab *lab);       /* records that are not free */
 unsigned int lab_sessions(const struct lab *lab);       /* that stand at media */
 const struct lab_cdr *lab_final(const struct lab *lab); /* the only final record so far; NULL and a failed check */
