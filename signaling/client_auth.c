@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "signaling/call.h"
 #include "signaling/keyed_hash.h"
+#include "signaling/local_headers.h"
 #include "signaling/snapshot_signaling.h"
 
 /* Never 0. */
@@ -99,4 +100,28 @@ int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr
 	if (!gateway_is_at(engine, id, to))
 		return refuse(engine, &peer, "not the gateway's call any more");
 	return client_auth_answer_to(engine, &peer, method, uri, response, auth);
+}
+
+int client_auth_build_again(struct engine *engine, const struct transaction *transaction,
+			    const struct sip_message *sent, uint32_t cseq, const struct client_auth *auth)
+{
+	char branch[IDENTIFIER_BRANCH];
+	struct sip_builder b;
+
+	transaction_branch(engine, transaction, branch);
+	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
+	sip_build_request(&b, sent->method_text, sent->uri_text);
+	local_headers_via(engine, &b, &transaction->flow.local, sip_text(branch, sizeof(branch)));
+	for (unsigned int i = 0; i < sent->header_count; i++) {
+		enum sip_header_id id = (enum sip_header_id)sent->headers[i].id;
+
+		if (id != SIP_H_VIA && id != SIP_H_CSEQ && id != SIP_H_AUTHORIZATION &&
+		    id != SIP_H_PROXY_AUTHORIZATION && id != SIP_H_CONTENT_TYPE && id != SIP_H_CONTENT_LENGTH)
+			sip_build_copy_line(&b, sent, &sent->headers[i]);
+	}
+	sip_build_cseq(&b, cseq, sent->method_text);
+	sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
+			 sip_text(auth->value, auth->len));
+	sip_build_body(&b, sip_message_value(sent, SIP_H_CONTENT_TYPE), sent->body);
+	return sip_build_finish(&b);
 }

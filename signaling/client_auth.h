@@ -48,4 +48,11 @@ static inline bool client_auth_helps(const struct client_auth *auth, unsigned in
 	return before == 0 || (auth->stale && before < CLIENT_AUTH_TRIES);
 }
 
+/*
+ * What was sent once more, for a transaction of its own, with a new CSeq and the credentials (RFC 3261 section 22.2).
+ * Into the engine's scratch; its length or -EMSGSIZE.
+ */
+int client_auth_build_again(struct engine *engine, const struct transaction *transaction,
+			    const struct sip_message *sent, uint32_t cseq, const struct client_auth *auth);
+
 #endif

@@ -91,31 +91,6 @@ static void pair(struct transaction *client, struct transaction *server)
 		server->peer = client;
 }
 
-/* In the engine's scratch: what was sent, under the next CSeq, with credentials (RFC 3261 section 22.2). */
-static int build_again(struct call *call, const struct transaction *t, const struct sip_message *sent,
-		       const struct client_auth *auth)
-{
-	char branch[IDENTIFIER_BRANCH];
-	struct sip_builder b;
-
-	transaction_branch(call->engine, t, branch);
-	sip_build_init(&b, (char *)call->engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_request(&b, sent->method_text, sent->uri_text);
-	local_headers_via(call->engine, &b, &t->flow.local, sip_text(branch, sizeof(branch)));
-	for (unsigned int i = 0; i < sent->header_count; i++) {
-		enum sip_header_id id = (enum sip_header_id)sent->headers[i].id;
-
-		if (id != SIP_H_VIA && id != SIP_H_CSEQ && id != SIP_H_AUTHORIZATION &&
-		    id != SIP_H_PROXY_AUTHORIZATION && id != SIP_H_CONTENT_TYPE && id != SIP_H_CONTENT_LENGTH)
-			sip_build_copy_line(&b, sent, &sent->headers[i]);
-	}
-	sip_build_cseq(&b, ++call->record->dialog[CALLEE].local_cseq, sent->method_text);
-	sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
-			 sip_text(auth->value, auth->len));
-	sip_build_body(&b, sip_message_value(sent, SIP_H_CONTENT_TYPE), sent->body);
-	return sip_build_finish(&b);
-}
-
 /* A vendor that asks who we are. t->value counts how often it has been told. */
 static bool answer_challenge(struct call *call, struct transaction *t, const struct sip_message *response)
 {
@@ -137,7 +112,7 @@ static bool answer_challenge(struct call *call, struct transaction *t, const str
 		return false;
 	again->owner_side = t->owner_side;
 	again->value = t->value + 1;
-	int len = build_again(call, again, sent, &auth);
+	int len = client_auth_build_again(engine, again, sent, ++call->record->dialog[CALLEE].local_cseq, &auth);
 
 	if (len < 0) {
 		counter_inc(engine->counters, COUNTER_signaling_build_failures);

@@ -63,12 +63,9 @@ static void bye_response(struct engine *engine, struct transaction *t, struct si
 
 static const struct transaction_user bye_user = {.response = bye_response};
 
-/* With the BYE in the builder. */
-static void send_kept(struct engine *engine, struct transaction *t, struct sip_builder *b)
+/* From the engine's scratch. */
+static void send_built(struct engine *engine, struct transaction *t, int len)
 {
-	sip_build_no_body(b);
-	int len = sip_build_finish(b);
-
 	if (len < 0)
 		transaction_free(engine, t);
 	else
@@ -79,9 +76,7 @@ static void send_kept(struct engine *engine, struct transaction *t, struct sip_b
 static void bye_response(struct engine *engine, struct transaction *t, struct sip_message *response)
 {
 	struct sip_message *bye = engine->transactions->kept;
-	char branch[IDENTIFIER_BRANCH];
 	struct client_auth auth;
-	struct sip_builder b;
 
 	if ((response->status != 401 && response->status != 407) || !t->vendor || !t->message ||
 	    sip_message_parse(bye, t->message->data, t->message->len) != SIP_PARSE_OK ||
@@ -95,20 +90,8 @@ static void bye_response(struct engine *engine, struct transaction *t, struct si
 		return;
 	again->vendor = t->vendor;
 	again->owner_side = (uint8_t)(t->owner_side + 1);
-	transaction_branch(engine, again, branch);
-	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
-	sip_build_request(&b, bye->method_text, bye->uri_text);
-	local_headers_via(engine, &b, &t->flow.local, sip_text(branch, sizeof(branch)));
-	sip_build_number(&b, SIP_H_MAX_FORWARDS, 70);
-	sip_build_copy(&b, bye, SIP_H_ROUTE);
-	sip_build_copy(&b, bye, SIP_H_FROM);
-	sip_build_copy(&b, bye, SIP_H_TO);
-	sip_build_copy(&b, bye, SIP_H_CALL_ID);
-	sip_build_cseq(&b, sip_message_cseq(bye)->number + 1, bye->method_text);
-	sip_build_copy(&b, bye, SIP_H_REASON);
-	sip_build_header(&b, auth.proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
-			 sip_text(auth.value, auth.len));
-	send_kept(engine, again, &b);
+	send_built(engine, again,
+		   client_auth_build_again(engine, again, bye, sip_message_cseq(bye)->number + 1, &auth));
 }
 
 static void begin_bye(struct engine *engine, struct sip_builder *b, const struct dialog *dialog,
@@ -134,7 +117,8 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
 	transaction_branch(engine, t, branch);
 	begin_bye(engine, &b, dialog, flow, response, branch);
 	sip_build_header(&b, SIP_H_REASON, call_reason_text(engine, late->cause, late->sip_code, reason));
-	send_kept(engine, t, &b);
+	sip_build_no_body(&b);
+	send_built(engine, t, sip_build_finish(&b));
 }
 
 /*
