@@ -471,11 +471,20 @@ static bool awaits_caller(const struct call *call, enum call_side side)
 	       call_state(call) == CALL_ANSWERED;
 }
 
+/* A 2xx that could not be used, and whose BYE was lost with an earlier life, has left its tag, too. */
+static bool has_taken(const struct call *call, enum call_side side, struct sip_text tag)
+{
+	enum call_state state = call_state(call);
+
+	if (state == CALL_SETUP || (state >= CALL_CLOSING && side == CALLEE && !call->record->callee_acked))
+		return false;
+	return tag.len && sip_text_equal(tag, call_text(call, call->record->dialog[side].remote_tag));
+}
+
 /* A 2xx to an INVITE whose transaction is gone: its ACK was lost, or nobody wants the call any more. */
 static void receive_stray_answer(struct engine *engine, const struct sip_flow *flow)
 {
 	struct sip_message *response = engine->message;
-	const struct sip_name_addr *to = sip_message_to(response);
 	struct identifier_branch branch;
 	enum call_side side;
 	bool behind_nat;
@@ -483,8 +492,7 @@ static void receive_stray_answer(struct engine *engine, const struct sip_flow *f
 
 	if (identifier_branch_parse(&branch, sip_message_via(response)->branch) < 0)
 		branch.serial = engine_random(engine);
-	if (call && to->tag.len && call_state(call) != CALL_SETUP &&
-	    sip_text_equal(to->tag, call_text(call, call->record->dialog[side].remote_tag))) {
+	if (call && has_taken(call, side, sip_message_to(response)->tag)) {
 		if (!awaits_caller(call, side))
 			call_ack_again(call, side, branch.serial, sip_message_cseq(response)->number);
 	} else if (transaction_was_acked(engine, response, &behind_nat)) {

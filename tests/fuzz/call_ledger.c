@@ -16,6 +16,7 @@ struct asked {
 	bool unkept;       /* of which nothing stays: the same INVITE is judged anew */
 	bool heard_any;    /* a response */
 	bool over;         /* caller: its dialog is, and it knows */
+	bool tagless;      /* ours: a 2xx without a tag has made a dialog without one (RFC 3261 section 12.1.2) */
 };
 
 /* A dialog with a callee, which its 2xx to an INVITE of ours has made. */
@@ -61,6 +62,15 @@ static struct asked *find_asked(uint64_t call_id, uint64_t branch)
 		if (asked[i].branch == branch && asked[i].call_id == call_id)
 			return &asked[i];
 	return NULL;
+}
+
+/* Is an INVITE of ours without a tag one in that dialog? */
+static bool is_tagless(uint64_t call_id)
+{
+	for (unsigned int i = 0; i < asked_count; i++)
+		if (asked[i].call_id == call_id && asked[i].tagless)
+			return true;
+	return false;
 }
 
 static struct dialled *find_dialled(uint64_t call_id, uint64_t tag)
@@ -118,7 +128,7 @@ static void sent_request(void)
 {
 	const struct sip_name_addr *to = sip_message_to(&message);
 
-	if (message.method == SIP_INVITE && !to->tag.len)
+	if (message.method == SIP_INVITE && !to->tag.len && !is_tagless(hash_of(sip_message_call_id(&message))))
 		note_invite(true);
 	else if (message.method == SIP_BYE)
 		note_over(to->tag);
@@ -199,12 +209,15 @@ static void heard_response(void)
 {
 	uint64_t call_id = hash_of(sip_message_call_id(&message));
 	struct sip_text tag = sip_message_to(&message)->tag;
-	const struct asked *invite = find_asked(call_id, branch_of());
+	struct asked *invite = find_asked(call_id, branch_of());
 
 	if (is_gone(481) || is_gone(408))
 		note_over(tag);
 	if (!invite || !invite->ours || sip_message_cseq(&message)->method != SIP_INVITE || message.status < 200 ||
-	    message.status > 299 || !tag.len || find_dialled(call_id, hash_of(tag)))
+	    message.status > 299)
+		return;
+	invite->tagless |= !tag.len;
+	if (!tag.len || find_dialled(call_id, hash_of(tag)))
 		return;
 	full |= dialled_count == LEGS_MAX;
 	if (!full)

@@ -681,6 +681,34 @@ static void killed_before_the_answer_was_heard(void)
 	lab_free(lab);
 }
 
+/* Killed between the ACK to a 200 that can't be used and its BYE: the 200 comes again, and gets it. */
+static void killed_before_an_answer_was_refused(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab->media_dead = true; /* so that the record stands */
+	lab->moment = keep_at_ack;
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 502"));
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab->moment = NULL;
+	lab_skip(lab, NULL);
+	go_back(lab, &at_ack);
+	lab_restart(lab);
+	CHECK_INT(standing_in(lab->calls, CALL_ANSWERED, CALL_ESTABLISHED), 0);
+	lab_reply(lab, &invite, VENDOR(0), 200, "v", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
@@ -698,5 +726,6 @@ static const struct check_case cases[] = {
     {"killed at the ACK", killed_at_the_ack},
     {"killed before the answer was heard", killed_before_the_answer_was_heard},
     {"killed before the end was told", killed_before_the_end_was_told},
+    {"killed before an answer was refused", killed_before_an_answer_was_refused},
 };
 CHECK_MAIN(cases)
