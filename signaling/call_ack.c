@@ -73,7 +73,11 @@ static void pass(struct call *call, const struct call_event *event, bool first)
 		work->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
-	session_timer_keep(call, side, sdp);
+	/* The first answer is kept in any case, for call_ack_again(). */
+	if (first)
+		call_put_description(call, side, sdp);
+	else
+		session_timer_keep(call, side, sdp);
 	call_ack_callee(call, side, client, serial, cseq, sdp);
 }
 

@@ -158,13 +158,23 @@ static bool anything_due(const struct call *call)
 	       ((d[CALLEE].flags & DIALOG_CANCEL_DUE) && !call->cancel_sent);
 }
 
+/* What was said leaves at the end of this poll: a record that was gone by then could not say it again. */
+static bool is_leaving(const struct call *call)
+{
+	return (call->response_sent || call->cancel_sent) && call->record->end_us == call->engine->now_us;
+}
+
 void call_settle(struct call *call)
 {
 	settle_response(call);
 	settle_cancel(call);
 	settle_bye(call, CALLER);
 	settle_bye(call, CALLEE);
-	if (call_state(call) == CALL_BILLED && call_media_is_told(call) && !anything_due(call))
+	if (call_state(call) != CALL_BILLED || !call_media_is_told(call) || anything_due(call))
+		return;
+	if (is_leaving(call))
+		timer_start(&call->engine->wheel, &call->media, call->engine->now_us + US_PER_MS, call_on_media);
+	else
 		call_free(call);
 }
 

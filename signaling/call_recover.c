@@ -131,9 +131,23 @@ static void recover_established(struct call *call)
 	call_forget_setup(call);
 }
 
+#define UNHEARD_US (32 * US_PER_S) /* 64*T1: a peer that has not heard by then has given up */
+
+/* What is over since an earlier life. Its INVITE's transaction is another call's when it is over for long. */
+static void recover_over(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	if (call->engine->now_us - record->end_us > UNHEARD_US) {
+		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
+		record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	}
+}
+
 static void recover_closing(struct call *call)
 {
-	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	recover_over(call);
 	call_forget_unheard_answer(call);
 	call_settle(call);
 	call_media_close(call);
@@ -141,14 +155,14 @@ static void recover_closing(struct call *call)
 
 static void recover_ending(struct call *call)
 {
-	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	recover_over(call);
 	call_settle(call);
 	call_publish(call);
 }
 
 static void recover_billed(struct call *call)
 {
-	call->record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
+	recover_over(call);
 	call_settle(call);
 }
 
@@ -286,6 +300,21 @@ static unsigned int home_of_block(const struct engine *engine, uint32_t block)
 	return call_home_worker(block - small, call_table_large_blocks(calls), engine->workers);
 }
 
+/* Dealt with from the end, so half-made ones first: what is over may name a transaction that is theirs by now. */
+static void put_setups_last(struct calls *calls)
+{
+	uint32_t over = 0;
+
+	for (uint32_t i = 0; i < calls->recover_count; i++) {
+		uint32_t slot = calls->recover[i];
+
+		if (call_state(&calls->call[slot]) == CALL_SETUP)
+			continue;
+		calls->recover[i] = calls->recover[over];
+		calls->recover[over++] = slot;
+	}
+}
+
 void calls_recover_attach(struct engine *engine)
 {
 	struct calls *calls = engine->calls;
@@ -298,6 +327,7 @@ void calls_recover_attach(struct engine *engine)
 		if (!block_used[block] && home_of_block(engine, block) == engine->worker)
 			call_give_block(calls, block + 1);
 	free(block_used);
+	put_setups_last(calls);
 	if (calls->standing)
 		memset(calls->resync_next, 0, sizeof(calls->resync_next));
 	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);

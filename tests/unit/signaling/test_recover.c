@@ -623,14 +623,48 @@ static void killed_at_the_ack(void)
 	}
 }
 
-/* What ended the call before it was answered had not left yet, or was lost on its way: both sides are told again. */
+/* The ACK with the answer was lost with us after all else was done: the callee's 200 comes again, and gets it. */
+static void answer_lost_with_its_ack(void)
+{
+	static const char rich[] = "v=0\r\no=peer 1 1 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\n"
+				   "m=audio 4000 RTP/AVPF 8\r\na=rtcp-fb:* nack\r\n";
+
+	for (int variant = 0; variant < 2; variant++) {
+		const char *sdp = variant ? rich : lab_sdp;
+		static struct sip_message invite, answer;
+		struct lab *lab = lab_new();
+		const struct sip_message *ack;
+
+		lab_invite(lab, 1, "4930123", NULL, "");
+		CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+		invite = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &invite, VENDOR(0), 200, "v", sdp, "");
+		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+		lab_caller_request(lab, &answer, "ACK", 1, sdp);
+		lab_skip(lab, NULL);
+		lab_restart(lab);
+		lab_reply(lab, &invite, VENDOR(0), 200, "v", sdp, "");
+		ack = lab_take(lab, VENDOR(0), "ACK ");
+		CHECK(ack && strstr(ack->data, "c=IN IP4 10.0.0.2"));
+		CHECK(ack && (strstr(ack->data, "rtcp-fb:* nack") != NULL) == variant);
+		lab_free(lab);
+	}
+}
+
+/*
+ * What ended the call before it was answered had not left yet, or was lost on its way: both sides are told again. A
+ * call without relayed media waits for nobody then, but stands till its messages have left.
+ */
 static void killed_before_the_end_was_told(void)
 {
-	for (int cancelled = 0; cancelled < 2; cancelled++) {
+	for (int variant = 0; variant < 4; variant++) {
+		bool cancelled = variant & 1, direct = variant & 2;
 		struct lab *lab = lab_new();
 		struct sip_message *invite;
 
 		lab->config.routing_gateways_count = 1;
+		if (direct)
+			lab->config.parameters.media_proxy_mode = MEDIA_PROXY_OFF;
 		lab_reload(lab);
 		lab->media_dead = true;
 		lab_invite(lab, 1, "4930123", lab_sdp, "");
@@ -640,7 +674,8 @@ static void killed_before_the_end_was_told(void)
 			lab_cancel(lab, 1, "4930123");
 		else
 			lab_reply(lab, invite, VENDOR(0), 486, "v", NULL, "");
-		CHECK_INT(standing_in(lab->calls, CALL_CLOSING, CALL_CLOSING), 1);
+		CHECK_INT(standing_in(lab->calls, CALL_CLOSING, CALL_BILLED), 1);
+		CHECK_INT(lab->cdr_count, direct);
 		lab_skip(lab, NULL);
 		lab_restart(lab);
 		CHECK(lab_take(lab, CUSTOMER, cancelled ? "SIP/2.0 487" : "SIP/2.0 486"));
@@ -650,9 +685,32 @@ static void killed_before_the_end_was_told(void)
 			CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
 		lab_sleep(lab, 70000);
 		CHECK_INT(lab_standing(lab), 0);
+		CHECK_INT(lab->cdr_count, 1);
 		CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), 0);
 		lab_free(lab);
 	}
+}
+
+/* Both sides have given up long ago: nobody is told when the record has stood, the CDR ring being full, for minutes. */
+static void nobody_is_told_too_late(void)
+{
+	struct lab *lab = lab_new();
+	struct sip_message *invite;
+
+	lab->media_dead = true;
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, invite, VENDOR(0), 180, "v", NULL, "");
+	lab_cancel(lab, 1, "4930123");
+	lab_skip(lab, NULL);
+	lab->now_us += 33 * US_PER_S;
+	lab_restart(lab);
+	CHECK_INT(lab_waiting(lab, CUSTOMER), 0);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_sleep(lab, 70000);
+	CHECK_INT(lab_standing(lab), 0);
+	CHECK_INT(lab->cdr_count, 1);
+	lab_free(lab);
 }
 
 /* Killed while a call is closed whose 200 waits for the caller's PRACK: nobody may think that it is established. */
@@ -725,7 +783,9 @@ static const struct check_case cases[] = {
     {"an answer without an ACK", answer_without_an_ack},
     {"killed at the ACK", killed_at_the_ack},
     {"killed before the answer was heard", killed_before_the_answer_was_heard},
+    {"an answer lost with its ACK", answer_lost_with_its_ack},
     {"killed before the end was told", killed_before_the_end_was_told},
+    {"nobody is told too late", nobody_is_told_too_late},
     {"killed before an answer was refused", killed_before_an_answer_was_refused},
 };
 CHECK_MAIN(cases)
