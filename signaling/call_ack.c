@@ -73,8 +73,8 @@ static void pass(struct call *call, const struct call_event *event, bool first)
 		work->answer_awaiting_ack = NULL;
 	if (call_media_pass(call, event->side, event->message, &sdp) < 0)
 		sdp = SIP_TEXT("");
-	/* The first answer is kept in any case, for call_ack_again(). */
-	if (first)
+	/* The first answer is kept for call_ack_again(), where that can't make it anew. */
+	if (first && !(record->dialog[side].flags & DIALOG_SDP_PLAIN))
 		call_put_description(call, side, sdp);
 	else
 		session_timer_keep(call, side, sdp);

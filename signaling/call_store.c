@@ -257,12 +257,35 @@ bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_tex
 	return (text.len && put_into_block(call, ref, text, false)) || call_put(call, ref, text);
 }
 
-/* Half of the large blocks are for set-ups, which fail without. */
+/* Half of the blocks are for set-ups, which fail without. */
 static bool spares_large_block(const struct call *call)
 {
 	const struct calls *calls = call->engine->calls;
 
 	return calls->large_blocks.count > call_table_large_blocks(calls->count) / call->engine->workers / 2;
+}
+
+static bool spares_small_block(const struct call *call)
+{
+	const struct calls *calls = call->engine->calls;
+
+	return calls->small_blocks.count > call_table_small_blocks(calls->count) / call->engine->workers / 2;
+}
+
+/* For as long as the call lasts; what can be made anew is not worth a large block. */
+static bool keep_in_block(struct call *call, struct call_text *place, struct sip_text sdp, bool plain)
+{
+	struct call_record *record = call->record;
+	bool stays = record->block_stays, large = !plain && spares_large_block(call);
+
+	if (!stays && !large && block_size(call) != CALL_LARGE_BLOCK && !spares_small_block(call))
+		return false;
+	/* Before it is there: a life that begins now must not give the block away. */
+	record->block_stays = true;
+	if (put_into_block(call, place, sdp, large))
+		return true;
+	record->block_stays = stays;
+	return false;
 }
 
 void call_put_description(struct call *call, enum call_side side, struct sip_text sdp)
@@ -284,13 +307,7 @@ void call_put_description(struct call *call, enum call_side side, struct sip_tex
 		d->local_sdp = (struct call_text){place.offset, (uint16_t)sdp.len};
 		return;
 	}
-	if (put_into_arena(call, &place, sdp)) {
-		d->local_sdp_room = (uint16_t)sdp.len;
-		d->local_sdp = place;
-		return;
-	}
-	call->record->block_stays = true;
-	if (put_into_block(call, &place, sdp, !(d->flags & DIALOG_SDP_PLAIN) && spares_large_block(call))) {
+	if (put_into_arena(call, &place, sdp) || keep_in_block(call, &place, sdp, d->flags & DIALOG_SDP_PLAIN)) {
 		d->local_sdp_room = (uint16_t)sdp.len;
 		d->local_sdp = place;
 	}

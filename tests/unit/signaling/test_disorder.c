@@ -296,6 +296,45 @@ static void blocks_come_back(void)
 	lab_free(lab);
 }
 
+/*
+ * What is kept for a call's whole life takes half of the blocks at the most, and none for an answer in an ACK that can
+ * be made anew: set-ups, which can't do without, find one.
+ */
+static void blocks_are_left_for_setups(void)
+{
+	static const char rich[] =
+	    "v=0\r\no=peer 1 1 IN IP4 10.1.0.5\r\ns=-\r\nc=IN IP4 10.1.0.5\r\nt=0 0\r\n"
+	    "m=audio 4000 RTP/AVPF 8 18 96 97 101\r\na=rtpmap:96 opus/48000/2\r\n"
+	    "a=rtpmap:97 AMR-WB/16000\r\na=rtcp-fb:* nack\r\na=rtpmap:101 telephone-event/8000\r\n";
+	static struct sip_message answer, invite;
+	static char route[400];
+
+	/* The arena is nearly full then. */
+	snprintf(route, sizeof(route), "Record-Route: <sip:10.1.0.5;lr;x=%0250d>\r\n", 1);
+	for (unsigned int variant = 0; variant < 3; variant++) {
+		struct lab *lab = lab_new();
+		struct calls *calls = lab->engine->calls;
+		const struct call_record *record = call_table_record(lab->calls, 0);
+		const char *sdp = variant ? rich : lab_sdp;
+
+		if (variant == 2) {
+			calls->small_blocks.count = call_table_small_blocks(calls->count) / 2;
+			calls->large_blocks.count = call_table_large_blocks(calls->count) / 2;
+		}
+		lab_invite(lab, 1, "4930123", NULL, route);
+		lab_skip(lab, CUSTOMER);
+		CHECK(record->block);
+		invite = *lab_take(lab, VENDOR(0), "INVITE ");
+		lab_reply(lab, &invite, VENDOR(0), 200, "v", sdp, "");
+		answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+		lab_caller_request(lab, &answer, "ACK", 1, sdp);
+		CHECK(lab_take(lab, VENDOR(0), "ACK "));
+		CHECK_INT(record->block != 0, variant == 1);
+		CHECK_INT(record->dialog[CALLEE].local_sdp.len != 0, variant == 1);
+		lab_free(lab);
+	}
+}
+
 /* A BYE that finds no transaction goes out when there is one again: the other side must not think it has a call. */
 static void bye_without_room(void)
 {
@@ -714,6 +753,7 @@ static const struct check_case cases[] = {
     {"strangers are answered once", answered_once},
     {"buffers run out", buffers_run_out},
     {"blocks come back", blocks_come_back},
+    {"blocks are left for set-ups", blocks_are_left_for_setups},
     {"a BYE without room", bye_without_room},
     {"a CANCEL without room", cancel_without_room},
     {"an old ACK", old_ack},
