@@ -169,6 +169,8 @@ static int build_answer(struct sip_message *request, const struct sip_check *che
 	return sip_build_finish(&b);
 }
 
+#define ADDED_LINES 8 /* that an answer has and its request need not have */
+
 static void answer(struct sip_message *request, const struct sip_check *check)
 {
 	static struct sip_message response;
@@ -185,7 +187,12 @@ static void answer(struct sip_message *request, const struct sip_check *check)
 	must(exact && build_answer(request, check, exact, (size_t)len - 1) == -EMSGSIZE);
 	must(build_answer(request, check, exact, (size_t)len) == len && memcmp(exact, out, (size_t)len) == 0);
 	free(exact);
-	must(sip_message_parse(&response, out, (size_t)len) == SIP_PARSE_OK);
+	enum sip_parse_error error = sip_message_parse(&response, out, (size_t)len);
+
+	/* To as many lines as we read there may be an answer of more. */
+	if (error == SIP_PARSE_TOO_MANY && request->header_count + ADDED_LINES > SIP_MESSAGE_HEADERS)
+		return;
+	must(error == SIP_PARSE_OK);
 	must(count_lines(&response, SIP_H_VIA) == count_lines(request, SIP_H_VIA));
 	must(!sip_message_via(request) || sip_message_via(&response));
 	must(!sip_message_cseq(request) || sip_message_cseq(&response)->number == sip_message_cseq(request)->number);
