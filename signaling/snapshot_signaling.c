@@ -163,6 +163,11 @@ static void ports_note(struct signaling_snapshot *snapshot)
 			snapshot->port_network[count++] = snapshot->config->ports[i].network;
 }
 
+const char *signaling_snapshot_network(const struct signaling_snapshot *snapshot, uint32_t port)
+{
+	return port < CONFIG_MAX_PORTS ? snapshot->port_network[port] : NULL;
+}
+
 struct signaling_snapshot *signaling_snapshot_new(const struct config *config, struct signaling_state *state)
 {
 	struct signaling_snapshot *snapshot = calloc(1, sizeof(*snapshot));

@@ -69,4 +69,7 @@ struct signaling_snapshot *signaling_snapshot_new(const struct config *config, s
 void signaling_snapshot_apply(const struct signaling_snapshot *snapshot);
 void signaling_snapshot_free(struct signaling_snapshot *snapshot);
 
+/* Of a sip_flow.port, also one out of shared memory; NULL: there is no such port. Borrowed from the configuration. */
+const char *signaling_snapshot_network(const struct signaling_snapshot *snapshot, uint32_t port);
+
 #endif

@@ -257,8 +257,6 @@ static enum source_verdict admit_mapping(struct source *source, const struct con
 	source->config = config;
 	source->name = config->name;
 	source->name_len = (uint32_t)strlen(config->name);
-	if (config->network != NULL)
-		source->network = config->network;
 	return SOURCE_ADMIT;
 }
 
@@ -318,13 +316,15 @@ enum source_verdict source_identify(struct engine *engine, const struct sip_flow
 	source->challenge[0] = '\0';
 	source->gateway = GATEWAY_NO_ID;
 	source->name = "";
-	source->network = flow->port < CONFIG_MAX_PORTS ? snapshot->port_network[flow->port] : NULL;
+	source->network = signaling_snapshot_network(snapshot, flow->port);
 	source->behind_nat = source_is_behind_nat(message, &flow->remote);
 	registered = registrations_caller(engine, message, &flow->remote, &id);
 	if (registered != NULL) {
 		source->called_in_to = true;
 		return admit_mapping(source, registered, id);
 	}
+	if (entry != NULL && entry->config->network != NULL)
+		source->network = entry->config->network;
 	if (entry != NULL && entry->config->digest == NULL)
 		return admit_mapping(source, entry->config, entry->id);
 	if (entry == NULL) {

@@ -26,7 +26,7 @@ struct source {
 	const struct config_mapping_gateway *config; /* NULL for a phone; valid until the next quiescent point */
 	const char *name;                            /* gateway's name or phone's user; same life */
 	uint32_t name_len;
-	const char *network;    /* of the port it came in on, or the gateway's */
+	const char *network;    /* of the port it came in on; the gateway's, if known by its address */
 	bool behind_nat;        /* source_is_behind_nat() */
 	unsigned int code;      /* SOURCE_REFUSE: the answer */
 	enum end_reason reason; /* SOURCE_REFUSE */

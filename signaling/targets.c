@@ -29,6 +29,7 @@ static bool reach(struct call *call, const struct config_routing_gateway *gatewa
 	if (binding_lookup_gateway(call->engine, gateway->registered, &binding) < 0)
 		return false;
 	target->flow = binding.flow;
+	target->network = signaling_snapshot_network(call->engine->snapshot, binding.flow.port);
 	target->behind_nat = binding.behind_nat;
 	return true;
 }
@@ -113,6 +114,7 @@ static bool try_contact(struct call *call, const struct binding_target *binding,
 	    .kind = TARGET_PHONE,
 	    .gateway = binding->gateway,
 	    .flow = binding->flow,
+	    .network = signaling_snapshot_network(call->engine->snapshot, binding->flow.port),
 	    .uri = sip_text(binding->contact, binding->contact_len),
 	    .name = sip_text(work->callee, work->callee_len),
 	    .behind_nat = binding->behind_nat,

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from audio import Audio
+from credentials import digest
 from node import INNER, NotingPeer
 from sip_peer import Message
 from test_registrations import register
@@ -19,14 +20,16 @@ OURS = {"10.77.0.2": "relay", f"{INNER}2": "relay", "fd77::2": "relay"}
 
 @pytest.fixture(scope="module")
 def inner_host(the_node):
-    """Who is in the second network: a customer, and a vendor."""
+    """Who is in the second network: a customer, a vendor, and who registers or has credentials alone."""
     host = the_node.net.peer("inner", 24)
-    for number in 10, 24:
+    for number in 10, 24, 30:
         host.run(f"ip addr add {INNER}{number}/24 dev eth0")
     before = copy.deepcopy(the_node.switch.config)
-    the_node.switch.config["mapping_gateways"].append({"name": "inner", "network": "inner", "addresses": [f"{INNER}10"]})
+    the_node.switch.config["mapping_gateways"] += [{"name": "inner", "network": "inner", "addresses": [f"{INNER}10"]},
+                                                   {"name": "pbx", "digest": {"user": "pbx", "password": "secret"}}]
     the_node.switch.config["routing_gateways"] += [
         {"name": "inner", "network": "inner", "address": f"{INNER}24:5060", "prefixes": ["46"], "priority": 10},
+        {"name": "pbx", "registered": "pbx", "prefixes": ["47"], "priority": 10},
         {"name": "six", "address": "[fd77::14]:5060", "prefixes": ["43"], "priority": 10}]
     the_node.switch.reload()
     yield host
@@ -36,6 +39,12 @@ def inner_host(the_node):
 @pytest.fixture
 def inner(node, inner_host):
     with NotingPeer(inner_host, f"{INNER}24", "inner", node.notes) as peer:
+        yield peer
+
+
+@pytest.fixture
+def inner_phone(node, inner_host):
+    with NotingPeer(inner_host, f"{INNER}30", "inner phone", node.notes, switch=(f"{INNER}1", 5060)) as peer:
         yield peer
 
 
@@ -190,6 +199,43 @@ def test_network_addresses(node, inner_host, inner_caller, last):
 def test_same_inner_network(node, inner_caller, inner):
     with auto(node):
         assert media_of(node, inner_caller, inner, node.number("46")) == "direct"
+
+
+def calls_with_credentials(caller, callee, number, user, password):
+    """A call of a customer's who is asked for credentials; as connect()."""
+    invite = caller.invite(number, user=user)
+    challenged = caller.expect(407)
+    caller.ack(invite, challenged)
+    invite = caller.invite(number, user=user, call_id=invite["call-id"], cseq=2, from_tag=invite.tag("from"),
+                           headers=[digest(challenged, user, password, "INVITE", invite.uri)])
+    received = callee.answer()
+    return invite, caller.take_answer(invite, callee), received
+
+
+@scenario("who is known by credentials alone is in the network that it came from: a called phone, a gateway that registered, a customer")
+@pytest.mark.parametrize("mode, between, relay", [("auto", True, True), ("auto", False, False), ("on", False, True)])
+@pytest.mark.parametrize("who", ["phone", "gateway", "customer"])
+def test_network_of_the_flow(node, inner_host, inner_phone, caller, last, who, mode, between, relay):
+    user, password = ("alice", "wonderland") if who == "phone" else ("pbx", "secret")
+    number = "alice" if who == "phone" else node.number("47" if who == "gateway" else "49")
+    with auto(node, SS_MEDIAPROXYMODE=mode, SS_MEDIAPROXYBETWEENNET=between):
+        if who == "customer":
+            a, b, outer = inner_phone, last, last
+            invite, inside, outside = calls_with_credentials(a, b, number, user, password)
+            ok = inside
+        else:
+            assert register(inner_phone, user, password).code == 200
+            a, b, outer = caller, inner_phone, caller
+            invite, ok, inside = a.connect(b, number)
+            outside = ok
+        told = inside.media()[0], outside.media()[0]
+        assert told == ((f"{INNER}2", "10.77.0.2") if relay else (outer.ip, inner_phone.ip))
+        if relay:
+            with Audio(inner_phone, inner_host, 40000 if who == "customer" else 41000) as inner, Audio(outer, node.hosts[outer.name]) as other:
+                assert inner.send(inside) == other.heard() and other.send(outside) == inner.heard()
+        a.hang_up(invite, ok, b, cseq=3)
+        if who != "customer":
+            assert register(inner_phone, user, password, "Expires: 0", contact="*").code == 200
 
 
 # ---- silence ----

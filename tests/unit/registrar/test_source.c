@@ -124,6 +124,31 @@ static void test_address_and_digest(void)
 	fixture_fini(&f);
 }
 
+/* Known by its address: the configured one. By its digest alone: that of the port it came in on. */
+static void test_networks(void)
+{
+	static struct config_port ports[] = {{.process = ROLE_SIGNALING, .network = WORDS("public")},
+					     {.process = ROLE_MEDIA, .network = WORDS("media")},
+					     {.process = ROLE_SIGNALING, .network = WORDS("inner")}};
+	const char *credentials;
+
+	fixture_init(&f);
+	f.config.ports = ports;
+	f.config.ports_count = 3;
+	f.mapping[2].network = WORDS("public");
+	fixture_restart(&f);
+	for (home.port = 0; home.port < 2; home.port++) {
+		CHECK_INT(invite("198.51.100.10:5060", "whoever", NULL), SOURCE_ADMIT);
+		CHECK_TEXT(source.network, strlen(source.network), "public");
+		CHECK_INT(invite("203.0.113.6:5060", "roam", NULL), SOURCE_CHALLENGE);
+		credentials = fixture_credentials(&f, source.challenge, "MD5", "roam", "secret", "INVITE", 1);
+		CHECK_INT(invite("203.0.113.6:5060", "roam", credentials), SOURCE_ADMIT);
+		CHECK_TEXT(source.network, strlen(source.network), home.port == 0 ? "public" : "inner");
+	}
+	home.port = 0;
+	fixture_fini(&f);
+}
+
 static bool is_ignored(const char *from)
 {
 	struct sip_flow flow = home;
@@ -200,5 +225,6 @@ static const struct check_case cases[] = {
     {"by address", test_by_address}, {"behind NAT", test_behind_nat},
     {"by digest", test_by_digest},   {"by address and digest", test_address_and_digest},
     {"suspended", test_suspended},   {"vendors are no strangers", test_vendors},
+    {"networks", test_networks},
 };
 CHECK_MAIN(cases)

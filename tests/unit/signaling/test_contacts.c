@@ -10,9 +10,11 @@ static struct config_digest digest = {WORD("pbx"), WORD("secret")};
 static struct config_mapping_gateway customers[2];
 static struct sip_message invite;
 
-static void put_binding(struct lab *lab, const char *user, const char *remote, uint16_t q_x1000, uint8_t flags)
+static void put_binding(struct lab *lab, const char *user, const char *remote, uint16_t q_x1000, uint8_t flags,
+			uint16_t port)
 {
-	struct binding_record record = {.state = BINDING_STANDING, .flags = flags, .q_x1000 = q_x1000};
+	struct binding_record record = {
+	    .state = BINDING_STANDING, .flags = flags, .q_x1000 = q_x1000, .port_index = port};
 	uint32_t slot;
 
 	record.expires_us = lab->now_us + 600 * US_PER_S;
@@ -55,9 +57,9 @@ static void refuse(struct lab *lab, const char *where, unsigned int code)
 
 static void ring_alice(struct lab *lab)
 {
-	put_binding(lab, "alice", MOBILE, 500, BINDING_NAT);
-	put_binding(lab, "alice", DESK, 1000, 0);
-	put_binding(lab, "alice", HOME, 100, 0);
+	put_binding(lab, "alice", MOBILE, 500, BINDING_NAT, 0);
+	put_binding(lab, "alice", DESK, 1000, 0, 0);
+	put_binding(lab, "alice", HOME, 100, 0, 0);
 	lab_invite(lab, 1, "alice", lab_sdp, "");
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
 }
@@ -122,7 +124,7 @@ static void registered_gateway(void)
 	lab_invite(lab, 1, "4930123", lab_sdp, "");
 	CHECK(lab_take(lab, VENDOR(1), "INVITE sip:4930123@10.2.0.2:5060"));
 	lab_skip(lab, NULL);
-	put_binding(lab, "pbx", "10.4.0.9:40000", 1000, BINDING_NAT);
+	put_binding(lab, "pbx", "10.4.0.9:40000", 1000, BINDING_NAT, 0);
 	lab_invite(lab, 2, "4930123", lab_sdp, "");
 	invite = *lab_take(lab, "10.4.0.9:40000", "INVITE sip:4930123@10.4.0.9:40000");
 	/* It answers with an address that only its own network knows: what follows goes to the flow. */
@@ -138,10 +140,52 @@ static void registered_gateway(void)
 	lab_free(lab);
 }
 
+#define INNER "10.5.0.9:5060"
+
+/* They are where they registered, whatever network the gateway is in by the configuration. */
+static void networks(void)
+{
+	static struct config_port ports[4];
+	static const char *const network[] = {"default", "default", "inner", "inner"};
+	static const struct {
+		const char *user, *callee;
+		enum media_proxy_mode mode;
+		uint16_t port;
+		const char *told;
+	} cases[] = {
+	    {"alice", "alice", MEDIA_PROXY_AUTO, 1, "c=IN IP4 10.5.0.2"},
+	    {"alice", "alice", MEDIA_PROXY_AUTO, 0, "c=IN IP4 10.1.0.5"},
+	    {"alice", "alice", MEDIA_PROXY_ON, 1, "c=IN IP4 10.5.0.2"},
+	    {"alice", "alice", MEDIA_PROXY_ON, 0, "c=IN IP4 10.0.0.2"},
+	    {"pbx", "4930123", MEDIA_PROXY_AUTO, 1, "c=IN IP4 10.5.0.2"},
+	    {"pbx", "4930123", MEDIA_PROXY_AUTO, 0, "c=IN IP4 10.1.0.5"},
+	    {"pbx", "4930123", MEDIA_PROXY_ON, 1, "c=IN IP4 10.5.0.2"},
+	};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lab *lab = with_users();
+
+		for (unsigned int p = 0; p < 4; p++) {
+			ports[p] = lab->ports[p % 2];
+			ports[p].network = WORD(network[p]);
+		}
+		CHECK_INT(net_prefix_parse(&lab->addresses[3], "10.5.0.2/16", 11), 0);
+		ports[3].addresses = &lab->addresses[3];
+		lab->config.ports = ports;
+		lab->config.ports_count = 4;
+		lab->config.parameters.media_proxy_mode = cases[i].mode;
+		lab->routing[0].network = WORD("default");
+		lab_restart(lab);
+		put_binding(lab, cases[i].user, INNER, 1000, 0, cases[i].port);
+		lab_invite(lab, 1, cases[i].callee, lab_sdp, "");
+		CHECK(has(lab_take(lab, INNER, "INVITE "), cases[i].told));
+		lab_free(lab);
+	}
+}
+
 static const struct check_case cases[] = {
-    {"a phone's contacts by q", by_q},
-    {"none of them", all_fail},
-    {"busy at one of them", busy_ends_it},
-    {"a gateway that registered", registered_gateway},
+    {"a phone's contacts by q", by_q},     {"none of them", all_fail},
+    {"busy at one of them", busy_ends_it}, {"a gateway that registered", registered_gateway},
+    {"their networks", networks},
 };
 CHECK_MAIN(cases)
