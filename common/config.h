@@ -28,7 +28,8 @@ enum port_driver { DRIVER_AF_PACKET, DRIVER_AF_XDP, DRIVER_MEMIF, DRIVER_TAP, DR
 enum media_mode { MEDIA_SYSTEM, MEDIA_AUTO, MEDIA_ON, MEDIA_OFF, MEDIA_MUST_ON };
 /* What a challenge offers, as bits; the stronger first (RFC 8760). Old phones give up on an algorithm they don't know. */
 enum digest_algorithms { DIGEST_MD5 = 1, DIGEST_SHA256 = 2, DIGEST_BOTH = 3 };
-enum silence_watch { SILENCE_BOTH, SILENCE_CALLER, SILENCE_CALLEE, SILENCE_NONE };
+/* Their values stand in shared memory and in messages: new ones at the end. */
+enum silence_watch { SILENCE_BOTH, SILENCE_CALLER, SILENCE_CALLEE, SILENCE_NONE, SILENCE_EITHER };
 
 #define CONFIG_MAX_WORKERS 32
 #define CONFIG_MAX_PORTS 16

@@ -529,7 +529,8 @@ static void fill_routing_gateway(struct report *report, const struct place *plac
 				 struct config_routing_gateway *gateway)
 {
 	static const struct word watches[] = {
-	    {"both", SILENCE_BOTH}, {"caller", SILENCE_CALLER}, {"callee", SILENCE_CALLEE}, {"none", SILENCE_NONE}};
+	    {"both", SILENCE_BOTH}, {"caller", SILENCE_CALLER}, {"callee", SILENCE_CALLEE},
+	    {"none", SILENCE_NONE}, {"either", SILENCE_EITHER}};
 
 	gateway->name = take_name(report, PLACE(place, "name"), &raw->name, true);
 	fill_flag(report, PLACE(place, "enabled"), raw->enabled, &gateway->enabled, true);

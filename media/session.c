@@ -258,7 +258,7 @@ static int record_owner(const struct media_core *core, struct media_session *ses
 	int owner[LEG_COUNT];
 
 	if ((session->sequence & 1) || session->signaling_worker >= core->peers ||
-	    session->silence_watch > SILENCE_NONE)
+	    session->silence_watch > SILENCE_EITHER)
 		return -1;
 	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
 		struct media_leg_hot *hot = &session->hot[leg];

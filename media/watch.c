@@ -17,10 +17,15 @@ static uint64_t last_us(const struct media_session *session, enum media_leg_inde
 	return RECORD_GET(session->hot[leg].last_us);
 }
 
+/* 0: it need not speak. */
+static uint64_t leg_since(const struct media_session *session, enum media_leg_index leg)
+{
+	return session->expect_us[leg] ? later(session->expect_us[leg], last_us(session, leg)) : 0;
+}
+
 uint64_t watch_silent_since(const struct media_session *session)
 {
-	const uint64_t *expect = session->expect_us;
-	enum media_leg_index leg = session->silence_watch == SILENCE_CALLER ? LEG_CALLER : LEG_CALLEE;
+	uint64_t caller = leg_since(session, LEG_CALLER), callee = leg_since(session, LEG_CALLEE);
 	bool udptl = session->hot[LEG_CALLER].flags & MEDIA_UDPTL;
 
 	if (session->silence_limit_ms == 0 || !(session->flags & MEDIA_ANSWERED))
@@ -28,13 +33,15 @@ uint64_t watch_silent_since(const struct media_session *session)
 	/* Who gets a page of a fax says nothing for as long as it takes. */
 	switch (udptl && session->silence_watch != SILENCE_NONE ? SILENCE_BOTH : session->silence_watch) {
 	case SILENCE_BOTH:
-		if (!expect[LEG_CALLER] && !expect[LEG_CALLEE])
+		if (!caller && !callee)
 			return 0;
-		return later(later(expect[LEG_CALLER], last_us(session, LEG_CALLER)),
-			     later(expect[LEG_CALLEE], last_us(session, LEG_CALLEE)));
+		return later(later(caller, callee), later(last_us(session, LEG_CALLER), last_us(session, LEG_CALLEE)));
 	case SILENCE_CALLER:
+		return caller;
 	case SILENCE_CALLEE:
-		return expect[leg] ? later(expect[leg], last_us(session, leg)) : 0;
+		return callee;
+	case SILENCE_EITHER:
+		return !callee || (caller && caller < callee) ? caller : callee;
 	default:
 		return 0;
 	}

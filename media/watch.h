@@ -4,7 +4,8 @@
  * stamps and sleeps on.
  *
  * - Silence: from the answer on, no RTP for the limit from those who are watched and not on hold is told to
- *   signaling, once for each period of silence. Where both are watched, a sign of life from either is enough.
+ *   signaling, once for each period of silence. Where both are watched, a sign of life from either is enough; where
+ *   either is, the one that has been silent for longer counts.
  * - Sessions that signaling no longer has: when it has started anew, or has said nothing about one for WATCH_TOLD, it
  * is asked to say everything again. What it then leaves out for WATCH_ANSWER, although it has told of others and has
  *   not died in between, is ended. So is what has had neither RTP nor a word for WATCH_EXPIRE.

@@ -138,7 +138,7 @@ static int get_open_field(struct wire_field f, struct media_request *request, un
 		request->silence_limit_ms = (uint32_t)f.value;
 		return 0;
 	case WIRE_TAG(SILENCE_WATCH, WIRE_VARINT):
-		return get_small(f, SILENCE_NONE, &request->silence_watch);
+		return get_small(f, SILENCE_EITHER, &request->silence_watch);
 	case WIRE_TAG(ANSWERED, WIRE_VARINT):
 		request->answered = f.value != 0;
 		return 0;

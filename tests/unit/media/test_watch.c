@@ -114,6 +114,41 @@ static void one_side(void)
 	CHECK_INT(bench.silent, 0);
 }
 
+/* One alone that speaks is not enough, and only who has to speak counts. */
+static void either_side(void)
+{
+	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
+		begin(SILENCE_EITHER);
+		for (unsigned int i = 0; i < 20; i++) {
+			says(LEG_CALLER);
+			talk(LEG_CALLEE, 1);
+		}
+		talk((enum media_leg_index)leg, 3);
+		CHECK_INT(bench.silent, 0);
+		talk((enum media_leg_index)leg, 2);
+		CHECK_INT(bench.silent, 1);
+		begin(SILENCE_EITHER);
+		request.leg[leg].direction = 1; /* sendonly */
+		request.leg[!leg].direction = 2;
+		again();
+		talk((enum media_leg_index)leg, 60);
+		CHECK_INT(bench.silent, 0);
+		bench_sleep(5 * US_PER_S);
+		CHECK_INT(bench.silent, 1);
+	}
+	begin(SILENCE_EITHER);
+	request.leg[LEG_CALLER].udptl = true;
+	again();
+	talk(LEG_CALLEE, 10);
+	CHECK_INT(bench.silent, 0);
+	bench_sleep(10 * US_PER_S);
+	CHECK_INT(bench.silent, 1);
+	begin(SILENCE_EITHER);
+	bench_kill();
+	talk(LEG_CALLER, 6);
+	CHECK_INT(bench.silent, 1);
+}
+
 static void hold(void)
 {
 	begin(SILENCE_BOTH);
@@ -134,7 +169,9 @@ static void hold(void)
 /* Who is held has nobody to send to, whatever he answers, whichever side is watched. */
 static void held_says_nothing(void)
 {
-	for (unsigned int watch = SILENCE_BOTH; watch < SILENCE_NONE; watch++) {
+	for (unsigned int watch = SILENCE_BOTH; watch <= SILENCE_EITHER; watch++) {
+		if (watch == SILENCE_NONE)
+			continue;
 		for (unsigned int holder = 0; holder < LEG_COUNT; holder++) {
 			for (uint8_t answer = 0; answer <= 3; answer++) {
 				begin((enum silence_watch)watch);
@@ -271,6 +308,7 @@ static const struct check_case cases[] = {
     {"a call that never had RTP", never_any},
     {"the watch starts at answer", before_answer},
     {"one side watched, none, no limit", one_side},
+    {"either side watched", either_side},
     {"hold stops the expectation", hold},
     {"who is held need not speak", held_says_nothing},
     {"time away is not silence", watch_after_kill},

@@ -153,7 +153,7 @@ static bool open_sound(const ProtobufCMessage *message)
 	const Tandem__MediaOpen *t = (const Tandem__MediaOpen *)message;
 
 	return sound_leg(t->caller) && sound_leg(t->callee) && t->silence_limit_ms <= 86400000 &&
-	       t->silence_watch <= SILENCE_NONE && t->tos <= UINT8_MAX;
+	       t->silence_watch <= SILENCE_EITHER && t->tos <= UINT8_MAX;
 }
 
 static uint32_t open_write(uint8_t *to, uint32_t *room)

@@ -71,7 +71,7 @@ static uint64_t number_for(const char *name)
 		const char *name;
 		uint64_t below;
 	} ranges[] = {{"port", 65536}, {"direction", 4},     {"payload_type", 128},  {"dtmf_payload_type", 128},
-		      {"tos", 256},    {"silence_watch", 4}, {"clock_rate", 384001}, {"silence_limit_ms", 86400001}};
+		      {"tos", 256},    {"silence_watch", 5}, {"clock_rate", 384001}, {"silence_limit_ms", 86400001}};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
 		if (strcmp(name, ranges[i].name) == 0)
