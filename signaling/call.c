@@ -84,6 +84,12 @@ static void on_ending_timer(struct call *call, const struct call_event *event)
 	call_publish(call);
 }
 
+static void on_billed_timer(struct call *call, const struct call_event *event)
+{
+	call->leaving = false;
+	call_settle(call);
+}
+
 static void on_settle_timer(struct call *call, const struct call_event *event)
 {
 	call_settle(call);
@@ -131,7 +137,7 @@ static const call_handler table[CALL_STATE_COUNT][CALL_EVENT_COUNT] = {
     [CALL_CLOSING] =
 	{OVER, [CALL_EVENT_MEDIA_CLOSED] = call_media_figures, [CALL_EVENT_MEDIA_TIMER] = on_closing_timer},
     [CALL_ENDING] = {OVER, [CALL_EVENT_MEDIA_TIMER] = on_ending_timer},
-    [CALL_BILLED] = {OVER, [CALL_EVENT_MEDIA_TIMER] = on_settle_timer},
+    [CALL_BILLED] = {OVER, [CALL_EVENT_MEDIA_TIMER] = on_billed_timer},
 };
 
 /* After a handler the call may be free. */

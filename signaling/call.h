@@ -140,6 +140,7 @@ struct call {
 	bool recovered : 1;     /* an earlier life made it */
 	bool response_sent : 1; /* for DIALOG_RESPONSE_DUE: by this life */
 	bool cancel_sent : 1;   /* for DIALOG_CANCEL_DUE */
+	bool leaving : 1;       /* till the poll ends: they could be lost, and only the record says them again */
 	uint8_t bye_sent : 2;   /* bit for each side: and not answered yet */
 	uint8_t bye_challenged : 2; /* how often the callee wanted credentials with it */
 	struct timer timer; /* set-up time-outs; call_deadline.c; at recovery: its turn; over: a BYE is tried again */
@@ -449,6 +450,8 @@ void call_publish(struct call *call); /* CALL_ENDING -> CALL_BILLED -> free, or 
 void calls_recover_attach(struct engine *engine);
 void calls_recover_step(struct engine *engine);
 void call_on_recover(struct timer *timer, void *context);
+/* Of a call in set-up whose attempt is over, and not quite (attempt_over): what is left to do. */
+void call_recover_attempt(struct call *call);
 /* Transactions of an earlier life, made again from the record: call->caller_invite and call->callee_invite. */
 bool call_restore_caller(struct call *call);
 void call_restore_callee(struct call *call);

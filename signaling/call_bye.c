@@ -127,7 +127,7 @@ static void settle_response(struct call *call)
 	if (!call->caller_invite && call->recovered)
 		call_restore_caller(call);
 	call_send_failure(call);
-	call->response_sent = true;
+	call->response_sent = call->leaving = true;
 	if (call->engine->calls->redirect_told)
 		d->flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 }
@@ -146,7 +146,7 @@ static void settle_cancel(struct call *call)
 	}
 	transaction_cancel(call->engine, call->callee_invite, call->record->q850_cause, call->record->sip_code);
 	call->callee_invite = NULL;
-	call->cancel_sent = true;
+	call->cancel_sent = call->leaving = true;
 }
 
 static bool anything_due(const struct call *call)
@@ -158,12 +158,6 @@ static bool anything_due(const struct call *call)
 	       ((d[CALLEE].flags & DIALOG_CANCEL_DUE) && !call->cancel_sent);
 }
 
-/* What was said leaves at the end of this poll: a record that was gone by then could not say it again. */
-static bool is_leaving(const struct call *call)
-{
-	return (call->response_sent || call->cancel_sent) && call->record->end_us == call->engine->now_us;
-}
-
 void call_settle(struct call *call)
 {
 	settle_response(call);
@@ -172,7 +166,7 @@ void call_settle(struct call *call)
 	settle_bye(call, CALLEE);
 	if (call_state(call) != CALL_BILLED || !call_media_is_told(call) || anything_due(call))
 		return;
-	if (is_leaving(call))
+	if (call->leaving)
 		timer_start(&call->engine->wheel, &call->media, call->engine->now_us + US_PER_MS, call_on_media);
 	else
 		call_free(call);
@@ -263,6 +257,8 @@ void call_close(struct call *call, enum end_reason reason, enum end_direction di
 	struct call_record *record = call->record;
 
 	timer_stop(&call->engine->wheel, &call->timer);
+	if (call->recovered && record->attempt_over && call_state(call) == CALL_SETUP)
+		call_recover_attempt(call);
 	record->end_us = call->engine->now_us;
 	record->end_reason = (uint8_t)reason;
 	record->end_direction = (uint8_t)direction;

@@ -76,7 +76,27 @@ void call_restore_callee(struct call *call)
 
 /* ---- by state ---- */
 
-/* Half-made. The attempt before may be between its record and the next one's beginning. */
+/* Killed between an attempt's record and the next one's beginning. */
+void call_recover_attempt(struct call *call)
+{
+	struct call_record *record = call->record;
+
+	/* A message has ended the call before its turn. No room for this record: there will be for the last. */
+	if (record->attempt_over == ATTEMPT_TO_PUBLISH) {
+		cdr_publish(call);
+		call_attempt_published(record);
+	}
+	call_forget_attempt(call);
+	record->attempt_us = call->engine->now_us;
+	record->progress_us = 0;
+	/* Killed while it was numbered, it may have its number already. */
+	if (record->attempt_published == (uint8_t)record->attempt)
+		record->attempt++;
+	atomic_thread_fence(memory_order_release);
+	record->attempt_over = ATTEMPT_RUNS;
+}
+
+/* Half-made. */
 static void recover_setup(struct call *call)
 {
 	struct call_record *record = call->record;
@@ -88,16 +108,6 @@ static void recover_setup(struct call *call)
 			return;
 		}
 		call_attempt_published(record);
-	}
-	if (record->attempt_over == ATTEMPT_PUBLISHED) {
-		call_forget_attempt(call);
-		record->attempt_us = call->engine->now_us;
-		record->progress_us = 0;
-		/* Killed while it was numbered, it may have its number already. */
-		if (record->attempt_published == (uint8_t)record->attempt)
-			record->attempt++;
-		atomic_thread_fence(memory_order_release);
-		record->attempt_over = ATTEMPT_RUNS;
 	}
 	call_close(call, END_NODE_RESTART, END_BY_SERVER, 503, -1);
 }
@@ -115,7 +125,7 @@ static void recover_answered(struct call *call)
 	d[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	if (!record->bodyless)
 		call_ack_callee(call, CALLEE, NULL, record->branch_serial, d[CALLEE].invite_cseq, SIP_TEXT(""));
-	if ((d[CALLER].flags & DIALOG_ACK_DUE) && call_restore_caller(call)) {
+	if ((d[CALLER].flags & DIALOG_ACK_DUE) && (call->caller_invite || call_restore_caller(call))) {
 		call_respond_caller(call, 200, NULL, call_text(call, record->answer));
 		return;
 	}
@@ -133,15 +143,25 @@ static void recover_established(struct call *call)
 
 #define UNHEARD_US (32 * US_PER_S) /* 64*T1: a peer that has not heard by then has given up */
 
+static bool is_long_over(const struct call *call)
+{
+	return call_state(call) >= CALL_CLOSING && call->engine->now_us - call->record->end_us > UNHEARD_US;
+}
+
 /* What is over since an earlier life. Its INVITE's transaction is another call's when it is over for long. */
 static void recover_over(struct call *call)
 {
 	struct call_record *record = call->record;
 
 	record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_ACK_DUE;
-	if (call->engine->now_us - record->end_us > UNHEARD_US) {
+	if (is_long_over(call)) {
 		record->dialog[CALLER].flags &= ~(uint32_t)DIALOG_RESPONSE_DUE;
 		record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
+	}
+	/* Restored for what is not said any more. */
+	if (call->caller_invite && !(record->dialog[CALLER].flags & DIALOG_RESPONSE_DUE)) {
+		transaction_acked(call->engine, call->caller_invite);
+		call->caller_invite = NULL;
 	}
 }
 
@@ -315,6 +335,21 @@ static void put_setups_last(struct calls *calls)
 	}
 }
 
+/*
+ * Whose INVITE is not answered to the end comes again, perhaps before the call's turn: it must not be another call
+ * then. Where there is no room now, there may be by then.
+ */
+static void restore_callers(struct calls *calls)
+{
+	for (uint32_t i = calls->recover_count; i-- > 0;) {
+		struct call *call = &calls->call[calls->recover[i]];
+		uint32_t due = call_state(call) == CALL_ANSWERED ? DIALOG_ACK_DUE : DIALOG_RESPONSE_DUE;
+
+		if ((call->record->dialog[CALLER].flags & due) && !is_long_over(call))
+			call_restore_caller(call);
+	}
+}
+
 void calls_recover_attach(struct engine *engine)
 {
 	struct calls *calls = engine->calls;
@@ -328,6 +363,7 @@ void calls_recover_attach(struct engine *engine)
 			call_give_block(calls, block + 1);
 	free(block_used);
 	put_setups_last(calls);
+	restore_callers(calls);
 	if (calls->standing)
 		memset(calls->resync_next, 0, sizeof(calls->resync_next));
 	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);

@@ -36,6 +36,8 @@ uint64_t engine_random(struct engine *engine)
 
 /* ---- start and end ---- */
 
+static uint8_t worker_key[16]; /* engine_worker_of(): all engines of a process have the same segment, and this is its */
+
 /* The key lives as long as the segment: tags and hashes of an earlier life must be known again. */
 static int load_key(struct engine *engine)
 {
@@ -46,6 +48,7 @@ static int load_key(struct engine *engine)
 	    getrandom(table->hash_key, sizeof(table->hash_key), 0) != sizeof(table->hash_key))
 		return -EIO;
 	memcpy(engine->hash_key, table->hash_key, sizeof(engine->hash_key));
+	memcpy(worker_key, table->hash_key, sizeof(worker_key));
 	return 0;
 }
 
@@ -113,13 +116,6 @@ void engine_free(struct engine *engine)
 }
 
 /* ---- which worker ---- */
-
-static uint8_t worker_key[16];
-
-void engine_hash_init(const uint8_t key[static 16])
-{
-	memcpy(worker_key, key, sizeof(worker_key));
-}
 
 struct line {
 	const char *value, *end;
@@ -207,7 +203,7 @@ static unsigned int by_call_id(const struct line *line, unsigned int workers)
 	at = skip_lws(at, end);
 	while (end > at && sip_is_lws(end[-1]))
 		end--;
-	return (unsigned int)(keyed_hash(worker_key, 0, at, (size_t)(end - at)) % workers);
+	return (unsigned int)(keyed_hash(worker_key, 0x776f726b6572, at, (size_t)(end - at)) % workers);
 }
 
 unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers)

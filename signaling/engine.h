@@ -105,11 +105,10 @@ void engine_free(struct engine *engine);
 
 /*
  * Which worker a datagram belongs to. Our own tags and branches carry a worker's number; anything else
- * goes by a keyed hash of its Call-ID. Looks at the raw bytes; garbage goes to worker 0. Any thread.
+ * goes by a keyed hash of its Call-ID, the same as in earlier lives. Looks at the raw bytes; garbage goes to worker 0.
+ * Any thread, once the engines are made.
  */
 unsigned int engine_worker_of(const uint8_t *data, uint32_t len, unsigned int workers);
-/* The key of that hash, the same for all workers: once, before any worker runs. */
-void engine_hash_init(const uint8_t key[static 16]);
 
 /*
  * This datagram is one of the next: what memory it will need, as far as its first bytes tell, is sent for. Costs little

@@ -2,7 +2,6 @@
 /* tandem-signaling: the SIP side of the switch. */
 #include <ctype.h>
 #include <errno.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,11 +90,6 @@ static int open_ports(struct signaling *s)
 
 static int make_workers(struct signaling *s)
 {
-	uint8_t key[16];
-
-	if (RAND_bytes(key, sizeof(key)) != 1)
-		return -EIO;
-	engine_hash_init(key);
 	for (unsigned int i = 0; i < s->workers; i++) {
 		s->worker[i] = worker_new(s, i);
 		if (s->worker[i] == NULL)

@@ -189,6 +189,32 @@ static unsigned int worker_of(const char *text)
 	return engine_worker_of((const uint8_t *)text, (uint32_t)strlen(text), 4);
 }
 
+/* Of four, by its Call-ID: for 16 calls, two bits each. */
+static uint32_t workers_of_calls(void)
+{
+	char text[64];
+	uint32_t all = 0;
+
+	for (unsigned int i = 0; i < 16; i++) {
+		snprintf(text, sizeof(text), "INVITE sip:x SIP/2.0\r\nCall-ID: call%u\r\n\r\n", i);
+		all = all << 2 | worker_of(text);
+	}
+	return all;
+}
+
+/* An INVITE that comes again to the next life comes to the same worker; nobody can tell beforehand to which. */
+static void worker_of_calls(void)
+{
+	struct lab *lab = lab_new();
+	uint32_t before = workers_of_calls();
+
+	lab_kill(lab);
+	CHECK(workers_of_calls() == before);
+	lab_renew(lab);
+	CHECK(workers_of_calls() != before);
+	lab_free(lab);
+}
+
 static void worker_of_datagrams(void)
 {
 	CHECK_INT(worker_of("BYE sip:x SIP/2.0\r\nCall-ID: a\r\nTo: <sip:y>;tag=w020000000112345678abcdef01\r\n\r\n"),
@@ -225,6 +251,7 @@ static const struct check_case cases[] = {
     {"no room for records", record_ring_full},
     {"stopping", stopping},
     {"hangup by the operator", operator_hangs_up},
+    {"the worker of a call", worker_of_calls},
     {"which worker", worker_of_datagrams},
 };
 CHECK_MAIN(cases)

@@ -179,8 +179,8 @@ static unsigned int standing_in(const void *calls, enum call_state least, enum c
 	return count;
 }
 
-/* A life after the moment: conversations stand until the operator ends them. */
-static void live_on(const struct moment *m, unsigned int number)
+/* A life after the moment: conversations stand until the operator ends them. Mail comes before it looks at a call. */
+static void live_on(const struct moment *m, unsigned int number, void (*mail)(struct lab *lab))
 {
 	struct lab *lab = lab_new();
 	unsigned int from = 0;
@@ -192,7 +192,10 @@ static void live_on(const struct moment *m, unsigned int number)
 	unsigned int known = standing_in(lab->calls, CALL_SETUP, CALL_BILLED);
 
 	lab->now_us = m->now_us + US_PER_S;
-	lab_restart(lab);
+	lab_kill(lab);
+	if (mail && known)
+		mail(lab);
+	lab_sleep(lab, 1);
 	for (unsigned int i = 0; i < 40; i++) {
 		peers_answer(lab, &from);
 		lab_sleep(lab, 1000);
@@ -219,7 +222,7 @@ static void live_on(const struct moment *m, unsigned int number)
 	lab_free(lab);
 }
 
-static void play(void (*script)(struct lab *lab))
+static void play_with(void (*script)(struct lab *lab), void (*mail)(struct lab *lab))
 {
 	struct lab *lab = lab_new();
 
@@ -234,8 +237,13 @@ static void play(void (*script)(struct lab *lab))
 	CHECK(moment_count > 3);
 	CHECK(moment_count < MOMENTS);
 	for (unsigned int i = 0; i < moment_count; i++)
-		live_on(&moments[i], i);
+		live_on(&moments[i], i, mail);
 	free(moments);
+}
+
+static void play(void (*script)(struct lab *lab))
+{
+	play_with(script, NULL);
 }
 
 static void answered_script(struct lab *lab)
@@ -272,6 +280,24 @@ static void failover_script(struct lab *lab)
 static void killed_in_failover(void)
 {
 	play(failover_script);
+}
+
+static void caller_asks_again(struct lab *lab)
+{
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+}
+
+static void caller_gives_up(struct lab *lab)
+{
+	lab_cancel(lab, 1, "4930123");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+}
+
+static void heard_before_its_turn(void)
+{
+	play_with(failover_script, caller_asks_again);
+	play_with(failover_script, caller_gives_up);
 }
 
 static void cancel_script(struct lab *lab)
@@ -578,6 +604,27 @@ static void answer_without_an_ack(void)
 	lab_free(lab);
 }
 
+/* The 200 was not acknowledged when we were killed: whose INVITE comes again before the call's turn gets that. */
+static void answer_asked_for_again(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+	lab_skip(lab, NULL);
+	lab_kill(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK_INT(lab_waiting(lab, NULL), 0);
+	lab_sleep(lab, 1);
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	CHECK_INT(lab_standing(lab), 1);
+	lab_caller_request(lab, &answer, "ACK", 1, NULL);
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	lab_free(lab);
+}
+
 static struct moment at_ack;
 
 static void keep_at_ack(struct lab *lab)
@@ -676,13 +723,16 @@ static void killed_before_the_end_was_told(void)
 			lab_reply(lab, invite, VENDOR(0), 486, "v", NULL, "");
 		CHECK_INT(standing_in(lab->calls, CALL_CLOSING, CALL_BILLED), 1);
 		CHECK_INT(lab->cdr_count, direct);
-		lab_skip(lab, NULL);
-		lab_restart(lab);
-		CHECK(lab_take(lab, CUSTOMER, cancelled ? "SIP/2.0 487" : "SIP/2.0 486"));
-		if (cancelled)
-			CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
-		else
-			CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+		for (int life = 0; life < 3; life++) {
+			lab_skip(lab, NULL);
+			lab->now_us += US_PER_S;
+			lab_restart(lab);
+			CHECK(lab_take(lab, CUSTOMER, cancelled ? "SIP/2.0 487" : "SIP/2.0 486"));
+			if (cancelled)
+				CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+			else
+				CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+		}
 		lab_sleep(lab, 70000);
 		CHECK_INT(lab_standing(lab), 0);
 		CHECK_INT(lab->cdr_count, 1);
@@ -770,6 +820,7 @@ static void killed_before_an_answer_was_refused(void)
 static const struct check_case cases[] = {
     {"killed at each moment of an answered call", killed_in_answered_call},
     {"killed at each moment of a failover", killed_in_failover},
+    {"killed at each moment of a failover, and the caller is heard first", heard_before_its_turn},
     {"killed at each moment of a CANCEL", killed_in_cancel},
     {"killed at each moment of a hangup, media dead", killed_in_hangup},
     {"a conversation goes on", conversation_goes_on},
@@ -781,6 +832,7 @@ static const struct check_case cases[] = {
     {"rubbish in the records", rubbish_in_records},
     {"mail before the calls", mail_comes_first},
     {"an answer without an ACK", answer_without_an_ack},
+    {"an answer asked for again", answer_asked_for_again},
     {"killed at the ACK", killed_at_the_ack},
     {"killed before the answer was heard", killed_before_the_answer_was_heard},
     {"an answer lost with its ACK", answer_lost_with_its_ack},
