@@ -7,8 +7,9 @@
  * Each gateway and phone is a "party" with an id that stays the same for the life of the process, whatever is
  * reloaded; parties are never freed or moved. Limits are replaced at reload by the housekeeping thread. Each worker
  * counts a gateway's calls in a cell of its own (common/layout/gateway_status.h, where operators see them, too), so
- * that a call writes nothing that another worker writes; only a gateway with a limit costs a look at the cells of
- * the others, and then the limit is never passed, however many workers share it.
+ * that a call writes nothing that another worker writes; only a gateway with a limit, or with another one of its
+ * priority (route.h), costs a look at the cells of the others, and then the limit is never passed, however many
+ * workers share it.
  */
 #ifndef TANDEM_SIGNALING_GATEWAY_H
 #define TANDEM_SIGNALING_GATEWAY_H

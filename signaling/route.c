@@ -195,18 +195,18 @@ void route_table_free(struct route_table *table)
 	free(table);
 }
 
-/* A route with its load at the moment of the choice: this worker's part of it, which stands for the whole. */
+/* A route with its load at the moment of the choice, of all workers. */
 struct candidate {
 	const struct route *route;
-	uint32_t calls, capacity;
-	uint64_t carried;
+	uint64_t calls, carried;
+	uint32_t capacity;
 };
 
 static bool candidate_before(const struct candidate *a, const struct candidate *b)
 {
 	/* Ratios by cross multiplication; without a capacity the ratio is nought. */
-	uint64_t load_a = a->capacity ? (uint64_t)a->calls * (b->capacity ? b->capacity : 1) : 0;
-	uint64_t load_b = b->capacity ? (uint64_t)b->calls * (a->capacity ? a->capacity : 1) : 0;
+	uint64_t load_a = a->capacity ? a->calls * (b->capacity ? b->capacity : 1) : 0;
+	uint64_t load_b = b->capacity ? b->calls * (a->capacity ? a->capacity : 1) : 0;
 
 	if (a->route->priority != b->route->priority)
 		return a->route->priority < b->route->priority;
@@ -217,12 +217,26 @@ static bool candidate_before(const struct candidate *a, const struct candidate *
 	return a->route->rank < b->route->rank;
 }
 
-static bool candidate_ready(struct candidate *candidate, const struct party *party, unsigned int worker,
-			    uint64_t now_us)
+/* Only those of equal priority are told apart by their load: for the others no cell of another worker is looked at. */
+static bool has_equal(const struct route_table *table, const struct route_node *node, const struct route *route)
 {
-	candidate->calls = party_calls(party, worker);
+	const struct route *first = &table->routes[node->first_route], *last = first + node->routes - 1;
+
+	return (route > first && route[-1].priority == route->priority) ||
+	       (route < last && route[1].priority == route->priority);
+}
+
+static void candidate_weigh(struct candidate *candidate, const struct party *party, unsigned int workers)
+{
 	candidate->capacity = atomic_load_explicit(&party->capacity, memory_order_relaxed);
-	candidate->carried = party_carried(party, worker);
+	for (unsigned int w = 0; w < workers; w++) {
+		candidate->calls += party_calls(party, w);
+		candidate->carried += party_carried(party, w);
+	}
+}
+
+static bool party_is_ready(const struct party *party, uint64_t now_us)
+{
 	return atomic_load_explicit(&party->enabled, memory_order_relaxed) &&
 	       !atomic_load_explicit(&party->down, memory_order_relaxed) &&
 	       atomic_load_explicit(&party->ban_until_us, memory_order_relaxed) <= now_us;
@@ -238,19 +252,21 @@ static bool already_chosen(const struct route_result *result, uint32_t id)
 
 /* The gateways of one prefix, best first, behind those of longer ones. */
 static void level_append(const struct route_table *table, const struct route_node *node, const struct parties *parties,
-			 unsigned int worker, uint64_t now_us, struct route_result *result)
+			 unsigned int workers, uint64_t now_us, struct route_result *result)
 {
 	struct candidate best[ROUTE_MAX];
 	unsigned int count = 0, room = ROUTE_MAX - result->count;
 
 	for (unsigned int i = 0; i < node->routes; i++) {
 		struct candidate next = {.route = &table->routes[node->first_route + i]};
+		const struct party *party = party_get(parties, next.route->id);
 		unsigned int at = count;
 
 		result->matched++;
-		if (already_chosen(result, next.route->id) ||
-		    !candidate_ready(&next, party_get(parties, next.route->id), worker, now_us))
+		if (already_chosen(result, next.route->id) || !party_is_ready(party, now_us))
 			continue;
+		if (has_equal(table, node, next.route))
+			candidate_weigh(&next, party, workers);
 		while (at > 0 && candidate_before(&next, &best[at - 1]))
 			at--;
 		if (at >= room)
@@ -265,7 +281,7 @@ static void level_append(const struct route_table *table, const struct route_nod
 }
 
 void route_table_select(const struct route_table *table, const struct parties *parties, const char *number, size_t len,
-			unsigned int worker, uint64_t now_us, struct route_result *result)
+			unsigned int workers, uint64_t now_us, struct route_result *result)
 {
 	uint32_t path[DEPTH_MAX + 1], node = 0;
 	unsigned int depth = 0;
@@ -282,13 +298,13 @@ void route_table_select(const struct route_table *table, const struct parties *p
 		path[++depth] = node;
 	}
 	for (int d = (int)depth; d >= 0; d--)
-		level_append(table, &table->nodes[path[d]], parties, worker, now_us, result);
+		level_append(table, &table->nodes[path[d]], parties, workers, now_us, result);
 }
 
 void route_select(const struct engine *engine, const char *number, size_t len, struct route_result *result)
 {
 	const struct signaling_snapshot *snapshot = engine->snapshot;
 
-	route_table_select(snapshot->routes, snapshot->state->parties, number, len, engine->worker, engine->now_us,
+	route_table_select(snapshot->routes, snapshot->state->parties, number, len, engine->workers, engine->now_us,
 			   result);
 }

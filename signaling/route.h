@@ -38,13 +38,12 @@ struct route_result {
 };
 
 /*
- * The ROUTE_MAX best of the table. What is disabled, banned or down now is passed over; a full one, or one over its rate, is
- * listed (the last of its priority, being full) and refused by gateway_admit(), which counts it. Equal ones take turns
- * by what this worker has given them: calls spread over the workers evenly, so that what is even with each is even
- * with all. Any thread.
+ * The ROUTE_MAX best of the table. What is disabled, banned or down now is passed over; a full one, or one over its
+ * rate, is listed (the last of its priority, being full) and refused by gateway_admit(), which counts it. Calls and
+ * calls carried are those of all `workers`. Any thread.
  */
 void route_table_select(const struct route_table *table, const struct parties *parties, const char *number, size_t len,
-			unsigned int worker, uint64_t now_us, struct route_result *result);
+			unsigned int workers, uint64_t now_us, struct route_result *result);
 
 /* The engine's: the same with the snapshot's table and the engine's time. */
 void route_select(const struct engine *engine, const char *number, size_t len, struct route_result *result);

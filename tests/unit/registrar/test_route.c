@@ -5,6 +5,7 @@
 #include "signaling/route.h"
 
 #define GATEWAYS 40
+#define WORKERS  3
 
 /* Vendors with their prefixes, as the configuration would hold them. */
 static struct config_routing_gateway gateway[GATEWAYS];
@@ -47,7 +48,7 @@ static const char *chosen(const char *number)
 	static char text[2048];
 	struct route_result result;
 
-	route_table_select(table, parties, number, strlen(number), 0, 1000, &result);
+	route_table_select(table, parties, number, strlen(number), WORKERS, 1000, &result);
 	text[0] = '\0';
 	for (unsigned int i = 0; i < result.count; i++) {
 		strcat(text, i ? " " : "");
@@ -77,6 +78,17 @@ static void test_longest_prefix_first(void)
 	drop();
 }
 
+/* What each worker has counted of a gateway: calls that stand, and calls that it carried. */
+static void load(unsigned int i, const unsigned int calls[static WORKERS], const unsigned int carried[static WORKERS])
+{
+	for (unsigned int w = 0; w < WORKERS; w++) {
+		struct gateway_cell *cell = party_cell(party_get(parties, entry[i].id), w);
+
+		atomic_store(&cell->calls, calls[w]);
+		atomic_store(&cell->answered, carried[w]);
+	}
+}
+
 static void test_order_within_a_prefix(void)
 {
 	vendor(0, "z", 10, "49", NULL);
@@ -86,16 +98,20 @@ static void test_order_within_a_prefix(void)
 	gateway[0].capacity = 10;
 	gateway[1].capacity = 100;
 	build(4);
-	CHECK_CHOICE("49", "w x y z");                                   /* equal load: by name */
-	atomic_store(&party_get(parties, entry[1].id)->slot->worker->calls, 20); /* y: 20 % */
-	atomic_store(&party_get(parties, entry[0].id)->slot->worker->calls, 1);  /* z: 10 % */
+	CHECK_CHOICE("49", "w x y z");                                              /* equal load: by name */
+	load(1, (const unsigned int[]){0, 20, 0}, (const unsigned int[]){0, 0, 0}); /* y: 20 % */
+	load(0, (const unsigned int[]){0, 1, 0}, (const unsigned int[]){0, 0, 0});  /* z: 10 % */
 	CHECK_CHOICE("49", "w x z y");
-	atomic_store(&party_get(parties, entry[1].id)->slot->worker->calls, 10); /* both 10 %: the fewer calls carried */
-	atomic_store(&party_get(parties, entry[1].id)->slot->worker->answered, 7);
-	atomic_store(&party_get(parties, entry[0].id)->slot->worker->answered, 8);
+	load(1, (const unsigned int[]){0, 3, 7},
+	     (const unsigned int[]){3, 0, 4}); /* both 10 %: the fewer calls carried */
+	load(0, (const unsigned int[]){1, 0, 0}, (const unsigned int[]){0, 8, 0});
 	CHECK_CHOICE("49", "w x y z");
-	atomic_store(&party_get(parties, entry[1].id)->slot->worker->answered, 9);
+	load(1, (const unsigned int[]){10, 0, 0}, (const unsigned int[]){0, 0, 9});
 	CHECK_CHOICE("49", "w x z y");
+	/* One that is nearly full, all of it another worker's calls, is behind one that this worker alone uses. */
+	load(0, (const unsigned int[]){0, 0, 9}, (const unsigned int[]){0, 0, 0});
+	load(1, (const unsigned int[]){80, 0, 0}, (const unsigned int[]){9, 9, 9});
+	CHECK_CHOICE("49", "w x y z");
 	drop();
 }
 
@@ -112,10 +128,10 @@ static void test_passed_over(void)
 	CHECK_CHOICE("49", "a b");
 	atomic_store(&party_get(parties, entry[0].id)->enabled, 0);
 	atomic_store(&party_get(parties, entry[1].id)->enabled, 0);
-	route_table_select(table, parties, "49", 2, 0, 1000, &result);
+	route_table_select(table, parties, "49", 2, WORKERS, 1000, &result);
 	CHECK_INT(result.count, 0);
 	CHECK_INT(result.matched, 2);
-	route_table_select(table, parties, "1", 1, 0, 1000, &result);
+	route_table_select(table, parties, "1", 1, WORKERS, 1000, &result);
 	CHECK_INT(result.matched, 0);
 	drop();
 }
@@ -131,7 +147,7 @@ static void test_more_than_fit(void)
 	build(GATEWAYS);
 	struct route_result result;
 
-	route_table_select(table, parties, "4", 1, 0, 1000, &result);
+	route_table_select(table, parties, "4", 1, WORKERS, 1000, &result);
 	CHECK_INT(result.count, ROUTE_MAX);
 	for (unsigned int i = 0; i < result.count; i++)
 		CHECK_INT(result.gateway[i], entry[GATEWAYS - 1 - i].id);
@@ -215,7 +231,7 @@ static void test_against_reference(void)
 				expected[matches++] = i;
 		reference_number = number;
 		qsort(expected, matches, sizeof(expected[0]), reference_order);
-		route_table_select(table, parties, number, strlen(number), 0, 1000, &result);
+		route_table_select(table, parties, number, strlen(number), WORKERS, 1000, &result);
 		CHECK_INT(result.count, matches);
 		for (unsigned int i = 0; i < matches && i < result.count; i++)
 			CHECK_INT(result.gateway[i], entry[expected[i]].id);
