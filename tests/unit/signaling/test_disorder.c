@@ -250,6 +250,7 @@ static void buffers_run_out(void)
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
 	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 503"), "Retry-After: "));
 	CHECK_INT(lab_count(lab, COUNTER_signaling_calls_refused_memory), 2);
+	CHECK_INT(lab->cdr_count, 0);
 	lab_check_empty(lab);
 	lab_free(lab);
 }

@@ -229,6 +229,7 @@ static void refused_once_and_again(void)
 	lab_ack_failure(lab, CUSTOMER, first);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_acks_shed), 2);
 	CHECK_INT(lab_waiting(lab, NULL), 0);
+	CHECK_INT(lab->cdr_count, 0);
 	lab_free(lab);
 }
 
