@@ -33,6 +33,8 @@ void dtmf_packet(struct media_core *core, uint32_t slot, enum media_leg_index le
 	struct rtp_event event;
 	int32_t ahead = (int32_t)(header->timestamp - cold->dtmf_timestamp);
 
+	if (hot->flags & MEDIA_ENCRYPTED)
+		return; /* what is pressed is between the two */
 	if (rtp_event_parse(&event, data + header->payload, header->payload_len) || !rtp_event_digit(event.event))
 		return;
 	if (cold->dtmf_state != DTMF_NONE && header->ssrc == hot->ssrc && ahead < 0 &&

@@ -11,9 +11,9 @@
  *   a new SDP comes in the conversation   it talks on until the new SDP is answered, and then moves, or stays after all
  *
  * "In a row" is one source, one SSRC, rising sequence numbers; a packet of another source begins the count anew, so
- * scattered ones never add up. UDPTL has no SSRC, and repeats packets under their number: there one source is enough.
- * While that goes on, the signalled address wins with a single packet. Only a new SDP (a raised generation) makes a
- * locked leg learn again. RTCP follows: from the signalled RTCP address, or from any port
+ * scattered ones never add up. UDPTL has no SSRC, and repeats packets under their number, and DTLS begins its numbers
+ * anew: there one source is enough. While that goes on, the signalled address wins with a single packet. Only a new SDP
+ * (a raised generation) makes a locked leg learn again. RTCP follows: from the signalled RTCP address, or from any port
  * of the IP that RTP is locked to.
  */
 #ifndef TANDEM_MEDIA_LATCH_H
@@ -63,16 +63,16 @@ static inline enum latch_verdict latch_rtp(struct media_session *session, enum m
 	return latch_learn(session, leg, header, source);
 }
 
-/* A packet of a fax came to this leg's RTP port. */
-static inline enum latch_verdict latch_udptl(struct media_session *session, enum media_leg_index leg,
-					     const struct net_addr *source)
+/* A packet of a fax, or DTLS, came to this leg's RTP port. */
+static inline enum latch_verdict latch_unnumbered(struct media_session *session, enum media_leg_index leg,
+						  const struct net_addr *source)
 {
 	const struct rtp_header next = {.seq = (uint16_t)(session->cold[leg].candidate_seq + 1)};
 
 	return latch_rtp(session, leg, &next, source);
 }
 
-/* A valid RTCP packet came to this leg's RTCP port. */
+/* A valid RTCP packet, or DTLS, came to this leg's RTCP port. */
 enum latch_verdict latch_rtcp(struct media_session *session, enum media_leg_index leg, const struct net_addr *source);
 
 /* A valid RTCP packet came to this leg's RTP port (rtcp-mux). */

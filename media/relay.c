@@ -38,13 +38,16 @@ static inline bool latch_passes(struct media_core *core, struct relay_packet *p,
 	return false;
 }
 
-/* Readdress a datagram to the other leg; RTCP: to its RTCP port, unless it muxes. False when nobody is there yet. */
+/*
+ * Readdress a datagram to the other leg. RTCP: to its RTCP port, unless it muxes; DTLS: to the port of the same sort,
+ * each has an association of its own (RFC 5764 section 4). False when nobody is there yet.
+ */
 static inline bool readdress(struct media_core *core, struct relay_packet *p, struct datagram *d, enum relay_kind kind,
 			     struct relay_verdict *verdict)
 {
 	const struct media_leg_hot *to = &p->session->hot[!p->leg];
 	const struct media_leg_cold *cold = &p->session->cold[!p->leg];
-	bool apart = kind == RELAY_RTCP && !(to->flags & MEDIA_RTCP_MUX);
+	bool apart = kind == RELAY_DTLS ? d->local.port % 2 != 0 : kind == RELAY_RTCP && !(to->flags & MEDIA_RTCP_MUX);
 
 	if ((apart ? cold->rtcp_latch : to->latch) == LATCH_NONE) {
 		DROP(core, drop_no_destination);
@@ -63,7 +66,7 @@ static inline bool readdress(struct media_core *core, struct relay_packet *p, st
 /* Smallest packet of UDPTL: its number. */
 #define UDPTL_MIN 2
 
-/* Faxes are rare: out of the way, where they take no registers from audio. */
+/* Faxes and key exchanges are rare: out of the way, where they take no registers from audio. */
 #define RARE __attribute__((cold))
 
 /*
@@ -79,11 +82,24 @@ static RARE bool counts_as_udptl(const struct media_leg_hot *hot, const struct d
 	return !RECORD_GET(hot->streams) || rtp_parse(&header, d->data, d->len) || header.ssrc != hot->ssrc;
 }
 
-static inline bool is_udptl(const struct relay_packet *p, const struct datagram *d)
+static RARE bool is_udptl(const struct relay_packet *p, const struct datagram *d)
 {
 	const struct media_leg_hot *hot = &p->session->hot[p->leg];
 
 	return (hot->flags & MEDIA_UDPTL) && counts_as_udptl(hot, d);
+}
+
+/* Of what is encrypted, what is clear has to fit. */
+static inline int parse(const struct relay_packet *p, struct rtp_header *header, const struct datagram *d)
+{
+	if (p->session->hot[p->leg].flags & MEDIA_ENCRYPTED)
+		return srtp_parse(header, d->data, d->len);
+	return rtp_parse(header, d->data, d->len);
+}
+
+static RARE bool is_dtls(const struct relay_packet *p, const struct datagram *d)
+{
+	return (p->session->hot[p->leg].flags & MEDIA_ENCRYPTED) && rtp_classify(d->data, d->len) == RTP_KIND_DTLS;
 }
 
 static inline void started(struct media_core *core, struct relay_packet *p)
@@ -104,6 +120,13 @@ static RARE void udptl_heard(struct media_core *core, struct relay_packet *p, st
 	started(core, p);
 	if (readdress(core, p, d, RELAY_UDPTL, verdict))
 		verdict->from = hot;
+}
+
+/* ...of the exchange of keys, which is no audio: it is expected still, and its figures are its own... */
+static RARE void dtls_heard(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			    struct relay_verdict *verdict)
+{
+	readdress(core, p, d, RELAY_DTLS, verdict);
 }
 
 /* ...and of audio. */
@@ -135,7 +158,9 @@ static void relay_kept(struct media_core *core, struct relay_packet *p, const st
 
 		if (is_udptl(p, &kept[i]))
 			udptl_heard(core, p, &kept[i], &verdict, now_us);
-		else if (rtp_parse(&header, kept[i].data, kept[i].len) == 0)
+		else if (is_dtls(p, &kept[i]))
+			dtls_heard(core, p, &kept[i], &verdict);
+		else if (parse(p, &header, &kept[i]) == 0)
 			relay_heard(core, p, &header, &kept[i], &verdict, now_us);
 		if (verdict.action == RELAY_SEND)
 			core->notify->send_kept(core, &kept[i], &verdict);
@@ -144,12 +169,12 @@ static void relay_kept(struct media_core *core, struct relay_packet *p, const st
 	}
 }
 
-/* header NULL: UDPTL. */
+/* header NULL: UDPTL, or DTLS where the session is no fax. */
 static void relay_media(struct media_core *core, struct relay_packet *p, struct datagram *d,
 			const struct rtp_header *header, struct relay_verdict *verdict, uint64_t now_us)
 {
-	enum latch_verdict latch =
-	    header ? latch_rtp(p->session, p->leg, header, &d->remote) : latch_udptl(p->session, p->leg, &d->remote);
+	enum latch_verdict latch = header ? latch_rtp(p->session, p->leg, header, &d->remote)
+					  : latch_unnumbered(p->session, p->leg, &d->remote);
 
 	if (latch == LATCH_LEARNING) {
 		kept_add(core, p->slot, p->leg, d, now_us);
@@ -159,20 +184,18 @@ static void relay_media(struct media_core *core, struct relay_packet *p, struct 
 			relay_kept(core, p, &d->remote, now_us);
 		if (header)
 			relay_heard(core, p, header, d, verdict, now_us);
-		else
+		else if (p->session->hot[p->leg].flags & MEDIA_UDPTL)
 			udptl_heard(core, p, d, verdict, now_us);
+		else
+			dtls_heard(core, p, d, verdict);
 	}
 }
 
-static void relay_rtcp(struct media_core *core, struct relay_packet *p, struct datagram *d,
-		       struct relay_verdict *verdict)
+static inline void relay_rtcp(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			      struct relay_verdict *verdict)
 {
 	bool muxed = d->local.port % 2 == 0;
 
-	if (rtcp_check(d->data, d->len)) {
-		DROP(core, drop_bad_rtcp);
-		return;
-	}
 	if (!latch_passes(core, p,
 			  muxed ? latch_rtcp_mux(p->session, p->leg, &d->remote)
 				: latch_rtcp(p->session, p->leg, &d->remote)))
@@ -181,15 +204,60 @@ static void relay_rtcp(struct media_core *core, struct relay_packet *p, struct d
 	readdress(core, p, d, RELAY_RTCP, verdict);
 }
 
+static RARE void relay_dtls(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			    struct relay_verdict *verdict, uint64_t now_us)
+{
+	if (dtls_check(d->data, d->len))
+		DROP(core, drop_bad_dtls);
+	else if (d->local.port % 2 == 0)
+		relay_media(core, p, d, NULL, verdict, now_us);
+	else if (latch_passes(core, p, latch_rtcp(p->session, p->leg, &d->remote)))
+		dtls_heard(core, p, d, verdict);
+}
+
+/* What differs in an encrypted call. False, with nothing done: it is as in any other, or malformed in any. */
+static RARE bool relay_encrypted(struct media_core *core, struct relay_packet *p, struct datagram *d,
+				 struct relay_verdict *verdict, uint64_t now_us)
+{
+	struct rtp_header header;
+
+	switch (rtp_classify(d->data, d->len)) {
+	case RTP_KIND_RTP:
+		if (d->local.port % 2 != 0 || srtp_parse(&header, d->data, d->len))
+			return false;
+		relay_media(core, p, d, &header, verdict, now_us);
+		return true;
+	case RTP_KIND_RTCP:
+		if (srtcp_check(d->data, d->len))
+			return false;
+		relay_rtcp(core, p, d, verdict);
+		return true;
+	case RTP_KIND_DTLS:
+		relay_dtls(core, p, d, verdict, now_us);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static RARE bool relay_rare(struct media_core *core, struct relay_packet *p, struct datagram *d,
+			    struct relay_verdict *verdict, uint64_t now_us)
+{
+	if (is_udptl(p, d)) {
+		relay_media(core, p, d, NULL, verdict, now_us);
+		return true;
+	}
+	return (p->session->hot[p->leg].flags & MEDIA_ENCRYPTED) && relay_encrypted(core, p, d, verdict, now_us);
+}
+
 static void relay_one(struct media_core *core, struct relay_packet *p, struct datagram *d,
 		      struct relay_verdict *verdict, uint64_t now_us)
 {
 	struct rtp_header header;
 
-	if (is_udptl(p, d)) {
-		relay_media(core, p, d, NULL, verdict, now_us);
+	if ((p->session->hot[p->leg].flags & (MEDIA_UDPTL | MEDIA_ENCRYPTED)) &&
+	    relay_rare(core, p, d, verdict, now_us))
 		return;
-	}
 	switch (rtp_classify(d->data, d->len)) {
 	case RTP_KIND_RTP:
 		if (d->local.port % 2 != 0)
@@ -200,11 +268,15 @@ static void relay_one(struct media_core *core, struct relay_packet *p, struct da
 			relay_media(core, p, d, &header, verdict, now_us);
 		break;
 	case RTP_KIND_RTCP:
-		relay_rtcp(core, p, d, verdict);
+		if (rtcp_check(d->data, d->len))
+			DROP(core, drop_bad_rtcp);
+		else
+			relay_rtcp(core, p, d, verdict);
 		break;
 	case RTP_KIND_STUN:
 		DROP(core, drop_stun);
 		break;
+	case RTP_KIND_DTLS:
 	case RTP_KIND_OTHER:
 		DROP(core, drop_not_rtp);
 		break;

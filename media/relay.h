@@ -17,13 +17,13 @@ enum relay_action {
 	RELAY_HAND_OVER, /* its port belongs to another worker; untouched */
 };
 
-enum relay_kind { RELAY_RTP, RELAY_RTCP, RELAY_UDPTL, RELAY_KINDS };
+enum relay_kind { RELAY_RTP, RELAY_RTCP, RELAY_UDPTL, RELAY_DTLS, RELAY_KINDS };
 
 struct relay_verdict {
 	uint16_t action;            /* enum relay_action */
 	uint16_t kind;              /* enum relay_kind: of what is sent */
 	unsigned int target;        /* the port to send on, or the worker to hand it to */
-	struct media_leg_hot *from; /* the leg it came from, for relay_sent(); RTCP: NULL */
+	struct media_leg_hot *from; /* the leg it came from, for relay_sent(); RTCP, DTLS: NULL */
 	uint32_t *entry;            /* between the stages: the port map's entry */
 };
 
@@ -51,6 +51,8 @@ static inline void relay_count(struct media_core *core, const struct relay_sum *
 	counter_add(core->row, COUNTER_media_rtcp_relayed, sum->sent[RELAY_RTCP]);
 	if (sum->sent[RELAY_UDPTL])
 		counter_add(core->row, COUNTER_media_udptl_relayed, sum->sent[RELAY_UDPTL]);
+	if (sum->sent[RELAY_DTLS])
+		counter_add(core->row, COUNTER_media_dtls_relayed, sum->sent[RELAY_DTLS]);
 }
 
 #endif

@@ -136,6 +136,18 @@ static void remote_set(struct media_session *session, enum media_leg_index leg, 
 	cold->generation = request->generation;
 }
 
+/* By both descriptions: an offer may leave it to the answer. Until there is one it is as the other side says. */
+static bool is_encrypted(const struct media_request *request)
+{
+	bool encrypted = false, plain = false;
+
+	for (unsigned int leg = 0; leg < LEG_COUNT; leg++) {
+		encrypted |= request->leg[leg].encrypted;
+		plain |= !request->leg[leg].encrypted && request->leg[leg].remote.family != NET_NONE;
+	}
+	return encrypted && !plain;
+}
+
 /* On an SDP that is new to us the leg learns afresh; an older one said again moves nothing. */
 static void leg_apply(struct media_session *session, enum media_leg_index leg, const struct media_request *request,
 		      unsigned int address, bool fresh)
@@ -152,8 +164,9 @@ static void leg_apply(struct media_session *session, enum media_leg_index leg, c
 	/* Who got a page has said nothing for as long as it took. */
 	if ((hot->flags & MEDIA_UDPTL) && !udptl)
 		session->expect_us[leg] = 0;
-	hot->flags &= (uint8_t) ~(MEDIA_BEHIND_NAT | MEDIA_UDPTL);
-	hot->flags |= (from->behind_nat ? MEDIA_BEHIND_NAT : 0) | (udptl ? MEDIA_UDPTL : 0);
+	hot->flags &= (uint8_t) ~(MEDIA_BEHIND_NAT | MEDIA_UDPTL | MEDIA_ENCRYPTED);
+	hot->flags |= (from->behind_nat ? MEDIA_BEHIND_NAT : 0) | (udptl ? MEDIA_UDPTL : 0) |
+		      (is_encrypted(request) ? MEDIA_ENCRYPTED : 0);
 	session->direction[leg] = from->direction;
 	if (fresh || (int32_t)(from->generation - session->cold[leg].generation) > 0 ||
 	    (hot->latch == LATCH_NONE && session_usable_remote(&from->remote)))

@@ -21,7 +21,8 @@ enum {
 	DTMF_PAYLOAD_TYPE,
 	GENERATION,
 	UDPTL,
-	LEG_LAST = UDPTL
+	ENCRYPTED,
+	LEG_LAST = ENCRYPTED
 };
 
 static uint8_t *put_leg(uint8_t *to, uint32_t number, const struct media_leg_request *leg)
@@ -38,6 +39,7 @@ static uint8_t *put_leg(uint8_t *to, uint32_t number, const struct media_leg_req
 	at = wire_put_uint(at, DTMF_PAYLOAD_TYPE, leg->dtmf_payload_type);
 	at = wire_put_uint(at, GENERATION, leg->generation);
 	at = wire_put_uint(at, UDPTL, leg->udptl);
+	at = wire_put_uint(at, ENCRYPTED, leg->encrypted);
 	return wire_end(start, at);
 }
 
@@ -76,6 +78,9 @@ static int get_leg_field(struct wire_field f, struct media_leg_request *leg)
 		return 0;
 	case WIRE_TAG(UDPTL, WIRE_VARINT):
 		leg->udptl = f.value != 0;
+		return 0;
+	case WIRE_TAG(ENCRYPTED, WIRE_VARINT):
+		leg->encrypted = f.value != 0;
 		return 0;
 	}
 	return wire_unknown(f, LEG_LAST);

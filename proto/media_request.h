@@ -9,7 +9,7 @@ struct media_leg_request {
 	struct net_addr local, remote, remote_rtcp; /* the latter two: family NET_NONE = not known */
 	uint32_t clock_rate, generation;
 	uint8_t direction, payload_type, dtmf_payload_type;
-	bool behind_nat, udptl; /* udptl: a fax (T.38), not audio */
+	bool behind_nat, udptl, encrypted; /* udptl: a fax (T.38), not audio; encrypted: SRTP */
 };
 
 struct media_request {
@@ -28,7 +28,7 @@ struct media_close {
 };
 
 /* Bytes to reserve for any of them. */
-#define MEDIA_LEG_MAX     (2u + 3 * WIRE_ADDRESS_MAX + 3 * WIRE_BOOL_MAX + 4 * WIRE_U32_MAX)
+#define MEDIA_LEG_MAX     (2u + 3 * WIRE_ADDRESS_MAX + 4 * WIRE_BOOL_MAX + 4 * WIRE_U32_MAX)
 #define MEDIA_REQUEST_MAX (3u + 2 * MEDIA_LEG_MAX + 4 * WIRE_U32_MAX + WIRE_FIXED64_MAX + WIRE_BOOL_MAX + WIRE_SLACK)
 
 /* Each returns its length. */

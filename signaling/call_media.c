@@ -145,7 +145,7 @@ int call_media_prepare(struct call *call, struct sip_message *invite, const char
 
 	record->media[CALLER].behind_nat = call->work->caller_behind_nat;
 	record->media[CALLEE].behind_nat = callee_nat;
-	record->media[CALLEE].udptl = false;
+	record->media[CALLEE].udptl = record->media[CALLEE].encrypted = false;
 	record->media[CALLEE].remote = record->media[CALLEE].remote_rtcp = (struct net_addr){0};
 	call->work->media_generation = ++record->media[CALLEE].generation;
 	record->media_mode = relays(call, &c) ? CALL_MEDIA_RELAY : CALL_MEDIA_DIRECT;
@@ -205,6 +205,7 @@ static void note_media(struct call *call, enum call_side side, const struct sdp_
 	int dtmf = sdp_telephone_event(m);
 
 	media->udptl = m->kind == SDP_IMAGE;
+	media->encrypted = m->encrypted;
 	media->dtmf_payload_type = dtmf > 0 && dtmf < 128 ? (uint8_t)dtmf : 0;
 	/* The jitter of the audio before a fax stays in its own units. */
 	if (!media->udptl)

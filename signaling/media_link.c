@@ -31,6 +31,7 @@ static void fill_leg(struct media_leg_request *leg, const struct call_media *med
 	    .dtmf_payload_type = media->dtmf_payload_type,
 	    .behind_nat = media->behind_nat,
 	    .udptl = media->udptl,
+	    .encrypted = media->encrypted,
 	};
 }
 

@@ -119,8 +119,9 @@ struct call_media {
 	uint8_t payload_type;
 	uint8_t dtmf_payload_type;
 	uint8_t behind_nat : 1;
-	uint8_t udptl : 1; /* a fax (T.38) by the latest description, not audio */
-	uint8_t holds : 1; /* by its address, 0.0.0.0 (RFC 3264 section 8.4) */
+	uint8_t udptl : 1;     /* a fax (T.38) by the latest description, not audio */
+	uint8_t encrypted : 1; /* SRTP by the latest description */
+	uint8_t holds : 1;     /* by its address, 0.0.0.0 (RFC 3264 section 8.4) */
 };
 
 struct call_direction_figures {

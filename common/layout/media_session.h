@@ -43,6 +43,7 @@ enum media_latch {
 #define MEDIA_STARTED    0x04u /* its first valid packet has been told to signaling */
 #define MEDIA_DIGIT      0x08u /* a DTMF digit of it is in progress */
 #define MEDIA_UDPTL      0x10u /* the session is a fax (T.38): on both legs */
+#define MEDIA_ENCRYPTED  0x20u /* SRTP, and DTLS where its keys come so: on both legs */
 
 /* media_session.flags */
 #define MEDIA_ANSWERED    0x01u

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 
+#define SRTCP_CLEAR 8u /* octets: the first part's header and SSRC */
+#define SRTCP_INDEX 4u
+
 /* The least a part can be, in 32-bit words after its first, by what its header says it holds. */
 static uint32_t least_words(const uint8_t *part)
 {
@@ -51,4 +54,13 @@ int rtcp_check(const uint8_t *data, uint32_t len)
 		at += bytes;
 	}
 	return 0;
+}
+
+int srtcp_check(const uint8_t *data, uint32_t len)
+{
+	if (len < SRTCP_CLEAR + SRTCP_INDEX || data[0] >> 6 != 2 || data[1] < 192 || data[1] > 223)
+		return -EBADMSG;
+	uint32_t words = (uint32_t)(data[2] << 8 | data[3]);
+
+	return words >= 1 && words >= least_words(data) && 4 * (words + 1) + SRTCP_INDEX <= len ? 0 : -EBADMSG;
 }

@@ -20,6 +20,7 @@ enum rtp_kind {
 	RTP_KIND_RTP,
 	RTP_KIND_RTCP, /* second octet 192-223: RFC 5761 section 4 */
 	RTP_KIND_STUN, /* RFC 8489: by its magic cookie */
+	RTP_KIND_DTLS, /* first octet 20-63: RFC 7983 section 7 */
 };
 
 /* Tell them apart on one port (RFC 7983, RFC 5761); says nothing about whether the rest is well-formed. */
@@ -37,6 +38,9 @@ struct rtp_header {
 
 /* RFC 3550 section 5.1 with the checks of appendix A.1. Returns 0, or -EBADMSG when a part does not fit. */
 int rtp_parse(struct rtp_header *header, const uint8_t *data, uint32_t len);
+
+/* The same of SRTP (RFC 3711 section 3.1): of its padding nothing can be known, so payload_len includes it. */
+int srtp_parse(struct rtp_header *header, const uint8_t *data, uint32_t len);
 
 /*
  * The same for what nearly all RTP is: no CSRCs, no header extension, no padding, and by its second octet no RTCP.
@@ -68,6 +72,15 @@ static inline bool rtp_parse_plain(struct rtp_header *header, const uint8_t *dat
  * Returns 0 or -EBADMSG.
  */
 int rtcp_check(const uint8_t *data, uint32_t len);
+
+/*
+ * SRTCP (RFC 3711 section 3.4) by what of it is in the clear, the first eight octets: the first part and the index
+ * behind the last must fit. Returns 0 or -EBADMSG.
+ */
+int srtcp_check(const uint8_t *data, uint32_t len);
+
+/* The first record of a datagram of DTLS (RFC 6347 section 4.1, RFC 9147 section 4) fits. Returns 0 or -EBADMSG. */
+int dtls_check(const uint8_t *data, uint32_t len);
 
 /* A telephone event, RFC 4733 section 2.3. */
 struct rtp_event {

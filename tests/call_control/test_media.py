@@ -2,13 +2,16 @@
 """Who carries the media, from whom it is taken, and what ends a call without any."""
 import contextlib
 import copy
+import os
 import re
+import struct
 import threading
 import time
 
 import pytest
 from audio import Audio
 from credentials import digest
+from lab.sockets import udp_socket
 from node import INNER, NotingPeer
 from sip_peer import Message
 from test_registrations import register
@@ -108,8 +111,27 @@ def says_private(peer):
     peer.shown = "192.168.1.9:5060"
 
 
-def encrypted(peer):
-    return peer.sdp().replace("RTP/AVP", "RTP/SAVP") + "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + 40 * "A" + "\r\n"
+ENCRYPTED = {"SDES": ("RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + 40 * "A" + "\r\n"),
+             "DTLS": ("UDP/TLS/RTP/SAVP", "a=fingerprint:sha-256 " + ":".join(32 * ["A0"]) + "\r\na=setup:actpass\r\n")}
+
+
+def encrypted(peer, keys="SDES", port=40000):
+    protocol, lines = ENCRYPTED[keys]
+    return peer.sdp(port).replace("RTP/AVP", protocol) + lines
+
+
+def srtp(number):
+    """Its last octet, of the tag, would be more padding than there is packet."""
+    return struct.pack(">BBHII", 0xa0, 8, number, 160 * number, 7) + os.urandom(169) + b"\xff"
+
+
+def srtcp(index):
+    """A receiver report: header and SSRC in the clear, then E and the index, and a tag of ten octets."""
+    return struct.pack(">BBHI", 0x80, 201, 1, 7) + os.urandom(20) + struct.pack(">I", 1 << 31 | index) + os.urandom(10)
+
+
+def dtls(number):
+    return struct.pack(">BHHHIH", 22, 0xfefd, 0, 0, number, 100) + os.urandom(100)
 
 
 @contextlib.contextmanager
@@ -155,10 +177,33 @@ def test_auto_off(node, caller, inner, customer, vendor):
         assert media_of(node, caller, inner, node.number("46"), body=encrypted(caller)) == "direct"
 
 
-@scenario("auto: encryption, with the rest switched off")
-def test_auto_encrypted(node, caller, last):
-    with auto(node, **ALL_OFF):
-        assert media_of(node, caller, last, node.number(), body=encrypted(caller)) == "relay"
+@scenario("auto: encryption, with the rest switched off; DTLS, SRTP and SRTCP cross as they are, a stranger's DTLS does not")
+@pytest.mark.parametrize("keys", ENCRYPTED)
+def test_auto_encrypted(node, caller, last, keys):
+    with auto(node, **ALL_OFF), contextlib.ExitStack() as stack:
+        number, before = node.number(), node.switch.counters()
+        invite = caller.invite(number, body=encrypted(caller, keys))
+        received = last.answer(body=encrypted(last, keys, 41000))
+        ok = caller.take_answer(invite, last)
+        assert OURS[received.media()[0]] == OURS[ok.media()[0]] == "relay"
+        assert all(message.body.endswith(ENCRYPTED[keys][1]) for message in (received, ok))
+        a, a_rtcp = (stack.enter_context(Audio(caller, node.hosts["caller"], 40000 + port)) for port in range(2))
+        b, b_rtcp = (stack.enter_context(Audio(last, node.hosts["last"], 41000 + port)) for port in range(2))
+        stranger = stack.enter_context(udp_socket(node.hosts["stranger"], "10.77.0.66"))
+        for described, this, other in (ok, (a, a_rtcp), (b, b_rtcp)), (received, (b, b_rtcp), (a, a_rtcp)):
+            ours = [(described.media()[0], described.media()[1] + port) for port in range(2)]
+            for number_of_record in range(5):
+                for to in ours:
+                    stranger.sendto(dtls(number_of_record), to)
+            for packet in dtls, srtp, srtcp, dtls:
+                # RTP has the even port, RTCP the odd one, and DTLS both.
+                for port in {dtls: (0, 1), srtp: (0,), srtcp: (1,)}[packet]:
+                    assert this[port].send_these(ours[port], [packet(i) for i in range(5)]) == other[port].heard()
+        caller.hang_up(invite, ok, last)
+        record, after = node.record(number, "Normal", 200), node.switch.counters()
+    assert (record.media_mode, record.from_caller_packets, record.from_callee_packets) == ("relay", 5, 5)
+    counted = {name: after[f"media.{name}"] - before[f"media.{name}"] for name in ("dtls_relayed", "rtp_relayed", "rtcp_relayed", "drop_stranger")}
+    assert counted == {"dtls_relayed": 40, "rtp_relayed": 10, "rtcp_relayed": 10, "drop_stranger": 20}
 
 
 @scenario("auto: two networks, SS_MEDIAPROXYBETWEENNET")

@@ -21,6 +21,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (rtp_event_parse(&event, data + header.payload, header.payload_len) == 0)
 			rtp_event_digit(event.event);
 	}
+	if (srtp_parse(&header, data, len) == 0 &&
+	    (header.payload < RTP_HEADER || header.payload > len || header.payload_len != len - header.payload))
+		abort();
+	if (srtcp_check(data, len) == 0 && rtp_classify(data, len) != RTP_KIND_RTCP)
+		abort();
+	dtls_check(data, len);
 	if (rtcp_check(data, len) == 0 && (len % 4 != 0 || rtp_classify(data, len) != RTP_KIND_RTCP))
 		abort();
 	return 0;

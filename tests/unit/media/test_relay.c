@@ -229,6 +229,166 @@ static void fax_is_learned(void)
 	CHECK_INT(bench.session[0].cold[LEG_CALLER].strangers, 1);
 }
 
+/* ---- encrypted media ---- */
+
+static const uint8_t hello[] = {22, 254, 253, [12] = 3, 1, 2, 3};
+static const uint8_t srtp[] = {0xa0, 8, 0, 1, [8] = 9, [14] = 0xff}; /* by its last octet it is all padding, or none */
+static const uint8_t srtcp[] = {0x80, 201, 0, 1, 1, 2, 3, 4, 0x80, 0, 0, 1, [21] = 0xff};
+
+static void apply(bool by_caller, bool by_callee, const char *callee_at)
+{
+	struct media_request request = bench_request(0, 1);
+
+	request.leg[LEG_CALLER].encrypted = by_caller;
+	request.leg[LEG_CALLEE].encrypted = by_callee;
+	request.leg[LEG_CALLEE].remote = callee_at ? bench_addr(callee_at) : (struct net_addr){0};
+	CHECK_INT(sessions_apply(&bench.core[0], &request, bench.now_us), 0);
+}
+
+static void begin_encrypted(void)
+{
+	begin();
+	apply(true, true, "192.0.2.2:5000");
+}
+
+#define SEND(data, port) send(data, sizeof(data), port)
+
+static void encrypted_passes(void)
+{
+	const struct media_leg_hot *hot;
+
+	begin_encrypted();
+	hot = &bench.session[0].hot[LEG_CALLER];
+	CHECK_INT(SEND(hello, 20000), RELAY_SEND);
+	CHECK_INT(hot->latch, LATCH_LOCKED);
+	CHECK_INT(bench.started[LEG_CALLER], 0); /* keys are no audio */
+	CHECK_INT(hot->packets, 0);
+	CHECK_INT(hot->last_us, 0);
+	CHECK_INT(SEND(srtp, 20000), RELAY_SEND);
+	CHECK_INT(bench.started[LEG_CALLER], 1);
+	CHECK_INT(SEND(srtcp, 20001), RELAY_SEND);
+	CHECK_INT(SEND(srtcp, 20000), RELAY_SEND);
+	CHECK_INT(SEND(hello, 20001), RELAY_SEND);
+	bench_kill();
+	CHECK_INT(SEND(hello, 20000), RELAY_SEND);
+	CHECK_INT(SEND(srtcp, 20001), RELAY_SEND);
+	CHECK_INT(event(1000, 5, 800, true), RELAY_SEND);
+	CHECK_TEXT(bench.dtmf, strlen(bench.dtmf), ""); /* what is encrypted spells no digit */
+	CHECK_INT(hot->packets, 2);
+	CHECK_INT(bench_count(COUNTER_media_dtls_relayed), 3);
+	CHECK_INT(bench_count(COUNTER_media_rtcp_relayed), 3);
+	CHECK_INT(bench_count(COUNTER_media_rtp_relayed), 2);
+}
+
+static void encrypted_junk(void)
+{
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	uint8_t bad[sizeof(srtcp)];
+
+	begin_encrypted();
+	CHECK_INT(SEND(stun, 20000), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_stun), 1);
+	CHECK_INT(send(hello, sizeof(hello) - 1, 20000), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_bad_dtls), 1);
+	CHECK_INT(send(srtp, 11, 20000), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_bad_rtp), 1);
+	memcpy(bad, srtcp, sizeof(bad));
+	bad[3] = 5;
+	CHECK_INT(SEND(bad, 20001), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_bad_rtcp), 1);
+	CHECK_INT(SEND("\x40nothing", 20000), RELAY_DROP);
+	CHECK_INT(bench_count(COUNTER_media_drop_not_rtp), 1);
+	CHECK_INT(bench.session[0].hot[LEG_CALLER].latch, LATCH_SIGNALLED);
+	CHECK_INT(SEND(hello, 20000), RELAY_SEND);
+}
+
+/* What both say counts; until one has said anything, what the other says. */
+static void encrypted_by_both(void)
+{
+	static const struct {
+		bool by_caller, by_callee, callee_known, encrypted;
+	} cases[] = {{true, true, true, true},
+		     {true, false, true, false},
+		     {false, true, true, false},
+		     {true, false, false, true},
+		     {false, false, false, false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin();
+		apply(cases[i].by_caller, cases[i].by_callee, cases[i].callee_known ? "192.0.2.2:5000" : NULL);
+		CHECK_INT(SEND(srtcp, 20001), cases[i].encrypted ? RELAY_SEND : RELAY_DROP);
+		CHECK_INT(SEND(hello, 20000), cases[i].encrypted ? RELAY_SEND : RELAY_DROP);
+		CHECK_INT(bench_count(COUNTER_media_drop_bad_rtcp), !cases[i].encrypted);
+		CHECK_INT(bench_count(COUNTER_media_drop_not_rtp), !cases[i].encrypted);
+	}
+	begin_encrypted();
+	apply(false, false, "192.0.2.2:5000");
+	CHECK_INT(SEND(srtp, 20000), RELAY_DROP);
+}
+
+/* DTLS of a stranger: neither heard, nor learned, at either port. */
+static void encrypted_strangers(void)
+{
+	struct datagram d;
+
+	for (unsigned int locked = 0; locked < 2; locked++) {
+		begin_encrypted();
+		if (locked)
+			CHECK_INT(SEND(hello, 20000), RELAY_SEND);
+		for (int i = 0; i < 20; i++) {
+			d = (struct datagram){.local = ours, .data = (uint8_t *)(uintptr_t)hello, .len = sizeof(hello)};
+			d.local.port = (uint16_t)(d.local.port + i % 2);
+			d.remote = bench_addr("203.0.113.9:33333");
+			CHECK_INT(bench_relay(&d), RELAY_DROP);
+		}
+		CHECK_INT(bench_count(COUNTER_media_drop_stranger), 20);
+		CHECK_INT(bench.session[0].cold[LEG_CALLER].strangers, 20);
+		CHECK(net_addr_equal(&bench.session[0].hot[LEG_CALLER].remote, &caller));
+		CHECK_INT(SEND(hello, 20000), RELAY_SEND);
+	}
+}
+
+/* A peer behind NAT: its DTLS comes before any audio, and is what it is learned by. */
+static void dtls_is_learned(void)
+{
+	struct media_request request = bench_request(0, 1);
+	struct datagram d;
+
+	begin();
+	request.leg[LEG_CALLER].encrypted = request.leg[LEG_CALLEE].encrypted = true;
+	request.leg[LEG_CALLER].behind_nat = true;
+	CHECK_INT(sessions_apply(&bench.core[0], &request, bench.now_us), 0);
+	for (int i = 0; i < 3; i++) {
+		d = (struct datagram){.local = ours, .data = (uint8_t *)(uintptr_t)hello, .len = sizeof(hello)};
+		d.remote = bench_addr("203.0.113.9:33333");
+		CHECK_INT(bench_relay(&d), i < 2 ? RELAY_KEPT : RELAY_SEND);
+	}
+	CHECK_INT(bench.kept, 2);
+	CHECK_INT(bench_count(COUNTER_media_dtls_relayed), 3);
+	CHECK_INT(bench.session[0].hot[LEG_CALLER].packets, 0);
+	CHECK_INT(SEND(hello, 20000), RELAY_DROP);
+	CHECK_INT(bench.session[0].cold[LEG_CALLER].strangers, 1);
+}
+
+/* Each of its ports has an association of its own, even to a peer that sends RTCP on the RTP port. */
+static void dtls_of_rtcp(void)
+{
+	struct datagram d;
+
+	begin_encrypted();
+	CHECK_INT(SEND(srtcp, 20000), RELAY_SEND); /* the caller muxes */
+	for (uint16_t rtcp = 0; rtcp < 2; rtcp++) {
+		d = (struct datagram){.data = (uint8_t *)(uintptr_t)hello, .len = sizeof(hello)};
+		d.local = bench_addr("10.0.0.1:20008");
+		d.remote = bench_addr("192.0.2.2:5000");
+		d.local.port = (uint16_t)(d.local.port + rtcp);
+		d.remote.port = (uint16_t)(d.remote.port + rtcp);
+		CHECK_INT(bench_relay(&d), RELAY_SEND);
+		CHECK_INT(d.local.port, 20000 + rtcp);
+		CHECK_INT(d.remote.port, 4000 + rtcp);
+	}
+}
+
 static const struct check_case cases[] = {
     {"junk is dropped and counted", junk},
     {"muxed RTCP", muxed_rtcp},
@@ -238,5 +398,11 @@ static const struct check_case cases[] = {
     {"a digit that can't be told is counted", digits_with_full_ring},
     {"a fax passes as it is, between audio and audio", fax},
     {"a fax from behind NAT is learned", fax_is_learned},
+    {"encrypted media passes as it is", encrypted_passes},
+    {"junk in an encrypted call is dropped and counted", encrypted_junk},
+    {"a call is encrypted when both sides say so", encrypted_by_both},
+    {"a stranger's DTLS is not heard", encrypted_strangers},
+    {"DTLS from behind NAT is learned", dtls_is_learned},
+    {"DTLS for RTCP goes to the port of RTCP", dtls_of_rtcp},
 };
 CHECK_MAIN(cases)

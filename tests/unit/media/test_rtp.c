@@ -18,7 +18,10 @@ static void kinds(void)
 	CHECK_INT(rtp_classify(stun, 20), RTP_KIND_STUN);
 	CHECK_INT(rtp_classify(stun, 19), RTP_KIND_OTHER);
 	CHECK_INT(rtp_classify(BYTES(0, 1, 2, 3), 4), RTP_KIND_OTHER);
-	CHECK_INT(rtp_classify(BYTES(22, 254), 2), RTP_KIND_OTHER);
+	CHECK_INT(rtp_classify(BYTES(19, 254), 2), RTP_KIND_OTHER);
+	CHECK_INT(rtp_classify(BYTES(20, 254), 2), RTP_KIND_DTLS);
+	CHECK_INT(rtp_classify(BYTES(63, 0), 2), RTP_KIND_DTLS);
+	CHECK_INT(rtp_classify(BYTES(64, 0), 2), RTP_KIND_OTHER);
 	CHECK_INT(rtp_classify(BYTES(0x80), 1), RTP_KIND_OTHER);
 	CHECK_INT(rtp_classify(NULL, 0), RTP_KIND_OTHER);
 }
@@ -104,6 +107,74 @@ static void rtcp_padding(void)
 	CHECK_INT(rtcp_check(data, sizeof(data)), -EBADMSG);
 }
 
+/* What would be padding is part of the tag. */
+static void srtp(void)
+{
+	uint8_t data[12 + 4 + 8] = {0x80 | 0x20 | 1, 8};
+	struct rtp_header h;
+
+	CHECK_INT(srtp_parse(&h, data, sizeof(data)), 0);
+	CHECK_INT(h.payload_len, 8);
+	CHECK_INT(rtp_parse(&h, data, sizeof(data)), -EBADMSG);
+	CHECK_INT(srtp_parse(&h, data, 15), -EBADMSG);
+	data[0] |= 0x10;
+	data[19] = 1;
+	CHECK_INT(srtp_parse(&h, data, sizeof(data)), 0);
+	data[19] = 2; /* the extension would end beyond the packet */
+	CHECK_INT(srtp_parse(&h, data, sizeof(data)), -EBADMSG);
+}
+
+static void srtcp(void)
+{
+	/* a report without blocks, and what is encrypted behind it; E, index, and a tag of ten octets */
+	uint8_t data[8 + 12 + 4 + 10] = {0x80, 201, 0, 1, 1, 2, 3, 4, 0xe5, 0x1d, 0xff, 0xff};
+
+	data[20] = 0x80;
+	CHECK_INT(srtcp_check(data, sizeof(data)), 0);
+	CHECK_INT(rtcp_check(data, sizeof(data)), -EBADMSG);
+	CHECK_INT(srtcp_check(data, 12), 0);
+	CHECK_INT(srtcp_check(data, 11), -EBADMSG);
+	CHECK_INT(srtcp_check(data, 0), -EBADMSG);
+	data[0] = 0x81; /* a block that is not there */
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+	data[0] = 0x40;
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+	data[0] = 0x80;
+	data[3] = 6;
+	CHECK_INT(srtcp_check(data, sizeof(data)), 0);
+	data[3] = 7; /* no room for the index */
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+	data[2] = 0xff;
+	data[3] = 0xff;
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+	data[2] = data[3] = 0; /* no SSRC */
+	data[1] = 203;
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+	data[3] = 1;
+	CHECK_INT(srtcp_check(data, sizeof(data)), 0);
+	data[1] = 191;
+	CHECK_INT(srtcp_check(data, sizeof(data)), -EBADMSG);
+}
+
+static void dtls(void)
+{
+	uint8_t data[20] = {22, 254, 253, [12] = 7};
+
+	CHECK_INT(dtls_check(data, 20), 0);
+	CHECK_INT(dtls_check(data, 19), -EBADMSG);
+	CHECK_INT(dtls_check(data, 12), -EBADMSG);
+	CHECK_INT(dtls_check(data, 0), -EBADMSG);
+	data[11] = 0xff;
+	CHECK_INT(dtls_check(data, 20), -EBADMSG);
+	data[0] = 25; /* the length is somewhere else */
+	CHECK_INT(dtls_check(data, 20), 0);
+	data[1] = 3; /* TLS */
+	CHECK_INT(dtls_check(data, 20), -EBADMSG);
+	data[0] = 0x2f; /* DTLS 1.3 */
+	CHECK_INT(dtls_check(data, 18), 0);
+	CHECK_INT(dtls_check(data, 17), -EBADMSG);
+}
+
 static void events(void)
 {
 	struct rtp_event event;
@@ -126,6 +197,9 @@ static const struct check_case cases[] = {
     {"CSRCs, extension and padding must fit", csrc_extension_padding},
     {"RTCP compound packets", rtcp},
     {"RTCP padding", rtcp_padding},
+    {"SRTP: the clear header must fit", srtp},
+    {"SRTCP: its first eight octets must fit", srtcp},
+    {"DTLS: its first record must fit", dtls},
     {"telephone events", events},
 };
 CHECK_MAIN(cases)

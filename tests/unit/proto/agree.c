@@ -122,7 +122,8 @@ static bool same_leg(const struct media_leg_request *ours, const Tandem__MediaLe
 	       (rtcp.family ? net_addr_equal(&rtcp, &ours->remote_rtcp)
 			    : same_address(&ours->remote_rtcp, t->remote_rtcp)) &&
 	       ours->behind_nat == (t->behind_nat != 0) && ours->udptl == (t->udptl != 0) &&
-	       ours->direction == (uint32_t)t->direction && ours->payload_type == t->payload_type &&
+	       ours->encrypted == (t->encrypted != 0) && ours->direction == (uint32_t)t->direction &&
+	       ours->payload_type == t->payload_type &&
 	       ours->clock_rate == (t->clock_rate <= 384000 ? t->clock_rate : 0) &&
 	       ours->dtmf_payload_type == t->dtmf_payload_type && ours->generation == t->generation;
 }

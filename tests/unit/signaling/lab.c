@@ -345,6 +345,7 @@ static void note_open(struct lab *lab, const Tandem__MediaOpen *open)
 
 		lab->direction[side] = leg->direction;
 		lab->clock_rate[side] = leg->clock_rate;
+		lab->encrypted[side] = leg->encrypted;
 	}
 	note_session(lab, open);
 }

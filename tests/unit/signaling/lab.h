@@ -87,6 +87,7 @@ struct lab {
 	unsigned int clashes;              /* sessions opened over others, or with ports of others: must stay 0 */
 	uint16_t caller_port, callee_port; /* ours, of the latest */
 	bool caller_udptl, callee_udptl;   /* so, too */
+	bool encrypted[CALL_SIDES];
 	uint32_t direction[CALL_SIDES], clock_rate[CALL_SIDES];
 	uint8_t *received;        /* the datagram being handled */
 	unsigned int branches;    /* of the peers' requests so far */

@@ -230,6 +230,41 @@ static void direct(void)
 	check_over(lab);
 }
 
+#define DTLS "a=fingerprint:sha-256 00:11\r\na=setup:actpass\r\na=tls-id:1\r\n"
+
+/* Media hears of each side what it says; ICE stays behind, and what DTLS needs crosses. */
+static void encrypted(void)
+{
+	static const char sdes[] =
+	    HEAD("10.1.0.5") "m=audio 4000 RTP/SAVP 8\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAA\r\n";
+	static const char dtls[] =
+	    HEAD("10.1.0.5") "a=ice-lite\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 8\r\na=ice-ufrag:x\r\n"
+			     "a=ice-pwd:y\r\na=candidate:1 1 UDP 1 10.1.0.5 4000 typ host\r\n" DTLS;
+	static const char best_effort[] = HEAD("10.1.0.5") "m=audio 4000 RTP/AVP 8\r\n" DTLS;
+	static struct sip_message offered, answered;
+	struct lab *lab = lab_new();
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	CHECK(!lab->encrypted[CALLER] && !lab->encrypted[CALLEE]);
+	renegotiate(lab, 2, sdes, sdes, &offered, &answered);
+	CHECK(has_media(&offered, "audio", lab->callee_port, "RTP/SAVP 8") && has(&offered, "inline:AAAA\r\n"));
+	CHECK(lab->encrypted[CALLER] && lab->encrypted[CALLEE]);
+	lab_restart(lab);
+	lab->encrypted[CALLER] = lab->encrypted[CALLEE] = false;
+	media_asks(lab);
+	CHECK(lab->encrypted[CALLER] && lab->encrypted[CALLEE]);
+	renegotiate(lab, 3, best_effort, lab_sdp, &offered, &answered);
+	CHECK(lab->encrypted[CALLER] && !lab->encrypted[CALLEE]);
+	renegotiate(lab, 4, dtls, dtls, &offered, &answered);
+	CHECK(has_media(&offered, "audio", lab->callee_port, "UDP/TLS/RTP/SAVPF 8"));
+	CHECK(has(&offered, DTLS) && has(&answered, DTLS));
+	CHECK(!has(&offered, "a=ice-") && !has(&offered, "a=candidate") && !has(&answered, "a=ice-"));
+	CHECK(lab->encrypted[CALLER] && lab->encrypted[CALLEE]);
+	renegotiate(lab, 5, lab_sdp, lab_sdp, &offered, &answered);
+	CHECK(!lab->encrypted[CALLER] && !lab->encrypted[CALLEE]);
+	check_over(lab);
+}
+
 static const struct check_case cases[] = {
     {"an audio call becomes a fax and an audio call again", fax},
     {"held by address", held_by_address},
@@ -238,5 +273,6 @@ static const struct check_case cases[] = {
     {"a fax that is refreshed", fax_refreshed},
     {"audio and a fax at once", audio_and_fax},
     {"direct media", direct},
+    {"encrypted audio, by SDES and by DTLS", encrypted},
 };
 CHECK_MAIN(cases)
