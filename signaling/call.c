@@ -217,6 +217,7 @@ int calls_init(struct engine *engine)
 				      ~(uintptr_t)(_Alignof(struct call) - 1));
 	calls->works = table_calloc(calls->count, sizeof(*calls->works));
 	calls->free_slot = table_calloc(calls->count, sizeof(*calls->free_slot));
+	calls->passed = table_calloc(calls->count, sizeof(*calls->passed));
 	calls->recover = calloc(calls->count, sizeof(*calls->recover));
 	calls->small_blocks.block = calloc(calls->blocks, sizeof(uint32_t));
 	calls->large_blocks.block = calloc(calls->blocks, sizeof(uint32_t));
@@ -224,7 +225,7 @@ int calls_init(struct engine *engine)
 	calls->digest = sip_digest_new();
 	for (unsigned int i = 0; i < CONFIG_MAX_WORKERS; i++)
 		calls->resync_next[i] = calls->count;
-	if (!calls->call_memory || !calls->works || !calls->free_slot || !calls->recover ||
+	if (!calls->call_memory || !calls->works || !calls->free_slot || !calls->passed || !calls->recover ||
 	    !calls->small_blocks.block || !calls->large_blocks.block || !calls->ports || !calls->digest)
 		return -ENOMEM;
 	calls_recover_attach(engine);
@@ -242,6 +243,7 @@ void calls_fini(struct engine *engine)
 	free(calls->large_blocks.block);
 	free(calls->small_blocks.block);
 	free(calls->recover);
+	free(calls->passed);
 	free(calls->free_slot);
 	free(calls->works);
 	free(calls->call_memory);

@@ -159,6 +159,9 @@ struct calls {
 	struct free_blocks {
 		uint32_t *block, count;
 	} small_blocks, large_blocks; /* of the segment, that are free */
+	struct passed_requests {
+		uint32_t count, life; /* life: another one when a call ends that leaves some */
+	} *passed;                    /* by slot: those that stand (transaction_passed_new()) */
 	uint32_t standing;
 	uint32_t *recover, recover_count;         /* slots that engine_tick() still has to deal with */
 	uint64_t media_life[CONFIG_MAX_WORKERS];  /* last MediaResync of each media worker */

@@ -265,7 +265,7 @@ static bool answer_challenge(struct call *call, struct sip_message *response)
 	struct client_auth auth;
 
 	if (call->work->targets.kind == TARGET_PHONE ||
-	    client_auth_answer(engine, call->callee_gateway, &d->flow.remote, SIP_TEXT("INVITE"),
+	    client_auth_answer(engine, call->callee_gateway, &d->flow.remote, NULL, SIP_TEXT("INVITE"),
 			       call_text(call, d->target), response, &auth) < 0 ||
 	    !client_auth_helps(&auth, call->work->challenged))
 		return false;

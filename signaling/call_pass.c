@@ -148,7 +148,7 @@ static struct transaction *send_passed(struct call *call, enum call_side to, con
 	call_dialog(call, to, &dialog);
 	call_next_hop(call, to, &dialog, &flow);
 	struct transaction *client =
-	    transaction_client_new(engine, (enum sip_method)request->method, &flow, &passed_user, call);
+	    transaction_passed_new(engine, (enum sip_method)request->method, &flow, &passed_user, call);
 
 	*error = -ENOBUFS;
 	if (!client)

@@ -4,12 +4,13 @@
 #include "signaling/own_request.h"
 #include "signaling/session_timer.h"
 
+/* A 500 asks for the request once more. */
 static void respond(struct call *call, const struct call_event *event, unsigned int code)
 {
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
-}
+	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
 
-#define RETRY_AFTER "Retry-After: 2\r\n"
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &later : NULL);
+}
 
 void call_answer_options(struct call *call, const struct call_event *event)
 {
@@ -23,7 +24,6 @@ void call_answer_options(struct call *call, const struct call_event *event)
 /* One offer at a time, in either direction: RFC 3261 section 14.2, RFC 3311 section 5.2. */
 static bool glare(struct call *call, const struct call_event *event)
 {
-	static const struct response_extra later = {RETRY_AFTER, sizeof(RETRY_AFTER) - 1};
 	struct call_record *record = call->record;
 
 	if (event->message->method == SIP_INFO)
@@ -31,7 +31,7 @@ static bool glare(struct call *call, const struct call_event *event)
 	const struct call_work *work = call->work;
 
 	if (call_reinvite(call, event->side) || (work && work->updates[event->side])) {
-		transaction_respond(call->engine, event->transaction, event->message, 500, NULL, &later);
+		respond(call, event, 500);
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||

@@ -99,6 +99,8 @@ void call_free(struct call *call)
 	call_give_block(calls, block);
 	call_write_end(call, atomic_load_explicit(&call->record->sequence, memory_order_relaxed) & 1);
 	call->record = NULL;
+	if (calls->passed[call->slot].count)
+		calls->passed[call->slot] = (struct passed_requests){.life = calls->passed[call->slot].life + 1};
 	calls->free_slot[calls->free_slots++] = call->slot;
 	calls->standing--;
 	gauge_set(engine->counters, COUNTER_signaling_calls, calls->standing);

@@ -51,6 +51,7 @@ static int pin(struct engine *engine, const struct client_auth_peer *peer, const
 	uint64_t hash = realm_hash(engine, challenge->realm), known = 0;
 
 	if (peer->credentials->realm != NULL ||
+	    (peer->was_here && atomic_load_explicit(peer->realm, memory_order_relaxed) == 0) ||
 	    atomic_compare_exchange_strong_explicit(peer->realm, &known, hash, memory_order_relaxed,
 						    memory_order_relaxed) ||
 	    known == hash)
@@ -82,8 +83,14 @@ int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *
 	return 0;
 }
 
-int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr *to, struct sip_text method,
-		       struct sip_text uri, const struct sip_message *response, struct client_auth *auth)
+static bool is_at(const struct engine *engine, uint32_t id, const struct net_addr *addr, const struct net_addr *was)
+{
+	return gateway_is_at(engine, id, addr) || (was && net_addr_equal_ip(was, addr));
+}
+
+int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr *to, const struct net_addr *was,
+		       struct sip_text method, struct sip_text uri, const struct sip_message *response,
+		       struct client_auth *auth)
 {
 	const struct config_routing_gateway *gateway = gateway_routing(engine->snapshot, id);
 
@@ -92,12 +99,13 @@ int client_auth_answer(struct engine *engine, uint32_t id, const struct net_addr
 	const struct client_auth_peer peer = {
 	    .name = gateway->name,
 	    .credentials = gateway->digest,
-	    .is_here = gateway_is_at(engine, id, &engine->flow->remote),
+	    .is_here = is_at(engine, id, &engine->flow->remote, was),
+	    .was_here = !gateway_is_at(engine, id, &engine->flow->remote),
 	    .realm = &party_get(engine->snapshot->state->parties, id)->vendor->realm[REALM_OF_CALLS],
 	};
 
 	/* A call that the gateway has redirected may be with somebody else. */
-	if (!gateway_is_at(engine, id, to))
+	if (!is_at(engine, id, to, was))
 		return refuse(engine, &peer, "not the gateway's call any more");
 	return client_auth_answer_to(engine, &peer, method, uri, response, auth);
 }

@@ -3,8 +3,9 @@
  * Who we are, for a gateway that asks (RFC 3261 section 22.2): its challenge is answered with its credentials.
  *
  * A digest is something to guess the password by. So only the gateway itself gets one: the challenge has to come from
- * its own address, for the realm of its credentials, with an algorithm that they allow. Without a configured realm the
- * first one that it names is the one, for calls and for our registration apart, until the next reload.
+ * its own address, or the one where the call found it (a dialog may outlive both), for the realm of its credentials,
+ * with an algorithm that they allow. Without a configured realm the first one that it names is the one, for calls and
+ * for our registration apart, until the next reload.
  */
 #ifndef TANDEM_SIGNALING_CLIENT_AUTH_H
 #define TANDEM_SIGNALING_CLIENT_AUTH_H
@@ -29,15 +30,18 @@ struct client_auth_peer {
 	const struct config_credentials *credentials;
 	bool is_here;            /* the message being handled is from its address */
 	_Atomic uint64_t *realm; /* the realm that counts when none is configured, hashed; 0 = not known yet */
+	bool was_here;           /* only when the call began: no realm begins to count there */
 };
 
 /*
  * The answer to a 401 or 407 of a routing gateway, for a request with this method and Request-URI. `response` is the
- * message being handled: the address that the engine has it from counts, and `to`, which the request goes to. 0;
+ * message being handled: the address that the engine has it from counts, and `to`, which the request goes to. Where the
+ * gateway was when the call began (NULL: that is of no interest) counts as well as where it is now. 0;
  * -ENOENT: the gateway has no credentials; -EACCES: the challenge is none of its own, or too weak (counted); -EMSGSIZE.
  */
-int client_auth_answer(struct engine *engine, uint32_t gateway, const struct net_addr *to, struct sip_text method,
-		       struct sip_text uri, const struct sip_message *response, struct client_auth *auth);
+int client_auth_answer(struct engine *engine, uint32_t gateway, const struct net_addr *to, const struct net_addr *was,
+		       struct sip_text method, struct sip_text uri, const struct sip_message *response,
+		       struct client_auth *auth);
 /* The same for any peer. */
 int client_auth_answer_to(struct engine *engine, const struct client_auth_peer *peer, struct sip_text method,
 			  struct sip_text uri, const struct sip_message *response, struct client_auth *auth);

@@ -101,12 +101,12 @@ static bool answer_challenge(struct call *call, struct transaction *t, const str
 
 	if ((response->status != 401 && response->status != 407) || (d->flags & DIALOG_PHONE) || !t->message ||
 	    sip_message_parse(sent, t->message->data, t->message->len) != SIP_PARSE_OK ||
-	    client_auth_answer(engine, call->callee_gateway, &t->flow.remote, sent->method_text, sent->uri_text,
+	    client_auth_answer(engine, call->callee_gateway, &t->flow.remote, NULL, sent->method_text, sent->uri_text,
 			       response, &auth) < 0 ||
 	    !client_auth_helps(&auth, t->value))
 		return false;
 	struct transaction *again =
-	    transaction_client_new(engine, (enum sip_method)t->method, &t->flow, &early_user, call);
+	    transaction_passed_new(engine, (enum sip_method)t->method, &t->flow, &early_user, call);
 
 	if (!again)
 		return false;
@@ -223,7 +223,7 @@ static struct transaction *send_in(struct call *call, enum call_side to, const s
 				   const struct sip_flow *flow, const struct early_request *request)
 {
 	struct engine *engine = call->engine;
-	struct transaction *t = transaction_client_new(engine, request->method, flow, &early_user, call);
+	struct transaction *t = transaction_passed_new(engine, request->method, flow, &early_user, call);
 	char branch[IDENTIFIER_BRANCH];
 	struct sip_builder b;
 

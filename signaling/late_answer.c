@@ -80,7 +80,7 @@ static void bye_response(struct engine *engine, struct transaction *t, struct si
 
 	if ((response->status != 401 && response->status != 407) || !t->vendor || !t->message ||
 	    sip_message_parse(bye, t->message->data, t->message->len) != SIP_PARSE_OK ||
-	    client_auth_answer(engine, t->vendor - 1, &t->flow.remote, bye->method_text, bye->uri_text, response,
+	    client_auth_answer(engine, t->vendor - 1, &t->flow.remote, NULL, bye->method_text, bye->uri_text, response,
 			       &auth) < 0 ||
 	    !client_auth_helps(&auth, t->owner_side))
 		return;

@@ -59,25 +59,28 @@ size_t message_pool_touched(const struct message_pool *pool)
 	return bytes;
 }
 
-static struct message_buffer *take(struct message_pool *pool, unsigned int class)
+static struct message_buffer *take(struct message_pool *pool, unsigned int class, bool to_spare)
 {
 	struct message_buffer *buffer = pool->class[class].free;
+	uint32_t left = to_spare && classes[class].share > 1 ? pool->class[class].count / 2 : 0;
 
+	if (pool->class[class].standing + left >= pool->class[class].count ||
+	    (!buffer && pool->class[class].used == pool->class[class].count))
+		return NULL;
+	pool->class[class].standing++;
 	if (buffer) {
 		pool->class[class].free = buffer->next;
 		return buffer;
 	}
-	if (pool->class[class].used == pool->class[class].count)
-		return NULL;
 	buffer = (struct message_buffer *)(pool->class[class].memory + pool->class[class].used++ * stride(class));
 	buffer->class = (uint16_t) class;
 	return buffer;
 }
 
-struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len)
+static struct message_buffer *keep(struct message_pool *pool, const void *data, size_t len, bool to_spare)
 {
 	for (unsigned int class = 0; class < MESSAGE_POOL_CLASSES; class ++) {
-		struct message_buffer *buffer = len <= classes[class].size ? take(pool, class) : NULL;
+		struct message_buffer *buffer = len <= classes[class].size ? take(pool, class, to_spare) : NULL;
 
 		if (buffer) {
 			memcpy(buffer->data, data, len);
@@ -88,10 +91,21 @@ struct message_buffer *message_pool_keep(struct message_pool *pool, const void *
 	return NULL;
 }
 
+struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len)
+{
+	return keep(pool, data, len, false);
+}
+
+struct message_buffer *message_pool_keep_to_spare(struct message_pool *pool, const void *data, size_t len)
+{
+	return keep(pool, data, len, true);
+}
+
 void message_pool_free(struct message_pool *pool, struct message_buffer *buffer)
 {
 	if (!buffer)
 		return;
+	pool->class[buffer->class].standing--;
 	buffer->next = pool->class[buffer->class].free;
 	pool->class[buffer->class].free = buffer;
 }

@@ -6,6 +6,7 @@
 #ifndef TANDEM_SIGNALING_MESSAGE_POOL_H
 #define TANDEM_SIGNALING_MESSAGE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,7 @@ struct message_pool {
 	struct {
 		uint8_t *memory;
 		struct message_buffer *free;
-		uint32_t count, used;
+		uint32_t count, used, standing; /* used: ever; standing: now */
 	} class[MESSAGE_POOL_CLASSES];
 };
 
@@ -33,6 +34,8 @@ void message_pool_fini(struct message_pool *pool);
 
 /* A copy of data[0..len) in the smallest buffer that is free, or NULL. */
 struct message_buffer *message_pool_keep(struct message_pool *pool, const void *data, size_t len);
+/* The same, but of the sizes that there are few of, half is left to others. */
+struct message_buffer *message_pool_keep_to_spare(struct message_pool *pool, const void *data, size_t len);
 /* Memory that has been used so far: what is given back is used again first. */
 size_t message_pool_touched(const struct message_pool *pool);
 /* NULL is allowed. */

@@ -147,7 +147,9 @@ int own_request_credentials(struct call *call, enum call_side side, struct sip_t
 	/* The dialog's requests may go elsewhere than its INVITE did. */
 	call_dialog(call, side, &dialog);
 	call_next_hop(call, side, &dialog, &flow);
-	return client_auth_answer(call->engine, gateway, &flow.remote, method, dialog.target, response, auth);
+	return client_auth_answer(call->engine, gateway, &flow.remote,
+				  d->flags & DIALOG_LED_AWAY ? NULL : &d->flow.remote, method, dialog.target, response,
+				  auth);
 }
 
 /* RFC 3264 section 8.3.1: who sends audio to the side that has moved hears of it by an offer of ours. */

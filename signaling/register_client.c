@@ -362,13 +362,19 @@ static void start(struct engine *engine, struct registration *r, uint64_t delay_
 	wait_until(r, engine->now_us + delay_us);
 }
 
+/* It is not to be sent again beside the one that follows it (RFC 3261 section 10.2). */
+static void forget_request(struct registration *r)
+{
+	if (r->transaction != NULL)
+		transaction_free(r->engine, r->transaction);
+	r->transaction = NULL;
+}
+
 /* It stands, and is to go on, or waits for a better time: the operator may have made it one. */
 static void go_on(struct registration *r)
 {
 	if (r->ending) {
-		if (r->transaction != NULL)
-			transaction_detach(r->transaction);
-		r->transaction = NULL;
+		forget_request(r);
 		r->ending = false;
 		set_expiry(r, 0);
 		show(r, GATEWAY_REGISTERING, 0);
@@ -384,13 +390,11 @@ static void take_back(struct registration *r)
 	show_none(r); /* from here on another registration may be shown in its place */
 	r->ending = true;
 	timer_stop(&r->engine->wheel, &r->timer);
-	if (r->transaction != NULL)
-		transaction_detach(r->transaction);
-	else if (r->expires_us == 0) {
+	if (r->transaction == NULL && r->expires_us == 0) {
 		end(r);
 		return;
 	}
-	r->transaction = NULL;
+	forget_request(r);
 	r->challenged = 0;
 	if (send_register(r, NULL) < 0)
 		end(r);

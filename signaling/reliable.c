@@ -34,17 +34,33 @@ static uint32_t rseq_of(const struct sip_message *response)
 	return rseq;
 }
 
-/* Is it the next of its fork, which is the latest from now on? */
-static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
+/* Which fork it is; r->forks: a new one. */
+static unsigned int find_fork(const struct reliable *r, uint32_t tag)
 {
 	unsigned int i = 0;
 
 	while (i < r->forks && r->fork[i].tag != tag)
 		i++;
-	if (i == RELIABLE_FORKS || (i < r->forks && rseq != r->fork[i].rseq + 1))
+	return i;
+}
+
+/* Section 3: before the PRACK to one has come there is no next. It has not come as long as it is not answered. */
+static bool awaits_prack(const struct reliable *r, unsigned int fork)
+{
+	const struct transaction *prack = r->fork[fork].prack;
+
+	return prack && prack->serial == r->fork[fork].prack_serial;
+}
+
+/* Is it the next of its fork, which is the latest from now on? */
+static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
+{
+	unsigned int i = find_fork(r, tag);
+
+	if (i == RELIABLE_FORKS || (i < r->forks && (rseq != r->fork[i].rseq + 1 || awaits_prack(r, i))))
 		return false;
 	if (i == r->forks)
-		r->forks++;
+		r->fork[r->forks++].prack = NULL;
 	r->fork[i].tag = tag;
 	r->fork[i].rseq = rseq;
 	r->latest = i;
@@ -55,11 +71,10 @@ static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
 static void await_again(struct call *call, struct sip_message *response)
 {
 	struct reliable *r = &call->work->reliable;
-	uint32_t tag = fork_of(call, response);
+	unsigned int i = find_fork(r, fork_of(call, response));
 
-	for (unsigned int i = 0; i < r->forks; i++)
-		if (r->fork[i].tag == tag)
-			r->fork[i].rseq = rseq_of(response) - 1;
+	if (i < r->forks)
+		r->fork[i].rseq = rseq_of(response) - 1;
 }
 
 bool reliable_is_another(const struct call *call, struct sip_message *response)
@@ -113,8 +128,17 @@ static struct transaction *send_prack(struct call *call, struct sip_message *res
 			   sip_message_cseq(response)->number);
 
 	request.headers = sip_text(rack, (size_t)len);
+	unsigned int i = find_fork(&call->work->reliable, fork_of(call, response));
+	struct transaction *t = early_dialog_send(call, response, &request);
+
+	if (!t)
+		return NULL;
 	counter_inc(call->engine->counters, COUNTER_signaling_pracks_sent);
-	return early_dialog_send(call, response, &request);
+	if (i < call->work->reliable.forks) {
+		call->work->reliable.fork[i].prack = t;
+		call->work->reliable.fork[i].prack_serial = t->serial;
+	}
+	return t;
 }
 
 /* Acknowledge the response that waited for the caller's PRACK. */

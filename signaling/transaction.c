@@ -153,6 +153,7 @@ void transaction_free(struct engine *engine, struct transaction *t)
 	ts->free = t;
 	ts->standing--;
 	ts->spares -= t->spare;
+	transaction_passed_over(engine, t);
 	count(engine);
 }
 
@@ -255,7 +256,10 @@ void transaction_detach(struct transaction *t)
 int transaction_keep(struct engine *engine, struct transaction *t, const void *data, uint32_t len)
 {
 	struct message_pool *pool = &engine->transactions->messages;
-	struct message_buffer *buffer = message_pool_keep(pool, data, len);
+	/* What a peer may make many of leaves half to what stands once in a call. */
+	struct message_buffer *buffer = t->passed || t->kind == SERVER_OTHER
+					    ? message_pool_keep_to_spare(pool, data, len)
+					    : message_pool_keep(pool, data, len);
 
 	if (!buffer) {
 		counter_inc(engine->counters, COUNTER_signaling_messages_exhausted);

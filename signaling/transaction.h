@@ -31,6 +31,7 @@ enum transaction_state {
 	TRANSACTION_ACCEPTED,   /* INVITE: a 2xx has passed */
 };
 
+struct call;
 struct transaction;
 
 struct transaction_user {
@@ -63,6 +64,7 @@ struct transaction {
 	uint8_t tombstone;              /* ended: enum tombstone_kind */
 	bool spare : 1;                 /* BYE to an answer beyond the first of its INVITE */
 	bool in_dialog : 1;             /* client INVITE: a late 2xx to it has begun no dialog that had to be ended */
+	bool passed : 1;                /* client: it counts among those that a call awaits an answer to */
 	struct message_buffer *message; /* what we send again */
 
 	struct sip_flow flow; /* where what we send goes */
@@ -78,8 +80,10 @@ struct transaction {
 	struct transaction_link by_merge; /* server INVITE outside a dialog: RFC 3261 section 8.2.2.2 */
 	union {
 		struct text_hash merge_key; /* of that */
-		uint32_t
-		    vendor; /* client: whose credentials a BYE to a late answer may have: gateway + 1; 0 = nobody's */
+		struct { /* client */
+			uint32_t vendor; /* whose credentials a late BYE may have: gateway + 1; 0 = nobody's */
+			uint32_t passed_slot, passed_life; /* of `passed`: which call's */
+		};
 	};
 	struct transaction *cancel; /* client INVITE: its CANCEL's transaction */
 	struct transaction *invite; /* and back */
@@ -92,6 +96,7 @@ struct transactions {
 	struct transaction *pool;
 	uint32_t count, used, standing;
 	uint32_t spares; /* that stand */
+	uint32_t passed; /* likewise */
 	uint32_t held;   /* at recovery: those before it are given to nobody but whom they belonged to */
 	struct transaction *free;
 	struct transaction **by_key, **by_merge;
@@ -196,6 +201,15 @@ void transaction_reply_stateless(struct engine *engine, const struct sip_flow *f
 /* A new client transaction; print its branch into the request with transaction_branch(). NULL: no room (counted). */
 struct transaction *transaction_client_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
 					   const struct transaction_user *user, void *owner);
+/*
+ * The same for what a call asks one side because of what the other has said, which may do so again before it is
+ * answered: there is a limit to how many stand, for each call and in all, so that the rest of the room is left to
+ * others. NULL: beyond it, or no room (counted).
+ */
+struct transaction *transaction_passed_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
+					   const struct transaction_user *user, struct call *call);
+/* It is answered, or gone: no longer one of them, if it was. */
+void transaction_passed_over(struct engine *engine, struct transaction *transaction);
 /*
  * After a restart: that of an earlier life, and those before it, are kept for transaction_client_restore() until they
  * are released. Before any is taken.

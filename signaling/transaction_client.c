@@ -26,6 +26,45 @@ struct transaction *transaction_client_new(struct engine *engine, enum sip_metho
 	return t;
 }
 
+/* One call's. */
+#define PASSED_MAX 16u
+
+struct transaction *transaction_passed_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
+					   const struct transaction_user *user, struct call *call)
+{
+	struct transactions *ts = engine->transactions;
+	struct passed_requests *of_call = &engine->calls->passed[call->slot];
+	/* Each has a server transaction beside it. Of most methods a dialog has one at a time: these are never many. */
+	uint32_t limit = ts->count / (method == SIP_INFO ? 8 : 4);
+	struct transaction *t;
+
+	if (of_call->count >= PASSED_MAX || ts->passed >= limit) {
+		counter_inc(engine->counters, COUNTER_signaling_requests_not_passed);
+		return NULL;
+	}
+	t = transaction_client_new(engine, method, flow, user, call);
+	if (!t)
+		return NULL;
+	t->passed = true;
+	t->passed_slot = call->slot;
+	t->passed_life = of_call->life;
+	of_call->count++;
+	ts->passed++;
+	return t;
+}
+
+void transaction_passed_over(struct engine *engine, struct transaction *t)
+{
+	if (!t->passed)
+		return;
+	struct passed_requests *of_call = &engine->calls->passed[t->passed_slot];
+
+	t->passed = false;
+	engine->transactions->passed--;
+	if (of_call->life == t->passed_life)
+		of_call->count--;
+}
+
 static struct transaction *of_end(struct timer *timer)
 {
 	return (struct transaction *)((char *)timer - offsetof(struct transaction, end));
@@ -283,12 +322,13 @@ static void receive_failure(struct engine *engine, struct transaction *t, struct
 
 	if (len > 0 && transaction_keep(engine, t, engine->scratch, (uint32_t)len) == 0)
 		transaction_send_kept(engine, t);
-	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
 	const struct transaction_user *user = t->user;
 
 	if (user && user->response)
 		user->response(engine, t, response);
 	transaction_detach(t);
+	/* Not before: who is told may need the room, and would get its own. */
+	transaction_linger(engine, t, engine->now_us + transaction_lifetime_us(engine));
 }
 
 static void receive_success(struct engine *engine, struct transaction *t, struct sip_message *response)
@@ -371,6 +411,8 @@ bool transaction_receive_response(struct engine *engine, struct sip_message *res
 
 	if (!t) /* what comes after the 2xx is no longer of interest; another 2xx is */
 		return (response->status < 200 || response->status >= 300) && transaction_find_past(engine, response);
+	if (response->status >= 200)
+		transaction_passed_over(engine, t);
 	if (response->status < 200)
 		receive_provisional(engine, t, response);
 	else if (t->kind == CLIENT_OTHER)

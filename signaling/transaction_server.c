@@ -274,7 +274,9 @@ struct transaction *transaction_server_restore(struct engine *engine, const stru
 int transaction_keep_request(struct engine *engine, struct transaction *t, const struct sip_message *request)
 {
 	struct message_pool *pool = &engine->transactions->messages;
-	struct message_buffer *buffer = message_pool_keep(pool, request->data, request->len);
+	bool begins_call = t->by_merge.from;
+	struct message_buffer *buffer = begins_call ? message_pool_keep(pool, request->data, request->len)
+						    : message_pool_keep_to_spare(pool, request->data, request->len);
 
 	if (!buffer) {
 		counter_inc(engine->counters, COUNTER_signaling_messages_exhausted);

@@ -326,6 +326,36 @@ static void late_bye_challenged(void)
 	}
 }
 
+/*
+ * The gateway has moved while its call stood: that call's BYE is with it where it was, but not if a redirect led it
+ * there. What realm counts is said where the gateway is now.
+ */
+static void moved_gateway(void)
+{
+	for (int led_away = 0; led_away < 2; led_away++) {
+		struct lab *lab = lab_new();
+		static struct sip_message answer;
+		struct vendor *vendor = party_get(lab->state.parties, lab->snapshot->route_entries[0].id)->vendor;
+
+		lab_give_credentials(lab);
+		CHECK(lab_call(lab, 1, &answer, &invite));
+		if (led_away)
+			((struct call_record *)call_table_record(lab->calls, 0))->dialog[CALLEE].flags |=
+			    DIALOG_LED_AWAY;
+		net_addr_parse(&lab->routing[0].address, "10.2.0.9:5060", 13);
+		lab_reload(lab);
+		lab_caller_request(lab, &answer, "BYE", 2, NULL);
+		lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 407, "", NULL,
+			  "Proxy-Authenticate: Digest realm=\"v\", nonce=\"n\", qop=\"auth\"\r\n");
+		CHECK_INT(lab_waiting(lab, VENDOR(0)), !led_away);
+		CHECK_INT(atomic_load(&vendor->realm[REALM_OF_CALLS]), 0);
+		if (!led_away)
+			CHECK(has(lab_take(lab, VENDOR(0), "BYE "), "Proxy-Authorization: Digest username=\"tandem\""));
+		lab_check_empty(lab);
+		lab_free(lab);
+	}
+}
+
 static const struct check_case cases[] = {
     {"a challenge from another address", another_address},
     {"a challenge for another realm", another_realm},
@@ -339,5 +369,6 @@ static const struct check_case cases[] = {
     {"an answer to no INVITE", answer_to_no_invite},
     {"a flood of forks", flood_of_forks},
     {"the BYE of a late answer is challenged", late_bye_challenged},
+    {"a gateway that has moved", moved_gateway},
 };
 CHECK_MAIN(cases)

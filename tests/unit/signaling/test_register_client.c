@@ -262,6 +262,25 @@ static void reloads(void)
 	lab_free(lab);
 }
 
+/* What is taken back, or wanted again, before the registrar has spoken: only the last word is said again. */
+static void silent_registrar(void)
+{
+	struct lab *lab = registering();
+
+	CHECK(asked(lab) && says("\r\nExpires: 3600\r\n"));
+	for (unsigned int round = 0; round < 2; round++) {
+		lab->routing[0].enabled = round != 0;
+		lab_reload(lab);
+		settle(lab);
+		lab_skip(lab, REGISTRAR);
+		lab_sleep(lab, 5000);
+		CHECK(lab_waiting(lab, REGISTRAR) > 1);
+		for (unsigned int i = lab_waiting(lab, REGISTRAR); i > 0; i--)
+			CHECK(asked(lab) && says(round != 0 ? "\r\nExpires: 3600\r\n" : "\r\nExpires: 0\r\n"));
+	}
+	lab_free(lab);
+}
+
 /* Another address-of-record: the old one is taken back, the new one begins. */
 static void renamed(void)
 {
@@ -364,6 +383,7 @@ static const struct check_case cases[] = {
     {"a realm for calls, and one for registrations", two_realms},
     {"a stranger's challenge", stranger},
     {"reloads", reloads},
+    {"a registrar that is silent", silent_registrar},
     {"another address-of-record", renamed},
     {"killed", killed},
     {"shared out among workers", shared_out},

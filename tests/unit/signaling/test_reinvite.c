@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests in a dialog that collide, ring for ever, are refused, or get answers that fit nowhere. */
+/* Requests in a dialog that collide, ring for ever, are refused, get answers that fit nowhere, or none. */
 #include <stdlib.h>
 
 #include "lab.h"
@@ -334,6 +334,145 @@ static void unreadable_answer(void)
 	lab_free(lab);
 }
 
+/* How many of `count` INFOs of this call are passed on; the others get 500 and are to come again. */
+static unsigned int passed_infos(struct lab *lab, struct sip_message *answer, unsigned int first, unsigned int count)
+{
+	unsigned int refused;
+
+	lab_skip(lab, NULL);
+	lab->content_type = "application/x";
+	for (unsigned int i = 0; i < count; i++)
+		lab_caller_request(lab, answer, "INFO", first + i, "x=1");
+	lab->content_type = NULL;
+	refused = lab_waiting(lab, CUSTOMER);
+	for (unsigned int i = 0; i < refused; i++)
+		CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 500"), "Retry-After: "));
+	CHECK_INT(refused + lab_waiting(lab, VENDOR(0)), count);
+	return lab_waiting(lab, VENDOR(0));
+}
+
+/* INFOs that nobody answers: the call has had its share, and no other pays for it. */
+static void infos_of_one_call(void)
+{
+	struct lab *lab = lab_new_with(LAB_CALLS, 512, NULL);
+	static struct sip_message answer, other, invite, info;
+
+	CHECK(lab_call(lab, 1, &answer, &invite) && lab_call(lab, 2, &other, &invite));
+	CHECK_INT(passed_infos(lab, &answer, 2, 40), 16);
+	CHECK_INT(lab_count(lab, COUNTER_signaling_requests_not_passed), 24);
+	info = *lab_take(lab, VENDOR(0), "INFO ");
+	CHECK_INT(passed_infos(lab, &other, 2, 3), 3);
+	/* Each answer makes room for one. */
+	lab_reply(lab, &info, VENDOR(0), 200, "", NULL, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
+	CHECK_INT(passed_infos(lab, &answer, 50, 3), 1);
+	/* Whoever gets the slot of the call has no part in that. */
+	lab_caller_request(lab, &answer, "BYE", 60, NULL);
+	lab_skip(lab, CUSTOMER);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INFO "), VENDOR(0), 200, "", NULL, "");
+	lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+	CHECK_INT(lab_standing(lab), 1);
+	lab_skip(lab, NULL);
+	CHECK(lab_call(lab, 3, &answer, &invite));
+	CHECK_INT(passed_infos(lab, &answer, 2, 20), 16);
+	lab_caller_request(lab, &answer, "BYE", 60, NULL);
+	lab_caller_request(lab, &other, "BYE", 60, NULL);
+	lab_check_empty(lab);
+	lab_free(lab);
+}
+
+/* Many calls of one peer, and bodies of a size that few buffers have: room is left to what else is to be sent. */
+static void infos_of_many_calls(void)
+{
+	struct lab *lab = lab_new_with(LAB_CALLS, 64, NULL);
+	static struct sip_message answer[4], invite;
+	static char body[3000], list[2500];
+	unsigned int passed = 0;
+
+	for (unsigned int i = 0; i < 4; i++)
+		CHECK(lab_call(lab, i, &answer[i], &invite));
+	memset(body, 'x', sizeof(body) - 1);
+	snprintf(list, sizeof(list), "Record-Route: <sip:10.1.0.5;lr;x=%02000d>\r\n", 1);
+	lab_skip(lab, NULL);
+	lab->content_type = "application/x";
+	for (unsigned int i = 0; i < 5; i++)
+		lab_caller_request(lab, &answer[3], "INFO", 2 + i, body);
+	lab->content_type = NULL;
+	CHECK(lab_waiting(lab, VENDOR(0)) > 0 && lab_waiting(lab, VENDOR(0)) < 5);
+	passed = lab_waiting(lab, VENDOR(0));
+	for (unsigned int i = 0; i < 3; i++)
+		passed += passed_infos(lab, &answer[i], 2, 20);
+	CHECK_INT(passed, 64 / 8);
+	lab_skip(lab, NULL);
+	lab_invite(lab, 7, "4930123", lab_sdp, list);
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 180, "w", NULL, "");
+	lab_cancel(lab, 7, "4930123");
+	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	lab_caller_request(lab, &answer[0], "BYE", 60, NULL);
+	CHECK(lab_take(lab, VENDOR(0), "BYE "));
+	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions_exhausted), 0);
+	for (unsigned int i = 1; i < 4; i++)
+		lab_caller_request(lab, &answer[i], "BYE", 60, NULL);
+	lab_check_empty(lab);
+	lab_free(lab);
+}
+
+/* RFC 3262 section 3: a callee that owes us the answer to a PRACK gets no other, whatever it sends. */
+static void pracks_unanswered(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite, prack;
+	char rseq[64];
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	for (unsigned int i = 1; i <= 20; i++) {
+		snprintf(rseq, sizeof(rseq), "Require: 100rel\r\nRSeq: %u\r\n", i);
+		lab_reply(lab, &invite, VENDOR(0), 183, "v", NULL, rseq);
+	}
+	prack = *lab_take(lab, VENDOR(0), "PRACK ");
+	CHECK(has(&prack, "RAck: 1 "));
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);
+	lab_reply(lab, &prack, VENDOR(0), 200, "", NULL, "");
+	lab_reply(lab, &invite, VENDOR(0), 183, "v", NULL, "Require: 100rel\r\nRSeq: 2\r\n");
+	CHECK(has(lab_take(lab, VENDOR(0), "PRACK "), "RAck: 2 "));
+	lab_cancel(lab, 1, "4930123");
+	lab_check_empty(lab);
+	lab_free(lab);
+}
+
+/* The failure that ends the call takes the last transaction but one: its BYEs get another, and their answers are heard.
+ */
+static void failure_without_room(void)
+{
+	struct lab *lab = lab_new();
+	struct transactions *ts = lab->engine->transactions;
+	static struct sip_message answer, invite, passed;
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	passed = reinvited(lab, &answer);
+	for (uint32_t i = 0; i < ts->used; i++)
+		ts->pool[i].lingering = false;
+	ts->linger_first = NULL;
+	ts->linger_last = &ts->linger_first;
+	ts->free = NULL;
+	ts->used = ts->count;
+	lab_reply(lab, &passed, VENDOR(0), 481, "", NULL, "");
+	CHECK(lab_take(lab, VENDOR(0), "ACK "));
+	lab_ack_failure(lab, CUSTOMER, lab_take(lab, CUSTOMER, "SIP/2.0 481"));
+	for (unsigned int s = 0; s < 4; s++) {
+		if (lab_waiting(lab, VENDOR(0)))
+			lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
+		if (lab_waiting(lab, CUSTOMER))
+			lab_reply(lab, lab_take(lab, CUSTOMER, "BYE "), CUSTOMER, 200, "", NULL, "");
+		lab_sleep(lab, 1100);
+	}
+	CHECK_INT(lab_count(lab, COUNTER_signaling_calls), 0);
+	lab_free(lab);
+}
+
 static const struct check_case cases[] = {
     {"a hangup while a re-INVITE rings", hangup_during_reinvite},
     {"an answer that does not fit", answer_too_long},
@@ -345,5 +484,9 @@ static const struct check_case cases[] = {
     {"refused UPDATEs", refused_updates},
     {"redirected requests", redirected_requests},
     {"an unreadable answer", unreadable_answer},
+    {"INFOs of one call, unanswered", infos_of_one_call},
+    {"INFOs of many calls", infos_of_many_calls},
+    {"PRACKs, unanswered", pracks_unanswered},
+    {"a failure without room", failure_without_room},
 };
 CHECK_MAIN(cases)
