@@ -350,6 +350,7 @@ static void put_target_first(struct call *call, const char *target, uint32_t len
 	struct call_record *record = call->record;
 
 	call_put(call, &record->dialog[CALLER].target, sip_text(target, len));
+	record->dialog[CALLER].target_room = 0;
 	record->arena_mark = record->arena_used;
 	record->block_mark = record->block_used;
 }
@@ -403,18 +404,6 @@ void call_next_hop(struct call *call, enum call_side side, const struct dialog *
 	d->flags |= DIALOG_HOP_KNOWN;
 }
 
-void call_refresh_target(struct call *call, enum call_side side, struct sip_message *message)
-{
-	struct sip_text contact = dialog_contact(message);
-	struct call_text *target = &call->record->dialog[side].target;
-
-	if (!contact.at || sip_text_equal(contact, call_text(call, *target)))
-		return;
-	call->record->dialog[side].flags &= ~(uint32_t)DIALOG_HOP_KNOWN;
-	if (!call_put(call, target, contact))
-		counter_inc(call->engine->counters, COUNTER_signaling_targets_kept);
-}
-
 void call_make_tag(struct call *call, enum call_side side, char out[static IDENTIFIER_TAG])
 {
 	struct engine *engine = call->engine;
@@ -428,6 +417,59 @@ void call_make_tag(struct call *call, enum call_side side, char out[static IDENT
 static struct call_text piece(struct call_text of, uint32_t at, uint32_t len)
 {
 	return (struct call_text){len ? (uint16_t)(of.offset + at) : 0, (uint16_t)len};
+}
+
+/* Whom the dialog is with, by To; empty: no URI there. */
+static struct call_text uri_of_to(const struct call *call, const struct call_dialog *d)
+{
+	static const char to[] = "\r\nTo: ";
+	struct sip_text head = call_text(call, d->head);
+	const char *at = head.len ? memmem(head.at, head.len, to, sizeof(to) - 1) : NULL;
+	struct sip_name_addr name;
+
+	if (!at || sip_name_addr_parse(&name, sip_text_span(at + sizeof(to) - 1, head.at + head.len)) < 0)
+		return (struct call_text){0, 0};
+	return piece(d->head, (uint32_t)(name.uri.at - head.at), name.uri.len);
+}
+
+/* A peer may change it as often as it likes: into the place of the one before, where that is its own and long enough.
+ */
+static bool rewrite_target(struct call *call, struct call_dialog *d, struct sip_text contact)
+{
+	bool in_head = (uint32_t)(d->target.offset - d->head.offset) < d->head.len;
+	uint16_t room = d->target_room > d->target.len ? d->target_room : d->target.len;
+	struct call_text place = {d->target.offset, room}, meanwhile = uri_of_to(call, d);
+	struct sip_text old = call_text(call, place);
+
+	if (in_head || !meanwhile.len || contact.len > old.len)
+		return false;
+	d->target_room = room;
+	/* For a life that begins now. */
+	d->target = meanwhile;
+	atomic_thread_fence(memory_order_release);
+	memcpy((char *)(uintptr_t)old.at, contact.at, contact.len);
+	atomic_thread_fence(memory_order_release);
+	d->target = (struct call_text){place.offset, (uint16_t)contact.len};
+	return true;
+}
+
+void call_refresh_target(struct call *call, enum call_side side, struct sip_message *message)
+{
+	struct call_dialog *d = &call->record->dialog[side];
+	struct sip_text contact = dialog_contact(message);
+	struct call_text place;
+
+	if (!contact.at || sip_text_equal(contact, call_text(call, d->target)))
+		return;
+	d->flags &= ~(uint32_t)DIALOG_HOP_KNOWN;
+	if (rewrite_target(call, d, contact))
+		return;
+	if (put_into_arena(call, &place, contact) || keep_in_block(call, &place, contact, false)) {
+		d->target_room = 0;
+		d->target = place;
+	} else {
+		counter_inc(call->engine->counters, COUNTER_signaling_targets_kept);
+	}
 }
 
 bool call_put_head(struct call *call, enum call_side side, const struct call_head *head)

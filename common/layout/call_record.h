@@ -105,7 +105,7 @@ struct call_dialog {
 	uint32_t session_min_se_s;   /* the shortest that the peer takes, by its 422; 0 = it has not said */
 	struct call_text local_sdp;  /* what we sent last, where a refresh has to repeat it; empty = not kept */
 	uint16_t local_sdp_room;     /* bytes there */
-	uint16_t reserved[1];
+	uint16_t target_room;        /* likewise, where a longer one stood there before */
 };
 
 /* What media was last told about one side. */

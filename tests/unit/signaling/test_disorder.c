@@ -297,6 +297,29 @@ static void blocks_come_back(void)
 	lab_free(lab);
 }
 
+/* A peer that names another Contact in each refresh, now longer, now shorter, takes room for a few. */
+static void contacts_change(void)
+{
+	struct lab *lab = lab_new();
+	const struct call_record *record = call_table_record(lab->calls, 0);
+	static struct sip_message answer, invite;
+	char from[32];
+
+	CHECK(lab_call(lab, 1, &answer, &invite));
+	uint32_t used = record->arena_used;
+
+	for (unsigned int i = 0; i < 60; i++) {
+		snprintf(from, sizeof(from), "10.2.0.1:%u", i % 3 ? 20000 + i : 2000 + i);
+		lab_callee_request(lab, &invite, from, "v", "UPDATE", i + 1, NULL);
+		CHECK(lab_take(lab, from, "SIP/2.0 200"));
+	}
+	CHECK(record->block == 0 && record->arena_used <= used + strlen("sip:x@10.2.0.1:20059"));
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	CHECK(has(lab_take(lab, from, "BYE sip:x@10.2.0.1:20059 "), "\r\nTo: <sip:4930123@10.2.0.1:5060>;tag=v\r\n"));
+	lab_check_empty(lab);
+	lab_free(lab);
+}
+
 /*
  * What is kept for a call's whole life takes half of the blocks at the most, and none for an answer in an ACK that can
  * be made anew: set-ups, which can't do without, find one.
@@ -754,6 +777,7 @@ static const struct check_case cases[] = {
     {"strangers are answered once", answered_once},
     {"buffers run out", buffers_run_out},
     {"blocks come back", blocks_come_back},
+    {"a Contact that changes all the time", contacts_change},
     {"blocks are left for set-ups", blocks_are_left_for_setups},
     {"a BYE without room", bye_without_room},
     {"a CANCEL without room", cancel_without_room},

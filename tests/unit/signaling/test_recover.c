@@ -328,6 +328,26 @@ static void hangup_script(struct lab *lab)
 	lab_sleep(lab, 2000);
 }
 
+/* The vendor's Contact is another each time. */
+static void moving_script(struct lab *lab)
+{
+	static struct sip_message answer, invite;
+
+	if (!lab_call(lab, 1, &answer, &invite))
+		return;
+	lab_callee_request(lab, &invite, "10.2.0.1:50600", "v", "UPDATE", 1, NULL);
+	lab_callee_request(lab, &invite, "10.2.0.1:5061", "v", "UPDATE", 2, NULL);
+	lab_callee_request(lab, &invite, "10.2.0.1:50601", "v", "UPDATE", 3, NULL);
+	lab_skip(lab, NULL);
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_reply(lab, lab_take(lab, "10.2.0.1:50601", "BYE sip:x@10.2.0.1:50601 SIP"), VENDOR(0), 200, "", NULL, "");
+}
+
+static void killed_while_it_moves(void)
+{
+	play(moving_script);
+}
+
 static void killed_in_hangup(void)
 {
 	play(hangup_script);
@@ -823,6 +843,7 @@ static const struct check_case cases[] = {
     {"killed at each moment of a failover, and the caller is heard first", heard_before_its_turn},
     {"killed at each moment of a CANCEL", killed_in_cancel},
     {"killed at each moment of a hangup, media dead", killed_in_hangup},
+    {"killed at each moment while a peer's Contact changes", killed_while_it_moves},
     {"a conversation goes on", conversation_goes_on},
     {"the number of workers changes", workers_change},
     {"ports of another worker's call", foreign_ports},
