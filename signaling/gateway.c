@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "signaling/gateway.h"
 #include "signaling/gateway_address.h"
+#include "signaling/keyed_hash.h"
 #include "signaling/options_probe.h"
 #include "signaling/snapshot_signaling.h"
 
@@ -212,6 +213,32 @@ void party_limit(struct party *party, const struct party_limits *limits)
 	atomic_store_explicit(&party->capacity, limits->capacity, memory_order_relaxed);
 	atomic_store_explicit(&party->calls_per_second, limits->calls_per_second, memory_order_relaxed);
 	atomic_store_explicit(&party->enabled, limits->enabled, memory_order_relaxed);
+}
+
+static uint64_t place_of(const struct config_routing_gateway *gateway)
+{
+	static const uint8_t key[16] = "where it is";
+	const char *name = gateway->host ? gateway->host : gateway->registered;
+	char text[NET_ADDR_TEXT];
+
+	if (name == NULL) {
+		net_addr_print(&gateway->address, text);
+		name = text;
+	}
+	return keyed_hash(key, gateway->host_port, name, strlen(name)) | 1;
+}
+
+void party_place(struct party *party, const struct config_routing_gateway *gateway)
+{
+	bool enabled = gateway->enabled && !atomic_load_explicit(&party->enabled, memory_order_relaxed);
+	uint64_t before = party->vendor->place, place = place_of(gateway);
+
+	party->vendor->place = place;
+	if (before == 0 || (place == before && !enabled))
+		return;
+	for (unsigned int w = 0; w < CONFIG_MAX_WORKERS; w++)
+		atomic_store_explicit(&party_cell(party, w)->ban_until_us, 0, memory_order_relaxed);
+	atomic_store_explicit(&party->ban_until_us, 0, memory_order_relaxed);
 }
 
 /* ---- admission ---- */
@@ -426,6 +453,16 @@ bool gateway_admit_again(struct engine *engine, uint32_t id)
 	return admitted;
 }
 
+/* Never to a shorter one: what answers now may have been asked before the other. */
+static void lengthen(_Atomic uint64_t *ban_until_us, uint64_t until_us)
+{
+	uint64_t before = atomic_load_explicit(ban_until_us, memory_order_relaxed);
+
+	while (before < until_us && !atomic_compare_exchange_weak_explicit(ban_until_us, &before, until_us,
+									   memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
 void gateway_report(struct engine *engine, uint32_t id, unsigned int code,
 		    uint32_t retry_after_s)
 {
@@ -446,9 +483,9 @@ void gateway_report(struct engine *engine, uint32_t id, unsigned int code,
 		uint32_t ban_s = retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S;
 		uint64_t until_us = engine->now_us + ban_s * US_PER_S;
 
-		atomic_store_explicit(&party->ban_until_us, until_us, memory_order_relaxed);
+		lengthen(&party->ban_until_us, until_us);
 		if (cell != NULL)
-			atomic_store_explicit(&cell->ban_until_us, until_us, memory_order_relaxed);
+			lengthen(&cell->ban_until_us, until_us);
 		counter_inc(engine->counters, COUNTER_registrar_gateway_banned);
 		log_warn("gateway", "gateway=%s passed over for %u s: it answered %u with Retry-After", party->name,
 			 ban_s, code);

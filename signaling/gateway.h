@@ -42,6 +42,7 @@ struct vendor {
 	struct options_probe *probe;
 	struct gateway_addresses *addresses;   /* of its name, under RCU (gateway_address.h); NULL = not known */
 	_Atomic uint64_t realm[VENDOR_REALMS]; /* of its challenges, hashed: the first that it named; 0 = none yet */
+	uint64_t place;                        /* where the operator says that it is, hashed; housekeeping only */
 };
 
 /* One cache line: what an admission reads. Only a rate limit, and a phone's calls, are written to it. */
@@ -85,6 +86,11 @@ struct party_limits {
 /* The id of the party with that name, made if need be (without limits, disabled). Negative: -ENOMEM or -ENOSPC. */
 int64_t party_claim(struct parties *parties, enum party_kind kind, const char *name);
 void party_limit(struct party *party, const struct party_limits *limits);
+/*
+ * A routing gateway, before its limits: a ban ends when the operator enables it again, or says that it is elsewhere.
+ * What a new life finds is no such change.
+ */
+void party_place(struct party *party, const struct config_routing_gateway *gateway);
 
 /* ---- any thread ---- */
 

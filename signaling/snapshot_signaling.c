@@ -204,6 +204,7 @@ void signaling_snapshot_apply(const struct signaling_snapshot *snapshot)
 		const struct config_routing_gateway *gateway = snapshot->route_entries[i].config;
 		struct party *party = party_get(parties, snapshot->route_entries[i].id);
 
+		party_place(party, gateway);
 		party_limit(party,
 			    &(struct party_limits){gateway->capacity, gateway->calls_per_second, gateway->enabled});
 		/* Who reloads may have been told of another one. */

@@ -38,7 +38,7 @@ struct gateway_cell {
 	_Atomic uint64_t refused;         /* not let in, or passed over: full, over its rate, banned */
 	_Atomic uint64_t talk_ms;         /* conversation time of ended calls */
 	_Atomic uint64_t ended;           /* answered calls that have ended: talk_ms / ended = ACD */
-	_Atomic uint64_t ban_until_us;    /* monotonic; passed over until then; 0 = not banned */
+	_Atomic uint64_t ban_until_us; /* monotonic; passed over until then; 0 = not banned, as a reload may say, too */
 	_Atomic uint64_t last_attempt_us; /* monotonic */
 };
 static_assert(sizeof(struct gateway_cell) == 64, "one cache line, one writer");

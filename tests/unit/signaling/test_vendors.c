@@ -248,6 +248,37 @@ static void bans(void)
 	free_lab(lab);
 }
 
+/* The last word is the operator's: disabled and enabled again, or elsewhere, it is tried. */
+static void bans_end(void)
+{
+	struct lab *lab = probed_lab(0);
+	static struct sip_message first, second;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	first = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_invite(lab, 2, "4930123", lab_sdp, "");
+	second = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &first, VENDOR(0), 503, "v", NULL, "Retry-After: 3600\r\n");
+	lab_reply(lab, &second, VENDOR(0), 503, "v", NULL, "Retry-After: 1\r\n");
+	lab_sleep(lab, 2000);
+	CHECK_INT(vendor_of(lab, 3), 1);
+	lab->routing[0].enabled = false;
+	lab_reload(lab);
+	CHECK_INT(vendor_of(lab, 4), 1);
+	lab->routing[0].enabled = true;
+	lab_reload(lab);
+	CHECK_INT(vendor_of(lab, 5), 0);
+	ban(lab, 6, 503);
+	lab_restart(lab);
+	CHECK_INT(vendor_of(lab, 7), 1);
+	CHECK_INT(net_addr_parse(&lab->routing[0].address, "10.2.0.9:5060", 13), 0);
+	lab_reload(lab);
+	lab_skip(lab, NULL);
+	lab_invite(lab, 8, "4930123", lab_sdp, "");
+	CHECK(lab_take(lab, "10.2.0.9:5060", "INVITE "));
+	free_lab(lab);
+}
+
 /* The first vendor is known by a name that has these addresses, best first. */
 static void name_first(struct lab *lab, unsigned int count)
 {
@@ -360,5 +391,6 @@ static const struct check_case cases[] = {
     {"each worker probes its own", of_several_workers},
     {"a removed gateway is probed no more", removed},
     {"Retry-After, over a kill and a reload", bans},
+    {"Retry-After, and the operator knows better", bans_end},
 };
 CHECK_MAIN(cases)
