@@ -43,11 +43,6 @@ static void on_ack_timeout(struct call *call, const struct call_event *event)
 	}
 }
 
-static void on_limit(struct call *call, const struct call_event *event)
-{
-	call_close(call, (enum end_reason)call->record->duration_reason, END_BY_SERVER, call->record->sip_code, -1);
-}
-
 static void on_media_silent(struct call *call, const struct call_event *event)
 {
 	call_close(call, END_NO_MEDIA, END_BY_SERVER, call->record->sip_code, -1);
@@ -122,7 +117,7 @@ static void ack_closing(struct call *call, const struct call_event *event)
 
 #define CONFIRMED                                                                                                      \
 	STANDING, [CALL_EVENT_ACK] = call_ack, [CALL_EVENT_BYE] = call_bye, [CALL_EVENT_ACK_TIMEOUT] = on_ack_timeout, \
-		  [CALL_EVENT_LIMIT] = on_limit, [CALL_EVENT_MEDIA_SILENT] = on_media_silent,                          \
+		  [CALL_EVENT_LIMIT] = call_limit, [CALL_EVENT_MEDIA_SILENT] = on_media_silent,                        \
 		  [CALL_EVENT_SESSION_TIMEOUT] = call_session_timeout, [CALL_EVENT_REFRESH] = call_refresh
 
 /* What does not stand here is ignored: it came late, or twice. */

@@ -171,6 +171,7 @@ struct calls {
 	struct sdp_session sdp; /* the description being worked on */
 	struct sip_text sdp_text;
 	struct sip_text reason_told;      /* Reason of the request that ends the call being dealt with; else empty */
+	bool reason_has_cause;            /* and a Q.850 cause stands in it */
 	const struct sip_message *redirect_told; /* the 3xx that ends it and is passed to the caller; else NULL */
 	const struct sip_message *sdp_of; /* whose it is, between call_media_prepare() and the INVITE that follows it */
 	struct sdp_rewrite put;
@@ -360,6 +361,7 @@ unsigned int call_cause(const struct call *call, enum end_reason reason, enum en
 /* Start call->timer for what comes first in this conversation; again whenever that may have changed. */
 void call_deadline_start(struct call *call);
 void call_on_deadline(struct timer *timer, void *context);
+void call_limit(struct call *call, const struct call_event *event);
 void call_session_timeout(struct call *call, const struct call_event *event);
 /* A side has answered 408 or 481, or nothing at all, to a request in its dialog: the call is over for both. */
 void call_dialog_gone(struct call *call, unsigned int code);
@@ -371,11 +373,18 @@ enum end_reason call_reason_of(unsigned int code);
 unsigned int call_cause_of(unsigned int code);
 /* The Q.850 cause in a message's Reason header (RFC 3326), 0 = none. */
 uint8_t call_told_cause(const struct sip_message *message);
-#define REASON_MAX      64  /* bytes of a Reason that we make */
-#define REASON_TOLD_MAX 256 /* and of one that we pass on */
-/* What a peer says of why it ends the call: the cause for the record, and the text for the other side. */
+#define REASON_TOLD_MAX 256                    /* bytes of a Reason that we pass on */
+#define REASON_MAX      (REASON_TOLD_MAX + 64) /* and with a cause of our own, or of that alone */
+/* What a peer says of why it ends something: the text for the other side is kept. Returns the cause; 0 = none. */
+uint8_t call_hear_reason(struct engine *engine, const struct sip_message *message);
+/* The same of the call: the cause is for the record. */
 void call_note_reason(struct call *call, const struct sip_message *message);
-/* Value of the Reason in a BYE or CANCEL: the peer's own words where its end is passed on; empty without a cause. */
+/* The SIP cause of a call that has ended by a failure; else 0. */
+unsigned int call_failed_with(const struct call_record *record);
+/*
+ * Value of the Reason in a BYE or CANCEL: the peer's own words where its end is passed on, with our cause behind them
+ * where it has named none. code: 0 = without a SIP cause.
+ */
 struct sip_text call_reason_text(const struct engine *engine, unsigned int cause, unsigned int code,
 				 char out[static REASON_MAX]);
 void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t size);

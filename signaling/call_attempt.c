@@ -367,7 +367,7 @@ void call_stage_timeout(struct call *call, const struct call_event *event)
 	if (stage == STAGE_INVITE && next_address(call))
 		return;
 	if (stage == STAGE_INVITE) {
-		stop = call->work->policy.stop_after_invite_timeout;
+		stop |= call->work->policy.stop_after_invite_timeout;
 		gateway_report(call->engine, call->callee_gateway, 0, 0);
 	} else if (stage_end[stage].only_until_connect) {
 		stop |= !call->work->policy.until_connect;

@@ -70,9 +70,8 @@ static int send_bye(struct call *call, enum call_side side, const struct client_
 	sip_build_init(&b, (char *)engine->scratch, ENGINE_MESSAGE_MAX);
 	dialog_build_request(call->engine, &b, &dialog, SIP_TEXT("BYE"), d->local_cseq, &flow.local,
 			     sip_text(branch, sizeof(branch)));
-	sip_build_header(
-	    &b, SIP_H_REASON,
-	    call_reason_text(engine, record->q850_cause, record->answer_us ? 0 : record->sip_code, reason));
+	sip_build_header(&b, SIP_H_REASON,
+			 call_reason_text(engine, record->q850_cause, call_failed_with(record), reason));
 	if (auth)
 		sip_build_header(&b, auth->proxy ? SIP_H_PROXY_AUTHORIZATION : SIP_H_AUTHORIZATION,
 				 sip_text(auth->value, auth->len));
@@ -190,7 +189,8 @@ static void end_passing(struct call *call)
 		if (request && t->state <= TRANSACTION_PROCEEDING)
 			transaction_respond(call->engine, t, request, 487, NULL, NULL);
 		if (t->peer)
-			transaction_cancel(call->engine, t->peer, 0, 0);
+			transaction_cancel(call->engine, t->peer, call->record->q850_cause,
+					   call_failed_with(call->record));
 		/* A 2xx that awaits its ACK need not come again: the BYE says more. */
 		if (t->state == TRANSACTION_ACCEPTED)
 			transaction_acked(call->engine, t);

@@ -231,14 +231,20 @@ static void on_failed(struct engine *engine, struct transaction *t)
 
 const struct transaction_user call_callee_user = {.response = on_response, .failed = on_failed};
 
-static void note_progress(struct call *call)
+/* Something is heard of the callee. */
+static void note_delay(struct call *call)
 {
 	struct call_record *record = call->record;
 
-	if (record->progress_us)
-		return;
-	record->progress_us = call->engine->now_us;
-	record->pdd_ms = (uint32_t)((record->progress_us - record->setup_us) / US_PER_MS);
+	if (!record->progress_us)
+		record->pdd_ms = (uint32_t)((call->engine->now_us - record->setup_us) / US_PER_MS);
+}
+
+static void note_progress(struct call *call)
+{
+	note_delay(call);
+	if (!call->record->progress_us)
+		call->record->progress_us = call->engine->now_us;
 }
 
 static enum call_stage stage_of(unsigned int code, bool sdp)
@@ -342,6 +348,7 @@ static void refuse_answer(struct call *call, const struct call_event *event)
 	call->record->dialog[CALLEE].flags &= ~(uint32_t)DIALOG_CANCEL_DUE;
 	transaction_detach(event->transaction);
 	event->transaction->cancel_cause = end_reason_info[END_SERVER_FAILURE].q850_cause;
+	event->transaction->cancel_sip_code = 502;
 	transaction_end_stranger(call->engine, event->transaction, event->message);
 	call_close(call, END_SERVER_FAILURE, END_BY_CALLEE, 502, -1);
 }
@@ -387,7 +394,7 @@ void call_answered(struct call *call, const struct call_event *event)
 	begin_sessions(call, event->message, sdp);
 	call->callee_invite = NULL;
 	transaction_detach(t);
-	note_progress(call);
+	note_delay(call);
 	record->answer_us = call->engine->now_us;
 	record->sip_code = 200;
 	record->dialog[CALLER].flags |= DIALOG_ACK_DUE;

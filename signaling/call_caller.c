@@ -314,15 +314,8 @@ static void copy_parameters(struct call *call)
 	    .tos = (uint8_t)p->qos_rtp,
 	};
 	record->tos = (uint8_t)p->qos_rtp;
-	if (p->max_call_duration_s != PARAMETER_NO_LIMIT) {
-		record->max_duration_s = p->max_call_duration_s;
-		record->duration_reason = END_MAX_DURATION;
-	}
-	if (!session_timer_runs(call, CALLER) && p->no_timer_reinvite_interval_s &&
-	    (!record->max_duration_s || p->no_timer_reinvite_interval_s < record->max_duration_s)) {
-		record->max_duration_s = p->no_timer_reinvite_interval_s;
-		record->duration_reason = END_NO_TIMER_LIMIT;
-	}
+	record->max_duration_s = p->max_call_duration_s == PARAMETER_NO_LIMIT ? 0 : p->max_call_duration_s;
+	record->no_timer_s = p->no_timer_reinvite_interval_s;
 }
 
 static bool prefix_allowed(const struct call *call, const struct config_mapping_gateway *gateway)

@@ -15,14 +15,29 @@ static void consider(struct deadline *first, uint64_t at_us, enum call_event_typ
 		*first = (struct deadline){at_us, type, side};
 }
 
+/* How long the conversation may last, 0 = for ever. A caller may begin a session timer at any time. */
+static uint32_t longest_s(const struct call *call, enum end_reason *reason)
+{
+	uint32_t most_s = call->record->max_duration_s, no_timer_s = call->record->no_timer_s;
+
+	if (no_timer_s && (!most_s || no_timer_s < most_s) && !session_timer_runs(call, CALLER)) {
+		*reason = END_NO_TIMER_LIMIT;
+		return no_timer_s;
+	}
+	*reason = END_MAX_DURATION;
+	return most_s;
+}
+
 /* Of those at the same time the one that is considered first. */
 static struct deadline first_of(const struct call *call)
 {
 	const struct call_record *record = call->record;
 	struct deadline first = {.at_us = 0};
+	enum end_reason reason;
+	uint32_t limit_s = longest_s(call, &reason);
 
-	if (record->max_duration_s)
-		consider(&first, record->answer_us + record->max_duration_s * US_PER_S, CALL_EVENT_LIMIT, CALLER);
+	if (limit_s)
+		consider(&first, record->answer_us + limit_s * US_PER_S, CALL_EVENT_LIMIT, CALLER);
 	for (enum call_side side = CALLER; side < CALL_SIDES; side++) {
 		if (!session_timer_runs(call, side) && !(record->dialog[side].flags & DIALOG_OFFER_DUE))
 			continue;
@@ -53,6 +68,14 @@ void call_on_deadline(struct timer *timer, void *context)
 		call_deadline_start(call);
 	else
 		call_dispatch(call, &(struct call_event){.type = first.type, .side = first.side});
+}
+
+void call_limit(struct call *call, const struct call_event *event)
+{
+	enum end_reason reason;
+
+	longest_s(call, &reason);
+	call_close(call, reason, END_BY_SERVER, call->record->sip_code, -1);
 }
 
 void call_session_timeout(struct call *call, const struct call_event *event)

@@ -232,8 +232,8 @@ static bool sound(const struct calls *calls, const struct call_record *record)
 	       record->arena_used <= CALL_ARENA && record->arena_mark <= record->arena_used &&
 	       record->block <= calls->blocks &&
 	       record->block_used <= (record->block ? call_table_block_size(calls->count, record->block - 1) : 0) &&
-	       record->block_mark <= record->block_used && record->life && record->duration_reason < END_REASON_COUNT &&
-	       session_timer_sound(record) && memchr(record->codec, '\0', sizeof(record->codec));
+	       record->block_mark <= record->block_used && record->life && session_timer_sound(record) &&
+	       memchr(record->codec, '\0', sizeof(record->codec));
 }
 
 static void hold_gateways(struct engine *engine, struct call *call)

@@ -293,8 +293,12 @@ static void receive_ack(struct engine *engine, const struct sip_flow *flow, stru
 /* A re-INVITE is taken back: on the other side, too; what that answers is passed on. */
 static void cancel_passed(struct engine *engine, struct transaction *server)
 {
+	uint8_t told = call_hear_reason(engine, engine->message);
+
 	if (server->peer && server->state <= TRANSACTION_PROCEEDING)
-		transaction_cancel_reinvite(engine, server->peer);
+		transaction_cancel_reinvite(engine, server->peer,
+					    told ? told : end_reason_info[END_CALLER_CANCEL].q850_cause, 487);
+	engine->calls->reason_told = SIP_TEXT("");
 }
 
 static void receive_cancel(struct engine *engine, const struct sip_flow *flow, struct transaction *invite)

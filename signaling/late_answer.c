@@ -19,7 +19,9 @@ struct late_answer {
 	bool in_dialog; /* it was a re-INVITE: its dialog has had a BYE */
 };
 
-#define CAUSE_ANSWERED_ELSEWHERE 26u /* Q.850: non-selected user clearing */
+/* Of Q.850. */
+#define CAUSE_ANSWERED_ELSEWHERE 26u /* non-selected user clearing */
+#define CAUSE_FORGOTTEN          31u /* normal, unspecified */
 
 /* ---- the ACK ---- */
 
@@ -126,11 +128,11 @@ static void send_bye(struct engine *engine, const struct dialog *dialog, const s
  * then so does the BYE; in the end the peer gives up by itself (RFC 3261 section 13.3.1.4).
  */
 static void send_bye_once(struct engine *engine, const struct dialog *dialog, const struct sip_flow *flow,
-			  struct sip_message *response)
+			  struct sip_message *response, unsigned int cause)
 {
 	struct identifier_branch id = {engine->worker, IDENTIFIER_NO_SLOT, 0};
 	struct sip_text tag = sip_message_to(response)->tag;
-	char branch[IDENTIFIER_BRANCH];
+	char branch[IDENTIFIER_BRANCH], reason[REASON_MAX];
 	struct sip_builder b;
 
 	/* The same each time the same 2xx comes. */
@@ -138,6 +140,7 @@ static void send_bye_once(struct engine *engine, const struct dialog *dialog, co
 	id.serial = keyed_hash(engine->hash_key, id.serial, tag.at ? tag.at : "", tag.len);
 	identifier_branch_print(&id, branch);
 	begin_bye(engine, &b, dialog, flow, response, branch);
+	sip_build_header(&b, SIP_H_REASON, call_reason_text(engine, cause, 0, reason));
 	sip_build_no_body(&b);
 	int len = sip_build_finish(&b);
 
@@ -165,7 +168,7 @@ static void end_dialog(struct engine *engine, const struct late_answer *late, st
 		return;
 	dialog_next_hop(engine, &dialog, &flow);
 	if (!keeper && !late->in_dialog && engine->transactions->spares >= SPARES_MAX) {
-		send_bye_once(engine, &dialog, &flow, response);
+		send_bye_once(engine, &dialog, &flow, response, late->cause);
 		return;
 	}
 	int len = build_ack(engine, &dialog, &flow, response);
@@ -226,7 +229,7 @@ bool transaction_end_late(struct engine *engine, const struct sip_flow *from, st
 	counter_inc(engine->counters, COUNTER_signaling_late_answers);
 	/* A tag is soon known to many: the BYE goes back, not to whom the Contact names. */
 	if (dialog_of_response(&dialog, from, true, response, route))
-		send_bye_once(engine, &dialog, from, response);
+		send_bye_once(engine, &dialog, from, response, CAUSE_FORGOTTEN);
 	return true;
 }
 

@@ -305,7 +305,7 @@ void own_request_end(struct call *call)
 
 		work->own[side].transaction = NULL;
 		if (t && t->kind == CLIENT_INVITE)
-			transaction_cancel(call->engine, t, 0, 0);
+			transaction_cancel(call->engine, t, call->record->q850_cause, call_failed_with(call->record));
 		else if (t)
 			transaction_free(call->engine, t);
 	}

@@ -51,35 +51,62 @@ void call_reason_header(unsigned int cause, unsigned int code, char *out, size_t
 	out[b.len] = '\0';
 }
 
-uint8_t call_told_cause(const struct sip_message *message)
+/* *value: which of them says it. */
+static uint8_t find_cause(const struct sip_message *message, struct sip_text *value)
 {
 	struct sip_reason reason;
 	struct sip_values it;
-	struct sip_text value;
 
 	sip_values_init(&it, message, SIP_H_REASON);
-	while (sip_values_next(&it, &value) == 1)
-		if (sip_reason_parse(&reason, value) == 0 && sip_text_is_nocase(reason.protocol, "Q.850") &&
+	while (sip_values_next(&it, value) == 1)
+		if (sip_reason_parse(&reason, *value) == 0 && sip_text_is_nocase(reason.protocol, "Q.850") &&
 		    reason.cause > 0 && reason.cause < 128)
 			return (uint8_t)reason.cause;
 	return 0;
 }
 
+uint8_t call_told_cause(const struct sip_message *message)
+{
+	struct sip_text value;
+
+	return find_cause(message, &value);
+}
+
+uint8_t call_hear_reason(struct engine *engine, const struct sip_message *message)
+{
+	struct sip_text line = sip_message_value(message, SIP_H_REASON), value;
+	uint8_t cause = find_cause(message, &value);
+
+	engine->calls->reason_told = line.len <= REASON_TOLD_MAX ? line : SIP_TEXT("");
+	engine->calls->reason_has_cause = cause && value.at >= line.at && value.at < line.at + line.len;
+	return cause;
+}
+
 void call_note_reason(struct call *call, const struct sip_message *message)
 {
-	struct sip_text value = sip_message_value(message, SIP_H_REASON);
+	call->cause_told = call_hear_reason(call->engine, message);
+}
 
-	call->cause_told = call_told_cause(message);
-	call->engine->calls->reason_told = value.len <= REASON_TOLD_MAX ? value : SIP_TEXT("");
+unsigned int call_failed_with(const struct call_record *record)
+{
+	return record->sip_code >= 300 ? record->sip_code : 0;
 }
 
 struct sip_text call_reason_text(const struct engine *engine, unsigned int cause, unsigned int code,
 				 char out[static REASON_MAX])
 {
-	if (engine->calls->reason_told.len)
-		return engine->calls->reason_told;
-	if (!cause)
-		return SIP_TEXT("");
-	call_reason_header(cause, code, out, REASON_MAX);
-	return sip_text_of(out);
+	struct sip_text told = engine->calls->reason_told;
+	struct sip_builder b;
+
+	if (!told.len) {
+		call_reason_header(cause, code, out, REASON_MAX);
+		return sip_text_of(out);
+	}
+	if (engine->calls->reason_has_cause)
+		return told;
+	sip_build_init(&b, out, REASON_MAX);
+	sip_build_text(&b, told);
+	sip_build_string(&b, ", Q.850;cause=");
+	sip_build_u32(&b, cause);
+	return sip_text(out, b.len);
 }

@@ -311,24 +311,39 @@ static void on_resend(struct timer *timer, void *context)
 {
 	struct engine *engine = context;
 	struct transaction *t = (struct transaction *)((char *)timer - offsetof(struct transaction, resend));
-	const struct parameters *p = engine->snapshot->parameters;
+	const struct resend_schedule *schedule = &engine->transactions->schedules[t->schedule];
 
-	if (t->resends >= resends_allowed(p)) {
+	if (t->resends >= schedule->count) {
 		give_up(engine, t);
 		return;
 	}
 	t->resends++;
 	counter_inc(engine->counters, COUNTER_signaling_resends);
 	transaction_send_kept(engine, t);
-	uint64_t wait_ms = t->resends < resends_allowed(p) ? p->resend_interval_ms[t->resends] : WAIT_AFTER_LAST_MS;
+	uint64_t wait_ms = t->resends < schedule->count ? schedule->wait_ms[t->resends] : WAIT_AFTER_LAST_MS;
 
 	timer_start(&engine->wheel, &t->resend, engine->now_us + wait_ms * US_PER_MS, on_resend);
 }
 
+static void note_schedule(struct resend_schedule *schedule, const struct signaling_snapshot *snapshot)
+{
+	const struct parameters *p = snapshot->parameters;
+
+	schedule->serial = snapshot->serial;
+	schedule->count = resends_allowed(p);
+	memcpy(schedule->wait_ms, p->resend_interval_ms, sizeof(schedule->wait_ms));
+}
+
 void transaction_schedule_start(struct engine *engine, struct transaction *t)
 {
-	const struct parameters *p = engine->snapshot->parameters;
-	uint64_t wait_ms = resends_allowed(p) ? p->resend_interval_ms[0] : WAIT_AFTER_LAST_MS;
+	const struct signaling_snapshot *snapshot = engine->snapshot;
+	struct resend_schedule *schedule;
+
+	t->schedule = snapshot->serial % TRANSACTION_SCHEDULES;
+	schedule = &engine->transactions->schedules[t->schedule];
+	if (schedule->serial != snapshot->serial)
+		note_schedule(schedule, snapshot);
+	uint64_t wait_ms = schedule->count ? schedule->wait_ms[0] : WAIT_AFTER_LAST_MS;
 
 	t->resends = 0;
 	timer_start(&engine->wheel, &t->resend, engine->now_us + wait_ms * US_PER_MS, on_resend);

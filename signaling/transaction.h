@@ -63,6 +63,7 @@ struct transaction {
 	uint8_t owner_side;             /* the user's: which side of the call */
 	uint8_t tombstone;              /* ended: enum tombstone_kind */
 	bool spare : 1;                 /* BYE to an answer beyond the first of its INVITE */
+	uint8_t schedule : 3;           /* by which it is sent again: of transactions.schedules */
 	bool in_dialog : 1;             /* client INVITE: a late 2xx to it has begun no dialog that had to be ended */
 	bool passed : 1;                /* client: it counts among those that a call awaits an answer to */
 	struct message_buffer *message; /* what we send again */
@@ -88,11 +89,21 @@ struct transaction {
 	struct transaction *cancel; /* client INVITE: its CANCEL's transaction */
 	struct transaction *invite; /* and back */
 	struct transaction *peer;   /* of a request passed on: the transaction on the other side of the call */
-	uint16_t cancel_cause, cancel_sip_code; /* for the Reason of a CANCEL that has to wait; 0 = without */
+	uint16_t cancel_cause, cancel_sip_code; /* for the Reason of a CANCEL that has to wait; code 0 = without */
 };
 static_assert(sizeof(struct transaction) == 5 * 64, "every line of it is counted");
 
+/* Of a configuration; one that comes later is for what is sent later. */
+struct resend_schedule {
+	uint64_t serial; /* of the snapshot; 0 = free */
+	uint32_t count;  /* resends */
+	uint32_t wait_ms[RESEND_MAX];
+};
+
+#define TRANSACTION_SCHEDULES 8u /* of so many configurations in a row */
+
 struct transactions {
+	struct resend_schedule schedules[TRANSACTION_SCHEDULES];
 	struct transaction *pool;
 	uint32_t count, used, standing;
 	uint32_t spares; /* that stand */
@@ -226,15 +237,16 @@ int transaction_send_request(struct engine *engine, struct transaction *transact
 /* A response arrived. False: it belongs to no transaction here. */
 bool transaction_receive_response(struct engine *engine, struct sip_message *response);
 /*
- * CANCEL an INVITE, at once or after its first provisional response; Q.850 cause (0 = none) and SIP code (likewise) of
- * its Reason header. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
+ * CANCEL an INVITE, at once or after its first provisional response; Q.850 cause and SIP code (0 = none) of its Reason
+ * header. The transaction then stands alone: what is still answered is ended by transaction_orphan_user.
  */
 void transaction_cancel(struct engine *engine, struct transaction *transaction, unsigned int cause, unsigned int code);
 /*
  * CANCEL a re-INVITE, whose answer is still wanted. When none comes (section 9.1) its user's failed() is called, in
  * state Proceeding, and it stands alone from then on.
  */
-void transaction_cancel_reinvite(struct engine *engine, struct transaction *transaction);
+void transaction_cancel_reinvite(struct engine *engine, struct transaction *transaction, unsigned int cause,
+				 unsigned int code);
 /*
  * This INVITE is one in a dialog. RFC 3261 has no timer for it once a provisional response has come: it is cancelled,
  * as above, if it has no final one by then.

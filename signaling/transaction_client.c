@@ -238,14 +238,16 @@ static void on_never_answered(struct timer *timer, void *context)
 
 	if (t->user && t->user->failed)
 		t->user->failed(context, t);
-	transaction_cancel(context, t, 0, 0);
+	transaction_cancel(context, t, t->cancel_cause, t->cancel_sip_code);
 }
 
-void transaction_cancel_reinvite(struct engine *engine, struct transaction *t)
+void transaction_cancel_reinvite(struct engine *engine, struct transaction *t, unsigned int cause, unsigned int code)
 {
 	if (t->cancelled || t->state > TRANSACTION_PROCEEDING)
 		return;
 	t->cancelled = true;
+	t->cancel_cause = (uint16_t)cause;
+	t->cancel_sip_code = (uint16_t)code;
 	timer_start(&engine->wheel, &t->end, engine->now_us + transaction_lifetime_us(engine), on_never_answered);
 	if (t->state == TRANSACTION_PROCEEDING)
 		cancel_now(engine, t);
@@ -253,7 +255,7 @@ void transaction_cancel_reinvite(struct engine *engine, struct transaction *t)
 
 static void on_limit(struct timer *timer, void *context)
 {
-	transaction_cancel_reinvite(context, of_end(timer));
+	transaction_cancel_reinvite(context, of_end(timer), call_cause_of(408), 408);
 }
 
 void transaction_limit_reinvite(struct engine *engine, struct transaction *t, uint64_t wait_us)

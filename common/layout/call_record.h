@@ -29,9 +29,9 @@
 #include "common/segment.h"
 
 #define CALLS_SEGMENT "calls"
-#define CALLS_VERSION 4
+#define CALLS_VERSION 5
 
-#define CALL_ARENA       776u   /* bytes for strings in the record */
+#define CALL_ARENA       768u   /* bytes for strings in the record */
 #define CALL_SMALL_BLOCK 1024u  /* and in a block... */
 #define CALL_LARGE_BLOCK 16384u /* ...or a large one: the longest message that a port puts together has room */
 
@@ -175,9 +175,10 @@ struct call_record {
 	uint8_t tos;
 	uint8_t bodyless;        /* the caller's INVITE had no offer */
 	uint8_t callee_acked;    /* our ACK to the callee's 200 has been sent */
-	uint32_t max_duration_s; /* 0 = none: the shortest limit that applied when the call was set up */
-	uint8_t duration_reason; /* end reason when it is reached */
-	uint8_t media_open;      /* media was told of the session and has not confirmed its end */
+	/* limits of the conversation, as they were when the call came; 0 = none */
+	uint32_t max_duration_s;
+	uint32_t no_timer_s; /* while the caller's leg has no session timer */
+	uint8_t media_open;  /* media was told of the session and has not confirmed its end */
 	char codec[18];
 
 	struct call_dialog dialog[CALL_SIDES];

@@ -400,6 +400,8 @@ static void cdr_message(struct lab *lab, const struct ring_message *m)
 			       .direction = cdr->end_direction,
 			       .final = cdr->final,
 			       .setup_us = cdr->setup_us,
+			       .progress_us = cdr->progress_us,
+			       .pdd_ms = cdr->pdd_ms,
 			       .answer_us = cdr->answer_us,
 			       .end_us = cdr->end_us,
 			       .duration_us = cdr->duration_us,

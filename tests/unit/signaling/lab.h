@@ -35,9 +35,9 @@ struct lab_sent {
 
 struct lab_cdr {
 	uint8_t id[16];
-	uint32_t attempt, code, cause, reason, direction;
+	uint32_t attempt, code, cause, reason, direction, pdd_ms;
 	bool final;
-	int64_t setup_us, answer_us, end_us;
+	int64_t setup_us, progress_us, answer_us, end_us;
 	uint64_t duration_us, packets;
 	bool has_media;
 	uint32_t media_mode;

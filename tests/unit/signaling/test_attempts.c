@@ -29,6 +29,51 @@ static void silent_vendor(void)
 	lab_free(lab);
 }
 
+/* The customer has heard the vendor, who then wants credentials, and is silent: no other one is tried. */
+static void silent_after_sdp(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message invite;
+
+	lab_give_credentials(lab);
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	invite = *lab_take(lab, VENDOR(0), "INVITE ");
+	lab_reply(lab, &invite, VENDOR(0), 183, "v", lab_sdp, "");
+	lab_challenge(lab, &invite, "n");
+	CHECK(lab_take(lab, VENDOR(0), "INVITE "));
+	lab_sleep(lab, 10100);
+	CHECK_INT(lab_waiting(lab, VENDOR(1)), 0);
+	lab_skip(lab, NULL);
+	lab_over(lab, END_INVITE_TIMEOUT, END_BY_SERVER, 408);
+	CHECK_INT(lab->cdr_count, 1);
+	lab_free(lab);
+}
+
+/* A message under way goes by the schedule that it began with, whatever is loaded; the next one by the new one. */
+static void schedule_of_a_reload(void)
+{
+	struct lab *lab = lab_new();
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	CHECK(lab_take(lab, VENDOR(0), "INVITE "));
+	lab_sleep(lab, 1000);
+	lab->config.parameters.send_retry = 1;
+	for (unsigned int i = 0; i < 3; i++)
+		lab_reload(lab);
+	lab_sleep(lab, 8900);
+	CHECK_INT(lab_waiting(lab, VENDOR(0)), 4); /* 0.5, 1.5, 3.5, 7.5 s */
+	CHECK_INT(lab_waiting(lab, VENDOR(1)), 0);
+	lab_sleep(lab, 150);
+	CHECK(lab_take(lab, VENDOR(1), "INVITE "));
+	lab_sleep(lab, 1100); /* 0.5 s, and half a second later it has failed */
+	CHECK_INT(lab_waiting(lab, VENDOR(1)), 1);
+	CHECK(lab_take(lab, VENDOR(2), "INVITE "));
+	lab_cancel(lab, 1, "4930123");
+	lab_skip(lab, NULL);
+	lab_over(lab, END_CALLER_CANCEL, END_BY_CALLER, 487);
+	lab_free(lab);
+}
+
 /* Each attempt has the cause of its own end, the last one or not. */
 static void causes_of_attempts(void)
 {
@@ -267,6 +312,8 @@ static void no_route(void)
 
 static const struct check_case cases[] = {
     {"a silent vendor", silent_vendor},
+    {"a vendor silent after SDP", silent_after_sdp},
+    {"the schedule of a reload", schedule_of_a_reload},
     {"causes of attempts", causes_of_attempts},
     {"late 200 of an abandoned attempt", late_answer_of_abandoned},
     {"the tree of attempts", attempt_tree},

@@ -35,6 +35,25 @@ static void basic_call(void)
 	lab_free(lab);
 }
 
+/* Post-dial delay there is, progress there was none. */
+static void answered_at_once(void)
+{
+	struct lab *lab = lab_new();
+	static struct sip_message answer;
+
+	lab_invite(lab, 1, "4930123", lab_sdp, "");
+	lab_sleep(lab, 300);
+	lab_reply(lab, lab_take(lab, VENDOR(0), "INVITE "), VENDOR(0), 200, "v", lab_sdp, "");
+	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
+	answer = *lab_take(lab, CUSTOMER, "SIP/2.0 200");
+	lab_caller_request(lab, &answer, "BYE", 2, NULL);
+	lab_skip(lab, NULL);
+	lab_over(lab, END_NORMAL, END_BY_CALLER, 200);
+	CHECK_INT(lab->cdrs[0].progress_us, 0);
+	CHECK_INT(lab->cdrs[0].pdd_ms, 300);
+	lab_free(lab);
+}
+
 static void bye_from_callee(void)
 {
 	struct lab *lab = lab_new();
@@ -309,6 +328,7 @@ static void long_headers(void)
 
 static const struct check_case cases[] = {
     {"basic call", basic_call},
+    {"answered at once", answered_at_once},
     {"BYE from the callee", bye_from_callee},
     {"crossing BYEs", crossing_byes},
     {"every message twice", messages_twice},

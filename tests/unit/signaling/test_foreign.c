@@ -255,7 +255,7 @@ static void answer_to_no_invite(void)
 	CHECK_INT(lab_waiting(lab, VICTIM), 0);
 	CHECK_INT(lab_waiting(lab, STRANGER), 3);
 	for (unsigned int i = 0; i < 3; i++)
-		CHECK(lab_take(lab, STRANGER, "BYE "));
+		CHECK(has(lab_take(lab, STRANGER, "BYE "), "Reason: Q.850;cause=31\r\n"));
 	CHECK_INT(lab_count(lab, COUNTER_signaling_late_answers), 3);
 	CHECK_INT(lab_count(lab, COUNTER_signaling_transactions), standing);
 	lab_free(lab);

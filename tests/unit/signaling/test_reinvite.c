@@ -32,7 +32,7 @@ static void hangup_during_reinvite(void)
 	CHECK(has(failure, "Call-ID: call1\r\n"));
 	CHECK(has(failure, "CSeq: 2 INVITE"));
 	CHECK(!has(failure, "10.2.0.1"));
-	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	CHECK(has(lab_take(lab, VENDOR(0), "CANCEL "), "Reason: Q.850;cause=16\r\n"));
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
 	lab_check_empty(lab);
 	lab_free(lab);
@@ -106,6 +106,7 @@ static void reinvite_rings_for_ever(void)
 		CHECK_INT(lab_waiting(lab, NULL), 0);
 		lab_sleep(lab, 1100);
 		cancel = *lab_take(lab, VENDOR(0), "CANCEL ");
+		CHECK(has(&cancel, "Reason: SIP;cause=408, Q.850;cause=102\r\n"));
 		lab_reply(lab, &cancel, VENDOR(0), 200, "", NULL, "");
 		CHECK_INT(lab_waiting(lab, NULL), 0); /* the customer waits for what comes of it */
 		if (cases[i].code) {
@@ -152,9 +153,9 @@ static void cancelled_and_hung_up(void)
 	via = sip_message_value(&lab->parsed[(lab->parsed_next - 2) % 8], SIP_H_VIA); /* of the 100 */
 	lab_text(lab, CUSTOMER,
 		 "CANCEL sip:10.0.0.1 SIP/2.0\r\nVia: %.*s\r\nMax-Forwards: 70\r\nFrom: %.*s\r\nTo: %.*s\r\n"
-		 "Call-ID: call1\r\nCSeq: 2 CANCEL\r\nContent-Length: 0\r\n\r\n",
+		 "Call-ID: call1\r\nCSeq: 2 CANCEL\r\nReason: SIP;cause=600\r\nContent-Length: 0\r\n\r\n",
 		 (int)via.len, via.at, (int)from.len, from.at, (int)to.len, to.at);
-	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	CHECK(has(lab_take(lab, VENDOR(0), "CANCEL "), "Reason: SIP;cause=600, Q.850;cause=16\r\n"));
 	lab_caller_request(lab, &answer, "BYE", 3, NULL);
 	lab_reply(lab, lab_take(lab, VENDOR(0), "BYE "), VENDOR(0), 200, "", NULL, "");
 	CHECK_INT(lab_waiting(lab, VENDOR(0)), 0);

@@ -38,7 +38,11 @@ static const struct call_record *record_of(const struct lab *lab)
 /* Ended by us: BYE to both. */
 static void check_ended(struct lab *lab, enum end_reason reason, unsigned int code)
 {
-	CHECK(lab_take(lab, CUSTOMER, "BYE "));
+	char says[64] = "\r\nReason: Q.850;cause=";
+
+	if (code >= 300)
+		snprintf(says, sizeof(says), "\r\nReason: SIP;cause=%u, Q.850;cause=", code);
+	CHECK(has(lab_take(lab, CUSTOMER, "BYE "), says));
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
 	lab_over(lab, reason, END_BY_SERVER, code);
 	lab_free(lab);
@@ -87,6 +91,30 @@ static void nobody(void)
 	CHECK_INT(sizeof(struct call_record), 1536);
 	quiet_till(lab, 7200 * 1000);
 	check_ended(lab, END_NO_TIMER_LIMIT, 200);
+}
+
+/* The limit of calls without a timer ends with the caller's first word of one, which stays: then we refresh. */
+static void begun_in_the_call(void)
+{
+	struct lab *lab = lab_new();
+
+	lab->config.parameters.no_timer_reinvite_interval_s = 200;
+	lab->config.parameters.max_call_duration_s = 900;
+	lab_reload(lab);
+	established_in(lab, "", "");
+	lab_sleep(lab, 100 * 1000);
+	lab->extra = TIMER "Session-Expires: 600;refresher=uac\r\n";
+	lab_caller_request(lab, &answer, "UPDATE", 2, NULL);
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "Session-Expires: 600;refresher=uac"));
+	quiet_till(lab, 400 * 1000);
+	lab->extra = UPDATE;
+	lab_caller_request(lab, &answer, "UPDATE", 3, NULL); /* without a word of timers */
+	CHECK(has(lab_take(lab, CUSTOMER, "SIP/2.0 200"), "Session-Expires: 600;refresher=uas"));
+	quiet_till(lab, 300 * 1000);
+	lab_reply(lab, lab_take(lab, CUSTOMER, "UPDATE "), CUSTOMER, 200, "", NULL, "");
+	lab_restart(lab);
+	quiet_till(lab, 100 * 1000 - 100);
+	check_ended(lab, END_MAX_DURATION, 200);
 }
 
 /* Off: nothing is said of timers, nothing is refused, and the limit of calls without one holds for all. */
@@ -754,7 +782,7 @@ static void crossing(void)
 	/* Hung up in the middle of it: the late 200 is acknowledged and ended. */
 	lab_reply(lab, &m, VENDOR(0), 100, "", NULL, "");
 	lab_caller_request(lab, &answer, "BYE", 3, NULL);
-	CHECK(lab_take(lab, VENDOR(0), "CANCEL "));
+	CHECK(has(lab_take(lab, VENDOR(0), "CANCEL "), "Reason: Q.850;cause=16\r\n"));
 	CHECK(lab_take(lab, VENDOR(0), "BYE "));
 	lab_reply(lab, &m, VENDOR(0), 200, "", lab_sdp, "");
 	CHECK(lab_take(lab, VENDOR(0), "ACK "));
@@ -941,6 +969,7 @@ static void no_storm(void)
 
 static const struct check_case cases[] = {
     {"nobody has a timer", nobody},
+    {"begun in the call", begun_in_the_call},
     {"off", off},
     {"limits", limits},
     {"too short an interval", too_short},
