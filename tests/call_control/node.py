@@ -205,13 +205,13 @@ class Node:
 
     def records(self, number, count=1):
         """The records of the calls to that number, in order; waits until so many are there."""
-        columns = ", ".join(COLUMNS) + ", extract(epoch from duration)"
+        columns = ", ".join(COLUMNS) + ", progress_time IS NOT NULL, extract(epoch from duration)"
 
         def rows():
             found = self.postgres.query(f"SELECT {columns} FROM tandem.cdr WHERE callee_number_in = '{number}' ORDER BY setup_time, attempt")
             return found if len(found) >= count else None
 
-        found = [Record(zip(COLUMNS + ("duration",), row)) for row in wait_for(rows, 10, f"{count} records for {number}")]
+        found = [Record(zip(COLUMNS + ("progress", "duration"), row)) for row in wait_for(rows, 10, f"{count} records for {number}")]
         for record in found:
             record.update(attempt=int(record.attempt), final=record.final == "t", duration=float(record.duration))
             record.update((name, int(record[name] or 0)) for name in NUMBERS)

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from credentials import challenge
 from node import send_rtp
 
 scenario = pytest.mark.scenario
@@ -71,6 +72,22 @@ def test_error_after_progress(node, caller, first, last, progress):
     first.respond(received, 500, "No")
     first.expect("ACK")
     connected(node, caller, last, invite, number, [("first", "ServerFailure", 500)])
+
+
+@scenario("a vendor whose SDP has come, who then wants credentials and is silent: no other one")
+def test_silent_after_sdp(node, caller, first, last):
+    with node.changed(first={"digest": {"user": "us", "password": "secret"}}):
+        number = node.number("44")
+        invite = caller.invite(number)
+        received = first.expect("INVITE")
+        first.respond(received, 183, "Progress", body=first.sdp(41000))
+        challenge(first, received, 407)
+        first.expect("ACK")
+        first.expect("INVITE")
+        node.clock.advance(10.5)
+        caller.take_refusal(invite, 408)
+        node.record(number, "InviteTimeout", 408, "server")
+        last.nothing(0.2)
 
 
 @scenario("an error after SDP: SS_SIP_STOP_SWITCH_AFTER_SDP")
@@ -328,6 +345,7 @@ def test_post_dial_delay(node, caller, first, second, third, last, saw):
         assert [row.end_reason for row in rows] == ["InviteTimeout"] * 3 + ["Normal"]
         saw(f"pdd_ms {rows[-1].pdd_ms}")
         assert 3.0 <= took <= 3.1 and 3000 <= rows[-1].pdd_ms <= 3100
+        assert rows[-1].progress == "f"  # no 18x came
 
 
 @scenario("SS_CDR_RECORD_NONCONNECT off: only the last row")

@@ -47,6 +47,19 @@ def test_sides_are_hidden(node, caller, last):
     assert "cause=16" in caller.hang_up(invite, ok, last)["reason"]
 
 
+@scenario("RFC 3326: a peer's Reason crosses; where it has no Q.850 cause, ours follows")
+@pytest.mark.parametrize("says, passed, cause", [
+    (['Reason: SIP;cause=200;text="elsewhere"'], 'SIP;cause=200;text="elsewhere", Q.850;cause=16', "16"),
+    (["Reason: SIP;cause=200", "Reason: Q.850;cause=31"], "SIP;cause=200, Q.850;cause=31", "31"),
+    (['Reason: Q.850;cause=31;text="gone"'], 'Q.850;cause=31;text="gone"', "31")], ids=["SIP", "two lines", "Q.850"])
+def test_reason_crosses(node, caller, last, says, passed, cause):
+    number = node.number()
+    invite, ok, _ = caller.connect(last, number)
+    caller.send(caller.in_dialog("BYE", invite, ok, cseq=2, headers=says))
+    assert last.take_bye()["reason"] == passed
+    assert node.record(number, "Normal", 200, "caller").q850_cause == cause
+
+
 @scenario("OPTIONS: what we can do")
 def test_options(node, caller):
     caller.send(caller.request("OPTIONS", "sip:10.77.0.1:5060"))

@@ -151,29 +151,53 @@ def test_set_up_timeouts(node, caller, last, stage, which, saw):
         saw(f"after {seconds} s")
 
 
-def sendings(node, peer, seconds, start):
-    """When the INVITE came again, in seconds of the node's clock after `start`, while `seconds` pass in steps."""
-    times, end = [], start + seconds
-    while node.clock.now() < end:
+def sendings(node, last, caller, seconds, start):
+    """When the INVITE came again, and the failure that the caller got, with its time, in seconds of the node's clock after `start`."""
+    times, failure = [], (None, 0)
+    while node.clock.now() < start + seconds:
         node.clock.advance(0.25, rate=25)
-        times += [round((node.clock.now() - start) * 4) / 4 for message in peer.drain(0.001) if message.method == "INVITE"]
-    return times
+        at = round((node.clock.now() - start) * 4) / 4
+        times += [at for message in last.drain(0.001) if message.method == "INVITE"]
+        for message in caller.drain(0.001):
+            if (message.code or 0) >= 200 and not failure[0]:
+                failure = message, at
+    return times, *failure
+
+
+def about(at, wanted):
+    return wanted - 0.05 <= at <= wanted + 0.75
 
 
 @scenario("SS_SIP_RESEND_INTERVAL and SS_SIP_SEND_RETRY: when an INVITE is sent again, and when it has failed")
 @pytest.mark.parametrize("intervals, retry, again", [
-    (None, None, [0.5, 1.5, 3.5, 7.5]), ([0.1], None, [0.1]), ([3, 3, 3], None, [3, 6, 9]), (None, 0, []), (None, 2, [0.5, 1.5]),
-    (None, 10, [0.5, 1.5, 3.5, 7.5])])
+    (None, None, [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]), ([0.1], None, [0.1]), ([3, 3, 3], None, [3, 6, 9]), (None, 0, []),
+    (None, 2, [0.5, 1.5]), (None, 10, [0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5])])
 def test_resends(node, caller, last, intervals, retry, again, saw):
-    parameters = {"SS_SIP_RESEND_INTERVAL": intervals, "SS_SIP_SEND_RETRY": retry}
+    parameters = {"SS_SIP_RESEND_INTERVAL": intervals, "SS_SIP_SEND_RETRY": retry, "SS_SIP_TIMEOUT_INVITE": 120}
     with node.changed(**{name: value for name, value in parameters.items() if value is not None}):
-        number = node.number()
+        number, fails = node.number(), (again or [0])[-1] + 0.5
         invite = caller.invite(number)
         last.expect("INVITE")
-        times = sendings(node, last, 11, node.clock.now())
-        saw(f"again after {times} s")
-        assert len(times) == len(again) and all(wanted - 0.05 <= at <= wanted + 0.75 for at, wanted in zip(times, again))
-        caller.take_refusal(invite, 408)
+        times, failure, failed = sendings(node, last, caller, fails + 1, node.clock.now())
+        saw(f"again after {times} s, failed after {failed} s")
+        assert len(times) == len(again) and all(about(*pair) for pair in zip(times, again))
+        assert failure.code == 408 and about(failed, fails)
+        caller.ack(invite, failure)
+        node.record(number, "InviteTimeout", 408, "server")
+
+
+@scenario("SS_SIP_SEND_RETRY: what is being sent again when it changes keeps its schedule")
+def test_resends_over_reload(node, caller, last, saw):
+    number, again = node.number(), [0.5, 1.5, 3.5, 7.5]
+    invite = caller.invite(number)
+    last.expect("INVITE")
+    start = node.clock.now()
+    with node.changed(SS_SIP_SEND_RETRY=0):
+        times, failure, failed = sendings(node, last, caller, 11, start)
+        saw(f"again after {times} s, failed after {failed} s")
+        assert len(times) == len(again) and all(about(*pair) for pair in zip(times[1:], again[1:]))
+        assert failure.code == 408 and about(failed, 10)
+        caller.ack(invite, failure)
         node.record(number, "InviteTimeout", 408, "server")
 
 

@@ -31,10 +31,11 @@ def connected(node, caller, last, number, customer=(), vendor=()):
 
 
 def ended(node, caller, last, number, reason, code=None):
-    """We have ended it: BYE to both."""
-    for peer in (caller, last):
-        peer.take_bye()
+    """We have ended it: BYE to both, which say why."""
+    reasons = [peer.take_bye()["reason"] for peer in (caller, last)]
     record = node.record(number, reason, code, "server")
+    sip = f"SIP;cause={record.sip_code}, " if record.sip_code >= 300 else ""
+    assert reasons == [f"{sip}Q.850;cause={record.q850_cause}"] * 2
     node.gone(number)
     return record
 
@@ -268,6 +269,19 @@ def test_limits(node, caller, last, limits, headers, end_s, reason):
     node.clock.advance(3)
     record = ended(node, caller, last, number, reason, 200)
     assert end_s - 1 < record.duration < end_s + 3
+
+
+@scenario("the limit of callers without a timer is none for one that begins a timer in the call")
+def test_timer_begun_later(node, caller, last):
+    with node.changed(SS_SIP_NO_TIMER_REINVITE_INTERVAL=100):
+        number = node.number()
+        invite, ok, _ = connected(node, caller, last, number)
+        passes(node, 60)
+        caller.send(caller.in_dialog("UPDATE", invite, ok, cseq=2, headers=[TIMER, says(600, "uac")]))
+        assert caller.expect(200)["session-expires"] == "600;refresher=uac"
+        passes(node, 200)
+        assert node.standing(number)
+        hang_up(node, caller, last, number, invite, ok)
 
 
 @scenario("kill -9 of tandem-signaling between two refreshes, and during one")
