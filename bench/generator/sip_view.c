@@ -90,9 +90,12 @@ static bool number(const char **at, const char *end, uint32_t *out)
 
 static bool read_cseq(struct sip_view *view)
 {
-	const char *at = view->cseq.at, *end = at + view->cseq.len;
+	const char *at = view->cseq.at, *end;
 	enum view_method method;
 
+	if (!at)
+		return false;
+	end = at + view->cseq.len;
 	if (!number(&at, end, &view->cseq_number))
 		return false;
 	while (at < end && *at == ' ')
