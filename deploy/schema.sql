@@ -152,7 +152,7 @@ CREATE VIEW tandem.call AS
 	SELECT * FROM tandem.cdr WHERE final;
 
 -- How a vendor does, hour by hour: answer-seizure ratio in per cent, average call duration, post-dial delay. A 3xx is no
--- attempt (RFC 6076 section 4.6): where it leads is the next one.
+-- attempt (RFC 6076 section 4.6): where it leads is the next one. Nor is what was given up before an INVITE was sent.
 CREATE VIEW tandem.asr_acd AS
 	SELECT date_trunc('hour', setup_time) AS hour, routing_gateway,
 		count(*) FILTER (WHERE sip_code BETWEEN 300 AND 399 IS NOT TRUE) AS attempts,
@@ -163,7 +163,7 @@ CREATE VIEW tandem.asr_acd AS
 		round(avg(pdd_ms)) AS pdd_ms,
 		round((extract(epoch FROM sum(duration)) / 60)::numeric, 2) AS minutes,
 		round(avg(least(from_caller_mos, from_callee_mos))::numeric, 2) AS mos
-	FROM tandem.cdr WHERE routing_gateway IS NOT NULL
+	FROM tandem.cdr WHERE routing_gateway IS NOT NULL AND end_reason NOT IN ('BadRequest', 'Overload')
 	GROUP BY 1, 2;
 
 -- What a customer sent, hour by hour; a call counts once, however many vendors were tried.

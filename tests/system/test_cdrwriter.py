@@ -145,7 +145,9 @@ def test_a_record_becomes_a_row(writer, postgres):
     # Today's partition and those ahead are there, and nothing strayed.
     assert int(postgres.value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'tandem.cdr'::regclass")) == 1 + 1 + 3
     assert int(postgres.value("SELECT count(*) FROM tandem.cdr_default")) == 0
-    # What a vendor redirects is no attempt that failed.
+    # What a vendor redirects is no attempt that failed, nor what it was never asked.
+    postgres.query("""INSERT INTO tandem.cdr SELECT (jsonb_populate_record(c, '{"attempt": 8, "sip_code": 488, "duration": "0",
+        "end_reason": "BadRequest", "answer_time": null}')).* FROM tandem.cdr c LIMIT 1""")
     postgres.query("""INSERT INTO tandem.cdr SELECT (jsonb_populate_record(c, '{"attempt": 9, "sip_code": 302, "duration": "0",
         "answer_time": null}')).* FROM tandem.cdr c LIMIT 1""")
     assert postgres.query("SELECT attempts, answered, asr, acd, minutes FROM tandem.asr_acd")[0] == [
