@@ -494,6 +494,31 @@ def test_no_408(node, caller, last):
     over(node, number)
 
 
+@scenario("INFOs that nobody answers: the call may owe 16 answers, and leaves room to others")
+def test_unanswered_are_bounded(node, caller, last):
+    number, other = node.number(), node.number()
+    invite, ok, received = caller.connect(last, number)
+    for n in range(20):
+        caller.send(caller.in_dialog("INFO", invite, ok, cseq=2 + n))
+    refused = [caller.expect(500) for _ in range(4)]
+    assert sorted(int(r["cseq"].split()[0]) for r in refused) == [18, 19, 20, 21]
+    assert all(int(r["retry-after"]) > 0 for r in refused)
+    asked = [last.expect("INFO") for _ in range(16)]
+    last.respond(asked[3], 200, "OK")
+    caller.expect(200)
+    caller.send(caller.in_dialog("INFO", invite, ok, cseq=22))  # one place is free again
+    while (crossed := last.expect("INFO"))["cseq"] in {message["cseq"] for message in asked}:
+        pass  # sent again
+    last.respond(crossed, 200, "OK")
+    caller.expect(200)
+    caller.hang_up(invite, ok, last, cseq=23)
+    over(node, number)
+    caller.drain()
+    invite, ok, _ = caller.connect(last, other)
+    caller.hang_up(invite, ok, last)
+    over(node, other)
+
+
 @scenario("signalling is killed in the middle of a call")
 def test_killed(node, caller, last):
     number = node.number()
