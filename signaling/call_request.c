@@ -7,9 +7,7 @@
 /* A 500 asks for the request once more. */
 static void respond(struct call *call, const struct call_event *event, unsigned int code)
 {
-	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
-
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &later : NULL);
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &response_later : NULL);
 }
 
 void call_answer_options(struct call *call, const struct call_event *event)

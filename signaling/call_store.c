@@ -280,7 +280,8 @@ static bool keep_in_block(struct call *call, struct call_text *place, struct sip
 	struct call_record *record = call->record;
 	bool stays = record->block_stays, large = !plain && spares_large_block(call);
 
-	if (!stays && !large && block_size(call) != CALL_LARGE_BLOCK && !spares_small_block(call))
+	if (!stays && block_size(call) != CALL_LARGE_BLOCK && !spares_small_block(call) &&
+	    !(large && take_block(call, true)))
 		return false;
 	/* Before it is there: a life that begins now must not give the block away. */
 	record->block_stays = true;

@@ -274,9 +274,7 @@ struct transaction *early_dialog_send(struct call *call, struct sip_message *res
 
 static void refuse(struct call *call, const struct call_event *event, unsigned int code)
 {
-	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
-
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &later : NULL);
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &response_later : NULL);
 }
 
 static struct transaction *send_to(struct call *call, enum call_side to, const struct early_request *request)

@@ -355,7 +355,6 @@ static bool is_new_in_dialog(const struct call *call, enum call_side side, struc
 
 static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow, enum call_event_type type)
 {
-	static const struct response_extra later = {"Retry-After: 2\r\n", 16};
 	struct transaction *found;
 	enum call_side side;
 	struct call *call = call_find(engine, engine->message, false, &side);
@@ -371,7 +370,7 @@ static void receive_in_dialog(struct engine *engine, const struct sip_flow *flow
 	struct transaction *t = transaction_server_new(engine, flow, engine->message);
 
 	if (!t) {
-		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &later);
+		transaction_reply_stateless(engine, flow, engine->message, 503, NULL, &response_later);
 		return;
 	}
 	dispatch_in_dialog(engine, flow, type, call, side, t);

@@ -283,7 +283,7 @@ static struct gateway_cell *cell_of(const struct engine *engine, const struct pa
 	return party_cell(party, engine->worker);
 }
 
-/* The cell has one writer, so a load and a store do. */
+/* The cell has one writer but for ban_until_us, so a load and a store do. */
 static void cell_add(_Atomic uint64_t *value, uint64_t n)
 {
 	atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + n, memory_order_relaxed);

@@ -44,23 +44,15 @@ static unsigned int find_fork(const struct reliable *r, uint32_t tag)
 	return i;
 }
 
-/* Section 3: before the PRACK to one has come there is no next. It has not come as long as it is not answered. */
-static bool awaits_prack(const struct reliable *r, unsigned int fork)
-{
-	const struct transaction *prack = r->fork[fork].prack;
-
-	return prack && prack->serial == r->fork[fork].prack_serial;
-}
-
 /* Is it the next of its fork, which is the latest from now on? */
 static bool is_next(struct reliable *r, uint32_t tag, uint32_t rseq)
 {
 	unsigned int i = find_fork(r, tag);
 
-	if (i == RELIABLE_FORKS || (i < r->forks && (rseq != r->fork[i].rseq + 1 || awaits_prack(r, i))))
+	if (i == RELIABLE_FORKS || (i < r->forks && rseq != r->fork[i].rseq + 1))
 		return false;
 	if (i == r->forks)
-		r->fork[r->forks++].prack = NULL;
+		r->forks++;
 	r->fork[i].tag = tag;
 	r->fork[i].rseq = rseq;
 	r->latest = i;
@@ -128,16 +120,10 @@ static struct transaction *send_prack(struct call *call, struct sip_message *res
 			   sip_message_cseq(response)->number);
 
 	request.headers = sip_text(rack, (size_t)len);
-	unsigned int i = find_fork(&call->work->reliable, fork_of(call, response));
 	struct transaction *t = early_dialog_send(call, response, &request);
 
-	if (!t)
-		return NULL;
-	counter_inc(call->engine->counters, COUNTER_signaling_pracks_sent);
-	if (i < call->work->reliable.forks) {
-		call->work->reliable.fork[i].prack = t;
-		call->work->reliable.fork[i].prack_serial = t->serial;
-	}
+	if (t)
+		counter_inc(call->engine->counters, COUNTER_signaling_pracks_sent);
 	return t;
 }
 
@@ -297,7 +283,8 @@ static void go_on(struct call *call)
 
 static void answer(struct call *call, const struct call_event *event, unsigned int code)
 {
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL,
+			    code == 500 ? &response_later : NULL);
 }
 
 /* Its offer, or its answer to the callee's offer, crosses with it, and the callee's 2xx is the answer to it. */

@@ -47,9 +47,7 @@ struct reliable {
 
 	/* towards the callee, in this attempt */
 	struct {
-		uint32_t tag, rseq;              /* hash of its To tag, and the last response of it that was in order */
-		const struct transaction *prack; /* of that one, under this serial; NULL: none yet */
-		uint64_t prack_serial;
+		uint32_t tag, rseq; /* hash of its To tag, and the last response of it that was in order */
 	} fork[RELIABLE_FORKS];
 	unsigned int forks, latest;
 	unsigned int offerer; /* of fork, from 1: whose offer the caller has, where its INVITE had none; 0: nobody's */

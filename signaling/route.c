@@ -233,6 +233,10 @@ static void candidate_weigh(struct candidate *candidate, const struct party *par
 		candidate->calls += party_calls(party, w);
 		candidate->carried += party_carried(party, w);
 	}
+	/* Where no ratio shares them out, those under way count, too: else all went to one until its first is answered.
+	 */
+	if (!candidate->capacity)
+		candidate->carried += candidate->calls;
 }
 
 static bool party_is_ready(const struct party *party, uint64_t now_us)

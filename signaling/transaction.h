@@ -193,6 +193,8 @@ struct response_extra {
 	uint32_t headers_len;
 };
 
+extern const struct response_extra response_later; /* Retry-After: the request may be sent again soon */
+
 /*
  * reason NULL = the standard phrase of the code. 0 or a negative errno (counted): a final response that does not fit
  * into a datagram ends the transaction without one.

@@ -26,19 +26,23 @@ struct transaction *transaction_client_new(struct engine *engine, enum sip_metho
 	return t;
 }
 
-/* One call's. */
-#define PASSED_MAX 16u
+/*
+ * What one call may owe answers to. Of most methods a dialog has one at a time: these have a share of their own, so
+ * that a peer that answers no INFO can still be asked all else.
+ */
+#define INFOS_MAX  16u
+#define PASSED_MAX 32u
 
 struct transaction *transaction_passed_new(struct engine *engine, enum sip_method method, const struct sip_flow *flow,
 					   const struct transaction_user *user, struct call *call)
 {
 	struct transactions *ts = engine->transactions;
 	struct passed_requests *of_call = &engine->calls->passed[call->slot];
-	/* Each has a server transaction beside it. Of most methods a dialog has one at a time: these are never many. */
-	uint32_t limit = ts->count / (method == SIP_INFO ? 8 : 4);
+	bool is_info = method == SIP_INFO;
 	struct transaction *t;
 
-	if (of_call->count >= PASSED_MAX || ts->passed >= limit) {
+	/* Each has a server transaction beside it. */
+	if (of_call->count >= (is_info ? INFOS_MAX : PASSED_MAX) || ts->passed >= ts->count / (is_info ? 8 : 4)) {
 		counter_inc(engine->counters, COUNTER_signaling_requests_not_passed);
 		return NULL;
 	}

@@ -7,6 +7,8 @@
 #include "signaling/keyed_hash.h"
 #include "signaling/transaction.h"
 
+const struct response_extra response_later = {"Retry-After: 2\r\n", 16};
+
 #define TIMER_I_US (5 * (int64_t)US_PER_S) /* T4: how long a network may hold a message */
 
 /* What keeps the kinds of keys apart. */

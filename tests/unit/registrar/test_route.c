@@ -115,6 +115,18 @@ static void test_order_within_a_prefix(void)
 	drop();
 }
 
+/* Those under way count as carried then. */
+static void test_order_without_capacity(void)
+{
+	vendor(0, "a", 10, "49", NULL);
+	vendor(1, "b", 10, "49", NULL);
+	build(2);
+	load(0, (const unsigned int[]){0, 2, 0}, (const unsigned int[]){0, 0, 0});
+	load(1, (const unsigned int[]){0, 0, 0}, (const unsigned int[]){1, 0, 0});
+	CHECK_CHOICE("49", "b a");
+	drop();
+}
+
 static void test_passed_over(void)
 {
 	struct route_result result;
@@ -242,6 +254,7 @@ static void test_against_reference(void)
 static const struct check_case cases[] = {
     {"longest prefix first, shorter ones behind", test_longest_prefix_first},
     {"priority, load, calls carried, name", test_order_within_a_prefix},
+    {"order without a capacity", test_order_without_capacity},
     {"disabled and banned ones are passed over", test_passed_over},
     {"the best of more than fit", test_more_than_fit},
     {"a prefix that no number has", test_bad_prefix_refused},
