@@ -10,15 +10,10 @@
 
 typedef void (*call_handler)(struct call *call, const struct call_event *event);
 
-static void respond_event(struct call *call, const struct call_event *event, unsigned int code)
-{
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, NULL);
-}
-
 /* A request in a dialog that is over. */
 static void refuse_over(struct call *call, const struct call_event *event)
 {
-	respond_event(call, event, 481);
+	call_respond(call, event, 481);
 }
 
 /* In the early dialog only the caller may send BYE (RFC 3261 section 15). */
@@ -28,7 +23,7 @@ static void early_bye(struct call *call, const struct call_event *event)
 		refuse_over(call, event);
 		return;
 	}
-	respond_event(call, event, 200);
+	call_respond(call, event, 200);
 	call_note_reason(call, event->message);
 	call_close(call, END_CALLER_CANCEL, END_BY_CALLER, 487, -1);
 }

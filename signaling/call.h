@@ -318,6 +318,8 @@ void call_release_callee(struct call *call);
 void call_attempt_published(struct call_record *record);
 
 /* ---- call_request.c ---- */
+/* Answer a request in the dialog; 500 asks for it once more, later. */
+void call_respond(struct call *call, const struct call_event *event, unsigned int code);
 void call_answer_options(struct call *call, const struct call_event *event);
 void call_request(struct call *call, const struct call_event *event);
 

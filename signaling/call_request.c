@@ -4,10 +4,10 @@
 #include "signaling/own_request.h"
 #include "signaling/session_timer.h"
 
-/* A 500 asks for the request once more. */
-static void respond(struct call *call, const struct call_event *event, unsigned int code)
+void call_respond(struct call *call, const struct call_event *event, unsigned int code)
 {
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &response_later : NULL);
+	transaction_respond(call->engine, event->transaction, event->message, code, NULL,
+			    code == 500 ? &response_later : NULL);
 }
 
 void call_answer_options(struct call *call, const struct call_event *event)
@@ -29,14 +29,14 @@ static bool glare(struct call *call, const struct call_event *event)
 	const struct call_work *work = call->work;
 
 	if (call_reinvite(call, event->side) || (work && work->updates[event->side])) {
-		respond(call, event, 500);
+		call_respond(call, event, 500);
 		return true;
 	}
 	if (own_request_is_invite(call, CALLER) || own_request_is_invite(call, CALLEE) ||
 	    call_reinvite(call, call_other_side(event->side)) ||
 	    (work && work->updates[call_other_side(event->side)]) || call_state(call) == CALL_ANSWERED ||
 	    (record->dialog[CALLER].flags & DIALOG_ACK_DUE)) {
-		respond(call, event, 491);
+		call_respond(call, event, 491);
 		return true;
 	}
 	return false;
@@ -104,14 +104,14 @@ void call_request(struct call *call, const struct call_event *event)
 	if (cross(call, event, &sdp) < 0) {
 		if (event->message->method != SIP_INFO)
 			call_media_take_back(call, event->side);
-		respond(call, event, 488);
+		call_respond(call, event, 488);
 		call_work_done(call);
 		return;
 	}
 	if (transaction_keep_request(engine, server, event->message) < 0 || call_pass(call, event, sdp) < 0) {
 		if (event->message->method != SIP_INFO)
 			call_media_take_back(call, event->side);
-		respond(call, event, 500);
+		call_respond(call, event, 500);
 		call_work_done(call);
 		return;
 	}
@@ -124,5 +124,5 @@ void call_request(struct call *call, const struct call_event *event)
 	server->owner_side = (uint8_t)event->side;
 	call_work(call)->reinvite[event->side] = server;
 	call_work(call)->reinvite_cseq[event->side] = sip_message_cseq(event->message)->number;
-	respond(call, event, 100);
+	call_respond(call, event, 100);
 }

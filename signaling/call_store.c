@@ -259,28 +259,23 @@ bool call_put_for_setup(struct call *call, struct call_text *ref, struct sip_tex
 	return (text.len && put_into_block(call, ref, text, false)) || call_put(call, ref, text);
 }
 
-/* Half of the blocks are for set-ups, which fail without. */
-static bool spares_large_block(const struct call *call)
+/* Half of the blocks of each size are for set-ups, which fail without. */
+static bool spares_block(const struct call *call, bool large)
 {
 	const struct calls *calls = call->engine->calls;
+	uint32_t left = large ? calls->large_blocks.count : calls->small_blocks.count;
+	uint32_t all = large ? call_table_large_blocks(calls->count) : call_table_small_blocks(calls->count);
 
-	return calls->large_blocks.count > call_table_large_blocks(calls->count) / call->engine->workers / 2;
-}
-
-static bool spares_small_block(const struct call *call)
-{
-	const struct calls *calls = call->engine->calls;
-
-	return calls->small_blocks.count > call_table_small_blocks(calls->count) / call->engine->workers / 2;
+	return left > all / call->engine->workers / 2;
 }
 
 /* For as long as the call lasts; what can be made anew is not worth a large block. */
 static bool keep_in_block(struct call *call, struct call_text *place, struct sip_text sdp, bool plain)
 {
 	struct call_record *record = call->record;
-	bool stays = record->block_stays, large = !plain && spares_large_block(call);
+	bool stays = record->block_stays, large = !plain && spares_block(call, true);
 
-	if (!stays && block_size(call) != CALL_LARGE_BLOCK && !spares_small_block(call) &&
+	if (!stays && block_size(call) != CALL_LARGE_BLOCK && !spares_block(call, false) &&
 	    !(large && take_block(call, true)))
 		return false;
 	/* Before it is there: a life that begins now must not give the block away. */

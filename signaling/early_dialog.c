@@ -272,11 +272,6 @@ struct transaction *early_dialog_send(struct call *call, struct sip_message *res
 
 /* ---- requests that come ---- */
 
-static void refuse(struct call *call, const struct call_event *event, unsigned int code)
-{
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL, code == 500 ? &response_later : NULL);
-}
-
 static struct transaction *send_to(struct call *call, enum call_side to, const struct early_request *request)
 {
 	struct dialog dialog;
@@ -311,9 +306,9 @@ static void pass_info(struct call *call, const struct call_event *event)
 	struct early_request request = {.method = SIP_INFO, .from = event->message};
 
 	if (call_media_cross(call, event->side, true, event->message, &request.sdp) < 0)
-		refuse(call, event, 488);
+		call_respond(call, event, 488);
 	else if (!pass(call, event, &request))
-		refuse(call, event, 500);
+		call_respond(call, event, 500);
 }
 
 /*
@@ -325,13 +320,13 @@ static bool offer_stands(struct call *call, const struct call_event *event)
 	const struct call_work *work = call->work;
 
 	if (!work) /* an earlier life's call, about to be ended */
-		refuse(call, event, 500);
+		call_respond(call, event, 500);
 	else if (work->updates[event->side])
-		refuse(call, event, 500);
+		call_respond(call, event, 500);
 	else if (work->updates[call_other_side(event->side)])
-		refuse(call, event, 491);
+		call_respond(call, event, 491);
 	else if (!work->reliable.sdp_acked || !work->early_response)
-		refuse(call, event, event->side == CALLER ? 500 : 491);
+		call_respond(call, event, event->side == CALLER ? 500 : 491);
 	else
 		return false;
 	return true;
@@ -346,10 +341,10 @@ static void pass_offer(struct call *call, const struct call_event *event)
 	call_media_note_before(call, event->side);
 	if (call_media_translate(call, event->side, event->message, &request.sdp) < 0 || !request.sdp.len) {
 		call_media_take_back(call, event->side);
-		refuse(call, event, 488);
+		call_respond(call, event, 488);
 	} else if (!pass(call, event, &request)) {
 		call_media_take_back(call, event->side);
-		refuse(call, event, 500);
+		call_respond(call, event, 500);
 	} else {
 		call->work->updates[event->side] = SIP_UPDATE;
 	}
@@ -387,6 +382,6 @@ void call_early_request(struct call *call, const struct call_event *event)
 			answer_update(call, event);
 		break;
 	default: /* RFC 3261 section 14.2: an INVITE of theirs stands, or one of ours */
-		refuse(call, event, event->side == CALLER ? 500 : 491);
+		call_respond(call, event, event->side == CALLER ? 500 : 491);
 	}
 }

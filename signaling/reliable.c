@@ -281,12 +281,6 @@ static void go_on(struct call *call)
 	message_pool_free(&ts->messages, next);
 }
 
-static void answer(struct call *call, const struct call_event *event, unsigned int code)
-{
-	transaction_respond(call->engine, event->transaction, event->message, code, NULL,
-			    code == 500 ? &response_later : NULL);
-}
-
 /* Its offer, or its answer to the callee's offer, crosses with it, and the callee's 2xx is the answer to it. */
 static void pass_description(struct call *call, const struct call_event *event)
 {
@@ -294,7 +288,7 @@ static void pass_description(struct call *call, const struct call_event *event)
 	struct sip_text sdp;
 
 	if (!call->work->reliable.due) {
-		answer(call, event, 488); /* the callee's response was not one of those that are acknowledged */
+		call_respond(call, event, 488); /* the callee's response was not one of those that are acknowledged */
 		return;
 	}
 	call_media_note_before(call, CALLER);
@@ -302,14 +296,14 @@ static void pass_description(struct call *call, const struct call_event *event)
 	    transaction_keep_request(call->engine, event->transaction, event->message) < 0) {
 		call_media_take_back(call, CALLER);
 		send_due_prack(call, SIP_TEXT(""));
-		answer(call, event, 488);
+		call_respond(call, event, 488);
 		return;
 	}
 	struct transaction *client = send_due_prack(call, sdp);
 
 	if (!client) {
 		call_media_take_back(call, CALLER);
-		answer(call, event, 500);
+		call_respond(call, event, 500);
 		return;
 	}
 	call->record->bodyless = false; /* an offer of the callee's has its answer: the ACKs need bring none */
@@ -339,7 +333,7 @@ void call_prack(struct call *call, const struct call_event *event)
 
 	if (refused) {
 		counter_inc(call->engine->counters, COUNTER_signaling_pracks_stray);
-		answer(call, event, refused);
+		call_respond(call, event, refused);
 		return;
 	}
 	call->work->reliable.pending = false;
@@ -351,7 +345,7 @@ void call_prack(struct call *call, const struct call_event *event)
 	if (event->message->body.len) {
 		pass_description(call, event);
 	} else {
-		answer(call, event, 200);
+		call_respond(call, event, 200);
 		if (call->work->reliable.due)
 			send_due_prack(call, SIP_TEXT(""));
 	}

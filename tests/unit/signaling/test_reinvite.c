@@ -21,9 +21,7 @@ static void hangup_during_reinvite(void)
 	static struct sip_message answer, invite, passed;
 
 	CHECK(lab_call(lab, 1, &answer, &invite));
-	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
-	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
-	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	passed = reinvited(lab, &answer);
 	lab_reply(lab, &passed, VENDOR(0), 180, "", NULL, "");
 	lab_caller_request(lab, &answer, "BYE", 3, NULL);
 	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 200"));
@@ -325,9 +323,7 @@ static void unreadable_answer(void)
 	static struct sip_message answer, invite, passed;
 
 	CHECK(lab_call(lab, 1, &answer, &invite));
-	lab_caller_request(lab, &answer, "INVITE", 2, lab_sdp);
-	CHECK(lab_take(lab, CUSTOMER, "SIP/2.0 100"));
-	passed = *lab_take(lab, VENDOR(0), "INVITE ");
+	passed = reinvited(lab, &answer);
 	lab_reply(lab, &passed, VENDOR(0), 200, "", "v=0\r\nc=IN IP4 10.2.0.1\r\nrubbish\r\n", "");
 	CHECK(!has(lab_take(lab, CUSTOMER, "SIP/2.0 "), "10.2.0.1"));
 	lab_caller_request(lab, &answer, "BYE", 3, NULL);
